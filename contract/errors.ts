@@ -1,0 +1,115 @@
+import { z } from "zod";
+
+/**
+ * Every error a caller can meet. The HTTP status of each lives in one exhaustive table (`server/http/problem.ts`);
+ * the sentence that says what to do next is `REMEDY`, unless the place that throws knows a better one.
+ */
+export const REMEDY = {
+  // the request itself
+  body_malformed: "Send one valid JSON document in UTF-8.",
+  body_too_large: "Send a smaller body, or store the large value first and pass its reference.",
+  body_too_deep: "Flatten the document; nesting is limited.",
+  content_type_unsupported: "Send `content-type: application/json`.",
+  request_invalid: "Correct the named fields and send the request again.",
+  route_not_found: "See /docs for the paths that exist.",
+  method_not_allowed: "Use one of the methods in the `allow` header.",
+  rate_limited: "Wait for the time in the `retry-after` header, then try again.",
+  cursor_invalid: "Start again from the first page, without a cursor.",
+  idempotency_conflict: "Use a new Idempotency-Key for a different request.",
+  // access
+  unauthenticated: "Send `authorization: Bearer <token>`, or open the sign-in link that the server printed.",
+  permission_denied: "Ask an owner for a role that has the named permission.",
+  origin_refused: "Open the page from the server's own address.",
+  link_used: "Ask the server for a new sign-in link: `auterity link`.",
+  // things
+  not_found: "Check the id; it may belong to another workspace or be deleted.",
+  name_taken: "Choose another name.",
+  conflict: "Read the current state and try again.",
+  // workflows
+  workflow_invalid: "Correct the listed problems; `POST /api/v1/workflows/{id}/validate` checks without saving.",
+  version_unknown: "List the versions of this workflow and use one of them.",
+  definition_version_unsupported: 'Write the definition with `"version": 2`.',
+  // expressions
+  expression_invalid: "Correct the expression at the named position.",
+  expression_failed: "Check the values that the expression reads.",
+  expression_timeout: "Simplify the expression or move the work into an agent.",
+  expression_too_large: "Reduce the size of the result.",
+  // runs
+  input_invalid: "Send an input that fits the workflow's input schema.",
+  run_transition_invalid: "Read the run's status; final runs can be retried as a new run.",
+  run_not_waiting: "Only a run that waits for an answer can be resumed.",
+  run_lost: "Nothing to do: another worker has taken this run over.",
+  step_timeout: "Raise the step's `policy.timeoutMs`, or make the agent answer faster.",
+  step_cancelled: "Start a new run, or retry this one.",
+  step_in_doubt: "Find out whether the effect happened and answer the run's question.",
+  step_output_too_large: "Return less, or store the value and return its reference.",
+  map_too_large: "Split the list into several runs.",
+  secret_missing: "Store the secret, or correct its name.",
+  // MCP
+  mcp_server_unknown: "Register the server, or correct its name.",
+  mcp_server_not_ready: "Look at the server's state and logs; start it if it is stopped.",
+  mcp_tool_unknown: "List the server's tools and use one of them.",
+  mcp_tool_not_approved: "Approve the tool before using it.",
+  tool_changed: "Review the changed definition and approve it.",
+  launch_not_approved: "An owner must approve exactly this command, its arguments and environment names.",
+  mcp_command_not_found: "Install the command, or correct its path.",
+  mcp_exited: "Read the server's stderr; it ended before or during the call.",
+  mcp_handshake_failed: "Check that the command or address really is an MCP server.",
+  mcp_connection_refused: "Check that the server runs at the registered address.",
+  mcp_unauthorized: "Store the credential the server asks for.",
+  mcp_timeout: "Raise the timeout, or check why the server does not answer.",
+  mcp_protocol_error: "Correct the arguments; the server refused the request.",
+  tool_failed: "Read the tool's own message.",
+  // agents and models
+  agent_unknown: "Register the agent, or correct its name.",
+  agent_offline: "Start the agent's process; it connects by itself.",
+  agent_failed: "Read the agent's own message.",
+  agent_timeout: "Raise the timeout, or check why the agent does not answer.",
+  agent_protocol_error: "Update the agent; its answer does not follow the protocol.",
+  agent_unreachable: "Check the agent's address and that it runs.",
+  model_unknown: "List the models and use one of them.",
+  model_failed: "Read the provider's message; check the key and the model's name.",
+  model_rate_limited: "Wait, or lower the concurrency of the step.",
+  // egress
+  egress_denied: "An owner must allow this host and port for this purpose.",
+  // platform
+  database_unavailable: "Check that PostgreSQL runs; the platform reconnects by itself.",
+  unavailable: "The server is starting or stopping; try again shortly.",
+  config_invalid: "Correct the named setting.",
+  data_dir_in_use: "Stop the other instance, or choose another AUTERITY_DATA_DIR.",
+  port_in_use: "Stop what listens there, or choose another AUTERITY_PORT.",
+  backup_invalid: "Use a file that `auterity backup` wrote.",
+  internal: "This is a bug; report it with the request id.",
+} as const;
+
+export type ErrorCode = keyof typeof REMEDY;
+export const ERROR_CODES = Object.keys(REMEDY) as readonly ErrorCode[];
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(REMEDY, code);
+}
+
+/** One thing wrong with a request or definition: where (a JSON path), and what was expected. */
+export const Issue = z.object({
+  path: z.string(),
+  message: z.string(),
+  /** The node, when the problem is in a workflow definition. */
+  nodeId: z.string().optional(),
+  /** Zero-based offset inside the expression, when the problem is in one. */
+  position: z.number().int().optional(),
+  code: z.string().optional(),
+});
+export type Issue = z.infer<typeof Issue>;
+
+/** RFC 9457 problem details. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string(),
+  detail: z.string(),
+  remedy: z.string(),
+  requestId: z.string(),
+  issues: z.array(Issue).optional(),
+});
+export type Problem = z.infer<typeof Problem>;

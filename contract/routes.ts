@@ -1,0 +1,70 @@
+import * as access from "./access.ts";
+import * as agents from "./agents.ts";
+import * as mcp from "./mcp.ts";
+import * as messages from "./messages.ts";
+import * as openai from "./openai.ts";
+import type { RouteSpec } from "./route.ts";
+import * as runs from "./runs.ts";
+import * as secrets from "./secrets.ts";
+import * as system from "./system.ts";
+import * as workflows from "./workflows.ts";
+
+/** Every route, by name. The server refuses to start while one of them has no handler. */
+export const ROUTES = {
+  healthz: system.healthz,
+  readyz: system.readyz,
+  metricsText: system.metricsText,
+  streamEvents: system.streamEvents,
+  createSession: access.createSession,
+  getMe: access.getMe,
+  endSession: access.endSession,
+  createLink: access.createLink,
+  listAudit: access.listAudit,
+  verifyAudit: access.verifyAudit,
+  listSecrets: secrets.listSecrets,
+  putSecret: secrets.putSecret,
+  deleteSecret: secrets.deleteSecret,
+  listWorkflows: workflows.listWorkflows,
+  createWorkflow: workflows.createWorkflow,
+  getWorkflow: workflows.getWorkflow,
+  updateWorkflow: workflows.updateWorkflow,
+  deleteWorkflow: workflows.deleteWorkflow,
+  listWorkflowVersions: workflows.listWorkflowVersions,
+  getWorkflowVersion: workflows.getWorkflowVersion,
+  validateWorkflow: workflows.validateWorkflow,
+  validateDefinition: workflows.validateDefinition,
+  listNodeTypes: workflows.listNodeTypes,
+  startRun: runs.startRun,
+  listRuns: runs.listRuns,
+  getRun: runs.getRun,
+  getRunJournal: runs.getRunJournal,
+  streamRunEvents: runs.streamRunEvents,
+  cancelRun: runs.cancelRun,
+  resumeRun: runs.resumeRun,
+  retryRun: runs.retryRun,
+  listMcpServers: mcp.listMcpServers,
+  createMcpServer: mcp.createMcpServer,
+  importMcpServers: mcp.importMcpServers,
+  getMcpServer: mcp.getMcpServer,
+  deleteMcpServer: mcp.deleteMcpServer,
+  startMcpServer: mcp.startMcpServer,
+  stopMcpServer: mcp.stopMcpServer,
+  restartMcpServer: mcp.restartMcpServer,
+  approveMcpLaunch: mcp.approveMcpLaunch,
+  listServerTools: mcp.listServerTools,
+  listServerLogs: mcp.listServerLogs,
+  listTools: mcp.listTools,
+  callTool: mcp.callTool,
+  approveTool: mcp.approveTool,
+  listAgents: agents.listAgents,
+  createAgent: agents.createAgent,
+  getAgent: agents.getAgent,
+  deleteAgent: agents.deleteAgent,
+  testAgent: agents.testAgent,
+  listModels: agents.listModels,
+  listMessages: messages.listMessages,
+  chatCompletions: openai.chatCompletions,
+  openaiModels: openai.openaiModels,
+} as const satisfies Record<string, RouteSpec>;
+export type Routes = typeof ROUTES;
+export type RouteName = keyof Routes;

@@ -1,0 +1,197 @@
+import { z } from "zod";
+import { Id, IdParams, Json, PageQuery, Tags, Time, pageOf } from "./common.ts";
+import { Answer, JournalEvent, StepError } from "./journal.ts";
+import { LIMITS } from "./limits.ts";
+import { defineRoute } from "./route.ts";
+
+export const RUN_STATUSES = [
+  "queued",
+  "running",
+  "waiting",
+  "paused",
+  "cancelling",
+  "compensating",
+  "succeeded",
+  "failed",
+  "cancelled",
+] as const;
+export const RunStatus = z.enum(RUN_STATUSES);
+export type RunStatus = z.infer<typeof RunStatus>;
+export const FINAL_STATUSES = ["succeeded", "failed", "cancelled"] as const satisfies readonly RunStatus[];
+export const isFinal = (status: RunStatus): boolean => status === "succeeded" || status === "failed" || status === "cancelled";
+
+export const RunSummary = z.object({
+  id: Id,
+  workflowId: Id,
+  workflowName: z.string(),
+  version: z.number().int(),
+  status: RunStatus,
+  parentRunId: Id.nullable(),
+  tags: Tags,
+  createdAt: Time,
+  startedAt: Time.nullable(),
+  finishedAt: Time.nullable(),
+  /** How many events the journal has; grows by one with each. */
+  seq: z.number().int(),
+});
+export type RunSummary = z.infer<typeof RunSummary>;
+
+/** A step whose effect is in doubt and that waits for a person's answer. */
+export const Question = z.object({ scope: z.string(), nodeId: z.string(), question: z.string(), since: Time });
+export type Question = z.infer<typeof Question>;
+
+export const Run = RunSummary.extend({
+  input: Json,
+  output: Json.nullable(),
+  error: StepError.extend({ nodeId: z.string().optional(), scope: z.string().optional() }).nullable(),
+  questions: z.array(Question),
+});
+export type Run = z.infer<typeof Run>;
+
+export const StartRun = z.strictObject({
+  input: Json.default({}),
+  /** Defaults to the newest. */
+  version: z.number().int().min(1).max(2_147_483_647).optional(),
+  tags: Tags.optional(),
+});
+export type StartRun = z.infer<typeof StartRun>;
+
+const IdempotencyHeaders = z.object({
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(LIMITS.idempotencyKeyChars)
+    .regex(/^[\x21-\x7e]+$/, "expected visible ASCII without spaces")
+    .optional(),
+});
+
+const tag = "runs";
+export const startRun = defineRoute({
+  name: "startRun",
+  method: "POST",
+  path: "/api/v1/workflows/:id/runs",
+  summary: "Start a run; the same Idempotency-Key with the same body answers with the same run",
+  tag,
+  permission: "run:start",
+  params: IdParams,
+  headers: IdempotencyHeaders,
+  body: StartRun,
+  response: Run,
+  status: 202,
+  errors: ["not_found", "version_unknown", "input_invalid", "idempotency_conflict"],
+});
+export const listRuns = defineRoute({
+  name: "listRuns",
+  method: "GET",
+  path: "/api/v1/runs",
+  summary: "List runs, newest first",
+  tag,
+  permission: "run:read",
+  query: PageQuery.extend({
+    /** Comma-separated statuses. */
+    status: z
+      .string()
+      .regex(/^[a-z]+(,[a-z]+)*$/)
+      .max(200)
+      .transform((s, ctx) => {
+        const parsed = z.array(RunStatus).safeParse(s.split(","));
+        if (parsed.success) return parsed.data;
+        ctx.addIssue({ code: "custom", message: `expected statuses out of ${RUN_STATUSES.join(", ")}` });
+        return z.NEVER;
+      })
+      .optional(),
+    workflowId: Id.optional(),
+    tag: z.string().min(1).max(LIMITS.tagChars).optional(),
+    from: Time.optional(),
+    to: Time.optional(),
+  }),
+  response: pageOf(RunSummary),
+  errors: ["cursor_invalid"],
+});
+export const getRun = defineRoute({
+  name: "getRun",
+  method: "GET",
+  path: "/api/v1/runs/:id",
+  summary: "Read a run",
+  tag,
+  permission: "run:read",
+  params: IdParams,
+  response: Run,
+  errors: ["not_found"],
+});
+export const getRunJournal = defineRoute({
+  name: "getRunJournal",
+  method: "GET",
+  path: "/api/v1/runs/:id/journal",
+  summary: "Read the run's events in order, after a sequence number",
+  tag,
+  permission: "run:read",
+  params: IdParams,
+  query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+  response: z.object({ items: z.array(JournalEvent), nextAfter: z.number().int().nullable() }),
+  errors: ["not_found"],
+});
+export const streamRunEvents = defineRoute({
+  name: "streamRunEvents",
+  method: "GET",
+  path: "/api/v1/runs/:id/events",
+  summary: "Follow the run's events (SSE); `id` is the sequence number, `Last-Event-ID` resumes",
+  tag,
+  permission: "run:read",
+  params: IdParams,
+  query: z.object({ after: z.coerce.number().int().min(0).optional() }),
+  headers: z.object({
+    "last-event-id": z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .optional(),
+  }),
+  response: z.string(),
+  errors: ["not_found"],
+  stream: "sse",
+});
+export const cancelRun = defineRoute({
+  name: "cancelRun",
+  method: "POST",
+  path: "/api/v1/runs/:id/cancel",
+  summary: "Cancel a run: new work stops, open calls are cancelled",
+  tag,
+  permission: "run:control",
+  params: IdParams,
+  body: z.strictObject({ reason: z.string().max(500).optional() }).optional(),
+  response: Run,
+  status: 202,
+  errors: ["not_found", "run_transition_invalid"],
+});
+export const resumeRun = defineRoute({
+  name: "resumeRun",
+  method: "POST",
+  path: "/api/v1/runs/:id/resume",
+  summary: "Answer the run's questions about steps in doubt; without `nodeId`, all of them",
+  tag,
+  permission: "run:control",
+  params: IdParams,
+  body: z.strictObject({
+    answer: Answer,
+    nodeId: z.string().max(64).optional(),
+    scope: z.string().max(512).optional(),
+    /** With `happened`: what the step returned, if known. */
+    output: Json.optional(),
+  }),
+  response: Run,
+  status: 202,
+  errors: ["not_found", "run_not_waiting"],
+});
+export const retryRun = defineRoute({
+  name: "retryRun",
+  method: "POST",
+  path: "/api/v1/runs/:id/retry",
+  summary: "Start a new run with the same version and input",
+  tag,
+  permission: "run:start",
+  params: IdParams,
+  headers: IdempotencyHeaders,
+  response: Run,
+  status: 202,
+  errors: ["not_found", "run_transition_invalid", "idempotency_conflict"],
+});

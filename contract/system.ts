@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { defineRoute } from "./route.ts";
+import { RunStatus } from "./runs.ts";
+import { ServerState } from "./mcp.ts";
+
+const tag = "system";
+export const healthz = defineRoute({
+  name: "healthz",
+  method: "GET",
+  path: "/healthz",
+  summary: "The process is alive",
+  tag,
+  permission: "public",
+  response: z.object({ status: z.literal("ok") }),
+  errors: [],
+});
+export const readyz = defineRoute({
+  name: "readyz",
+  method: "GET",
+  path: "/readyz",
+  summary: "The platform can serve: the database answers and migrations are applied",
+  tag,
+  permission: "public",
+  response: z.object({ status: z.literal("ready"), version: z.string(), uptimeMs: z.number() }),
+  errors: ["unavailable"],
+});
+export const metricsText = defineRoute({
+  name: "metricsText",
+  method: "GET",
+  path: "/metrics",
+  summary: "Metrics in the Prometheus text format",
+  tag,
+  permission: "metrics:read",
+  response: z.string(),
+  errors: [],
+  stream: "text",
+});
+
+/**
+ * One stream per browser. Each event is a hint that something changed; the reader fetches the truth by REST.
+ * `run` carries the newest `seq`, so a reader asks for the journal after the one it has.
+ */
+export const LiveEvent = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("run"), runId: z.string(), workflowId: z.string(), status: RunStatus, seq: z.number().int() }),
+  z.object({ type: z.literal("mcp_server"), serverId: z.string(), state: ServerState }),
+  z.object({ type: z.literal("agent"), agentId: z.string(), status: z.enum(["online", "offline", "unknown"]) }),
+  z.object({ type: z.literal("workflow"), workflowId: z.string(), version: z.number().int() }),
+]);
+export type LiveEvent = z.infer<typeof LiveEvent>;
+export const streamEvents = defineRoute({
+  name: "streamEvents",
+  method: "GET",
+  path: "/api/v1/events",
+  summary: "Hints about everything that changes in the workspace (SSE)",
+  tag,
+  permission: "run:read",
+  response: z.string(),
+  errors: [],
+  stream: "sse",
+});

@@ -1,0 +1,164 @@
+import { z } from "zod";
+import { Id, IdParams, Json, Name, PageQuery, Time, pageOf } from "./common.ts";
+import { Definition, NODE_TYPES } from "./definition.ts";
+import { Issue } from "./errors.ts";
+import { defineRoute } from "./route.ts";
+
+export const Workflow = z.object({
+  id: Id,
+  name: Name,
+  /** The newest version. */
+  version: z.number().int().min(1),
+  description: z.string(),
+  nodeTypes: z.array(z.enum(NODE_TYPES)),
+  createdAt: Time,
+  updatedAt: Time,
+});
+export type Workflow = z.infer<typeof Workflow>;
+
+export const WorkflowDetail = Workflow.extend({ definition: Definition });
+export type WorkflowDetail = z.infer<typeof WorkflowDetail>;
+
+export const WorkflowVersion = z.object({ version: z.number().int(), hash: z.string(), createdAt: Time, createdBy: z.string() });
+export type WorkflowVersion = z.infer<typeof WorkflowVersion>;
+
+/** The definition arrives as any JSON so that the engine can answer with every problem at once. */
+export const CreateWorkflow = z.strictObject({ name: Name, definition: Json });
+export const UpdateWorkflow = z.strictObject({
+  name: Name.optional(),
+  definition: Json,
+  /** The version the change was made on; a newer one is a `conflict`. */
+  baseVersion: z.number().int().min(1).optional(),
+});
+
+export const Validation = z.object({ valid: z.boolean(), issues: z.array(Issue) });
+export type Validation = z.infer<typeof Validation>;
+
+const tag = "workflows";
+export const listWorkflows = defineRoute({
+  name: "listWorkflows",
+  method: "GET",
+  path: "/api/v1/workflows",
+  summary: "List workflows",
+  tag,
+  permission: "workflow:read",
+  query: PageQuery.extend({ name: z.string().max(120).optional() }),
+  response: pageOf(Workflow),
+  errors: ["cursor_invalid"],
+});
+export const createWorkflow = defineRoute({
+  name: "createWorkflow",
+  method: "POST",
+  path: "/api/v1/workflows",
+  summary: "Create a workflow",
+  tag,
+  permission: "workflow:write",
+  body: CreateWorkflow,
+  response: WorkflowDetail,
+  status: 201,
+  errors: ["workflow_invalid", "name_taken"],
+});
+export const getWorkflow = defineRoute({
+  name: "getWorkflow",
+  method: "GET",
+  path: "/api/v1/workflows/:id",
+  summary: "Read a workflow with its newest definition",
+  tag,
+  permission: "workflow:read",
+  params: IdParams,
+  response: WorkflowDetail,
+  errors: ["not_found"],
+});
+export const updateWorkflow = defineRoute({
+  name: "updateWorkflow",
+  method: "PUT",
+  path: "/api/v1/workflows/:id",
+  summary: "Publish a new version",
+  tag,
+  permission: "workflow:write",
+  params: IdParams,
+  body: UpdateWorkflow,
+  response: WorkflowDetail,
+  errors: ["not_found", "workflow_invalid", "conflict", "name_taken"],
+});
+export const deleteWorkflow = defineRoute({
+  name: "deleteWorkflow",
+  method: "DELETE",
+  path: "/api/v1/workflows/:id",
+  summary: "Delete a workflow; its runs stay",
+  tag,
+  permission: "workflow:write",
+  params: IdParams,
+  response: z.undefined(),
+  status: 204,
+  errors: ["not_found"],
+});
+export const listWorkflowVersions = defineRoute({
+  name: "listWorkflowVersions",
+  method: "GET",
+  path: "/api/v1/workflows/:id/versions",
+  summary: "List the versions, newest first",
+  tag,
+  permission: "workflow:read",
+  params: IdParams,
+  query: PageQuery,
+  response: pageOf(WorkflowVersion),
+  errors: ["not_found", "cursor_invalid"],
+});
+export const getWorkflowVersion = defineRoute({
+  name: "getWorkflowVersion",
+  method: "GET",
+  path: "/api/v1/workflows/:id/versions/:version",
+  summary: "Read one version",
+  tag,
+  permission: "workflow:read",
+  params: z.object({ id: Id, version: z.coerce.number().int().min(1).max(2_147_483_647) }),
+  response: WorkflowVersion.extend({ definition: Definition }),
+  errors: ["not_found", "version_unknown"],
+});
+export const validateWorkflow = defineRoute({
+  name: "validateWorkflow",
+  method: "POST",
+  path: "/api/v1/workflows/:id/validate",
+  summary: "Check a definition (or, without one, the newest version) without saving",
+  tag,
+  permission: "workflow:read",
+  params: IdParams,
+  body: z.strictObject({ definition: Json.optional() }).optional(),
+  response: Validation,
+  errors: ["not_found"],
+});
+export const validateDefinition = defineRoute({
+  name: "validateDefinition",
+  method: "POST",
+  path: "/api/v1/workflows/validate",
+  summary: "Check a definition that is not saved",
+  tag,
+  permission: "workflow:read",
+  body: z.strictObject({ definition: Json }),
+  response: Validation,
+  errors: [],
+});
+
+export const NodeTypeInfo = z.object({
+  type: z.enum(NODE_TYPES),
+  title: z.string(),
+  summary: z.string(),
+  category: z.enum(["flow", "agent", "data"]),
+  handles: z.array(z.string()),
+  /** JSON Schema of the node's `data`. */
+  dataSchema: z.record(z.string(), Json),
+  /** JSON Schema of the step's output; absent when it depends on the node. */
+  outputSchema: z.record(z.string(), Json).optional(),
+});
+export type NodeTypeInfo = z.infer<typeof NodeTypeInfo>;
+export const listNodeTypes = defineRoute({
+  name: "listNodeTypes",
+  method: "GET",
+  path: "/api/v1/node-types",
+  summary: "List the node types with their schemas",
+  tag,
+  permission: "workflow:read",
+  response: z.object({ items: z.array(NodeTypeInfo) }),
+  errors: [],
+});

@@ -1,0 +1,91 @@
+import type { Json } from "#contract/common.ts";
+import type { LiveEvent } from "#contract/system.ts";
+import type { Protocol } from "#contract/messages.ts";
+
+/** One statement's rows. `values` are bound, never interpolated. */
+export interface Tx {
+  query<R extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]>;
+}
+
+/** The database as slices see it. Both run `fn` in one transaction: it commits when `fn` resolves, else rolls back. */
+export interface Database {
+  /** API role; row-level security shows only this tenant's rows. */
+  asTenant<T>(tenantId: string, fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Worker role; sees all tenants of the run tables, and no users, keys or audit rows. */
+  asWorker<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+/** One line of the audit trail; written in the transaction of the change it tells of. */
+export type AuditRecord = {
+  tenantId: string;
+  actor: string;
+  /** `resource.verb`, for example `workflow.created`. */
+  action: string;
+  /** `kind:id` of what was changed. */
+  target: string;
+  outcome?: "allow" | "deny";
+  reason?: string;
+  details?: Record<string, Json>;
+};
+export interface Audit {
+  record(tx: Tx, entry: AuditRecord): Promise<void>;
+}
+
+/** Removes every known secret value (and its base64, URL and hex forms) from what is stored, logged or sent. */
+export interface Redactor {
+  text(value: string): string;
+  json<T extends Json>(value: T): T;
+}
+
+/** Which step caused a frame. Absent for calls made outside runs. */
+export type StepRef = { runId: string; scope: string; nodeId: string; attempt: number };
+
+export type Frame = {
+  tenantId: string;
+  protocol: Protocol;
+  direction: "out" | "in";
+  kind: "request" | "response" | "notification" | "error" | "chunk";
+  method: string;
+  from: string;
+  to: string;
+  correlationId: string;
+  step?: StepRef;
+  latencyMs?: number;
+  content: Json;
+};
+/** Takes protocol frames, redacts and stores them in batches. Never blocks and never fails the exchange it records. */
+export interface FrameSink {
+  record(frame: Frame): void;
+}
+
+/** Hints about changes, fanned out to live streams. Delivery is best effort: readers fetch the truth from the database. */
+export interface LiveBus {
+  publish(tenantId: string, event: LiveEvent): void;
+  /** Calls `listener` until the returned function is called. */
+  subscribe(tenantId: string, listener: (event: LiveEvent) => void): () => void;
+}
+
+/** Where the platform's own process may open sockets to, for addresses taken from data. */
+export type EgressPurpose = "mcp_server" | "model" | "a2a_agent";
+export interface Egress {
+  /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
+  fetchFor(tenantId: string, purpose: EgressPurpose): typeof fetch;
+  /** Allows a private or loopback target in the transaction that registers it. Public targets need no entry. */
+  allow(tx: Tx, entry: { tenantId: string; url: string; purpose: EgressPurpose; actor: string }): Promise<void>;
+}
+
+/** Values of the vault, for adapters only. */
+export interface SecretReader {
+  /** Throws `secret_missing`. Each use is audited; the value is known to the redactor before it is returned. */
+  read(ref: { tenantId: string; name: string; environment: string; usedBy: string }): Promise<string>;
+}
+
+/** How values are stored: plain, or AES-256-GCM under the tenant's key. Synchronous, as it is on the journal's path. */
+export interface ValueCodec {
+  /** `row` names the row (table, id, seq); it is bound into the ciphertext, so that values cannot be swapped. */
+  encode(value: Json, at: { tenantId: string; row: string; confidential: boolean }): Buffer;
+  /** Throws `internal` with the row's name when the bytes were changed. */
+  decode(bytes: Buffer, at: { tenantId: string; row: string }): Json;
+  /** Must be awaited once per tenant before `encode` with `confidential` or `decode` of encrypted bytes. */
+  prepare(tenantId: string): Promise<void>;
+}

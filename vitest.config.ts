@@ -1,0 +1,33 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const node = { environment: "node", restoreMocks: true } as const;
+const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 } as const;
+
+/** Beside the source: `*.test.ts` needs nothing, `*.pg.test.ts` needs the PostgreSQL that `global-postgres.ts` starts. */
+export default defineConfig({
+  test: {
+    coverage: {
+      provider: "v8",
+      include: ["contract/**/*.ts", "engine/**/*.ts", "server/**/*.ts", "sdk/**/*.ts", "cli/**/*.ts", "web/**/*.{ts,tsx}"],
+      exclude: ["**/*.test.{ts,tsx}", "web/dist/**", "web/vite.config.ts"],
+      thresholds: { lines: 90 },
+      reporter: ["text-summary", "json-summary"],
+    },
+    projects: [
+      {
+        test: {
+          ...node,
+          name: "unit",
+          include: ["{contract,engine,server,sdk,cli,bin,docs,examples}/**/*.test.ts"],
+          exclude: ["**/*.pg.test.ts", "**/node_modules/**"],
+        },
+      },
+      { plugins: [react()], test: { name: "web", environment: "happy-dom", include: ["web/**/*.test.{ts,tsx}"] } },
+      { test: { ...node, name: "architecture", include: ["test/architecture.test.ts"] } },
+      { test: { ...database, name: "integration", include: ["server/**/*.pg.test.ts", "test/integration/**/*.test.ts"] } },
+      { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, fileParallelism: false } },
+      { test: { ...database, name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, fileParallelism: false } },
+    ],
+  },
+});
