@@ -2,7 +2,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 const node = { environment: "node", restoreMocks: true } as const;
-const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 } as const;
+const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
 
 /** Beside the source: `*.test.ts` needs nothing, `*.pg.test.ts` needs the PostgreSQL that `global-postgres.ts` starts. */
 export default defineConfig({
