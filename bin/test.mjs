@@ -1,0 +1,46 @@
+// `npm test`: installs everything on a fresh machine, then every check and suite. `--full` runs the nightly depth.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, fail, install, projectEnv, projectNode, run } from "./install.mjs";
+
+const full = process.argv.includes("--full");
+await install();
+installBrowser();
+
+const tool = (path, ...args) => [projectNode(), [join(ROOT, "node_modules", ...path.split("/")), ...args]];
+const STEPS = [
+  ["format", ...tool("oxfmt/bin/oxfmt", "--check", ".")],
+  ["lint", ...tool("oxlint/bin/oxlint", "--type-aware", "--deny-warnings")],
+  ["types", ...tool("typescript/bin/tsc", "--noEmit")],
+  ["types of web", ...tool("typescript/bin/tsc", "--noEmit", "-p", "web")],
+  ["dead code", ...tool("knip/bin/knip.js")],
+  ["web build", ...tool("vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--logLevel", "error")],
+  ["tests", ...tool("vitest/vitest.mjs", "run", "--coverage")],
+];
+const env = { ...projectEnv(), AUTERITY_TEST_DEPTH: full ? "full" : "merge" };
+for (const [name, command, args] of STEPS) {
+  const started = Date.now();
+  const code = await run(command, args, { env });
+  if (code !== 0) fail(`${name}: failed with code ${code}.`);
+  console.log(`✓ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+}
+
+/** The browser tests need Chromium: installed by the system's packages where we may, named where we may not. */
+function installBrowser() {
+  const known = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  if (known.some((path) => path && existsSync(path))) return;
+  const debian = process.platform === "linux" && existsSync("/usr/bin/apt-get");
+  if (!debian || process.getuid?.() !== 0) fail("Chromium is missing. Install it (Debian: apt-get install chromium) or set CHROMIUM_PATH.");
+  console.log("Installing Chromium for the browser tests …");
+  for (const args of [
+    ["update", "-qq"],
+    ["install", "-y", "-qq", "--no-install-recommends", "chromium"],
+  ]) {
+    const done = spawnSync("apt-get", args, {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+    if (done.status !== 0) fail(`apt-get ${args.join(" ")} failed; install Chromium by hand or set CHROMIUM_PATH.`);
+  }
+}

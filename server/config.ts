@@ -1,0 +1,131 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { AppError } from "./kernel/errors.ts";
+
+/** The project's folder, wherever the process was started from. */
+export const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const Settings = z.object({
+  AUTERITY_HOST: z.string().min(1).max(255).default("127.0.0.1"),
+  AUTERITY_PORT: z.coerce.number().int().min(0).max(65_535).default(4600),
+  AUTERITY_DATA_DIR: z.string().min(1).default(".auterity"),
+  AUTERITY_ROLE: z.literal("all", "expected `all`: this version runs the API and the workers in one process").default("all"),
+  AUTERITY_BOOTSTRAP_TOKEN: z.string().min(16, "expected at least 16 characters").max(512).optional(),
+  AUTERITY_ENCRYPTION_KEY: z.string().min(16, "expected 32 bytes in base64 or hex, or a passphrase of at least 16 characters").optional(),
+  AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).default("https://api.openai.com/v1"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_SERVICE_NAME: z.string().min(1).default("auterity"),
+  NODE_ENV: z.string().default("production"),
+});
+
+/** Settings whose value may come from a file named by `<NAME>_FILE`. */
+const SECRETS = ["AUTERITY_BOOTSTRAP_TOKEN", "AUTERITY_ENCRYPTION_KEY", "DATABASE_URL", "OPENAI_API_KEY"] as const;
+
+export type Config = {
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly bootstrapToken: string | undefined;
+  readonly encryptionKey: string | undefined;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly frameRetentionDays: number;
+  /** Undefined means the embedded PostgreSQL. */
+  readonly databaseUrl: string | undefined;
+  readonly openai: { readonly apiKey: string; readonly baseUrl: string } | undefined;
+  readonly otel: { readonly endpoint: string; readonly serviceName: string } | undefined;
+  /** Answers are parsed with the contract before they leave; on outside production. */
+  readonly checkResponses: boolean;
+  /** Things worth telling the user, for example a misspelt name. */
+  readonly warnings: readonly string[];
+};
+
+/** Reads the environment once. Throws `config_invalid` naming every wrong setting. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const parsed = Settings.safeParse(withFiles(env));
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
+    throw new AppError("config_invalid", issues.map((i) => `${i.path}: ${i.message}`).join("; "), { issues });
+  }
+  const s = parsed.data;
+  return Object.freeze({
+    host: s.AUTERITY_HOST,
+    port: s.AUTERITY_PORT,
+    dataDir: resolve(PROJECT_DIR, s.AUTERITY_DATA_DIR),
+    bootstrapToken: s.AUTERITY_BOOTSTRAP_TOKEN,
+    encryptionKey: s.AUTERITY_ENCRYPTION_KEY,
+    logLevel: s.AUTERITY_LOG_LEVEL,
+    frameRetentionDays: s.AUTERITY_FRAME_RETENTION_DAYS,
+    databaseUrl: s.DATABASE_URL,
+    openai: s.OPENAI_API_KEY === undefined ? undefined : { apiKey: s.OPENAI_API_KEY, baseUrl: s.OPENAI_BASE_URL },
+    otel:
+      s.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? undefined
+        : { endpoint: s.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: s.OTEL_SERVICE_NAME },
+    checkResponses: s.NODE_ENV !== "production",
+    warnings: unknownNames(env),
+  });
+}
+
+/** The configuration as it may be logged: secrets say only whether they are set. */
+export function maskedConfig(config: Config): Record<string, unknown> {
+  const { bootstrapToken, encryptionKey, databaseUrl, openai, warnings: _, ...open } = config;
+  return {
+    ...open,
+    bootstrapToken: bootstrapToken === undefined ? "not set" : "set",
+    encryptionKey: encryptionKey === undefined ? "generated in the data dir" : "set",
+    database: databaseUrl === undefined ? "embedded" : new URL(databaseUrl).host,
+    openai: openai?.baseUrl ?? "not set",
+  };
+}
+
+function withFiles(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  const values: Record<string, string | undefined> = {};
+  // An empty value is how many shells and compose files say "not set".
+  for (const name of Object.keys(Settings.shape)) values[name] = env[name] === "" ? undefined : env[name];
+  for (const name of SECRETS) {
+    const file = env[`${name}_FILE`];
+    if (file && values[name] === undefined) values[name] = readSecretFile(name, file);
+  }
+  return values;
+}
+
+function readSecretFile(name: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    throw new AppError("config_invalid", `${name}_FILE: cannot read ${file}.`, { cause });
+  }
+}
+
+function unknownNames(env: NodeJS.ProcessEnv): string[] {
+  const known = [...Object.keys(Settings.shape), ...SECRETS.map((name) => `${name}_FILE`)];
+  const warnings = Object.keys(env)
+    .filter((name) => name.startsWith("AUTERITY_") && !known.includes(name) && !name.startsWith("AUTERITY_TEST_"))
+    .map((name) => `${name} is not a setting; the nearest is ${nearest(name, known)}.`);
+  if (env["REDIS_URL"]) warnings.push("REDIS_URL is set, but this version runs in one process and does not use Redis.");
+  return warnings;
+}
+
+const nearest = (name: string, known: readonly string[]): string =>
+  known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0] ?? name;
+
+/** Levenshtein distance, one row at a time. */
+export function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, charA] of a.split("").entries()) {
+    const next = [i + 1];
+    for (const [j, charB] of b.split("").entries()) {
+      next.push(Math.min((row[j] ?? 0) + (charA === charB ? 0 : 1), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
