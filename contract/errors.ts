@@ -6,6 +6,9 @@ import { z } from "zod";
  */
 export const REMEDY = {
   // the request itself
+  request_malformed: "Send a well-formed HTTP/1.1 request.",
+  request_timeout: "Send the whole request without long pauses.",
+  headers_too_large: "Send fewer or shorter headers, cookies included.",
   body_malformed: "Send one valid JSON document in UTF-8.",
   body_too_large: "Send a smaller body, or store the large value first and pass its reference.",
   body_too_deep: "Flatten the document; nesting is limited.",

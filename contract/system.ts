@@ -45,6 +45,8 @@ export const LiveEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("mcp_server"), serverId: z.string(), state: ServerState }),
   z.object({ type: z.literal("agent"), agentId: z.string(), status: z.enum(["online", "offline", "unknown"]) }),
   z.object({ type: z.literal("workflow"), workflowId: z.string(), version: z.number().int() }),
+  /** This reader was too slow and hints were dropped: fetch everything shown again. */
+  z.object({ type: z.literal("resync") }),
 ]);
 export type LiveEvent = z.infer<typeof LiveEvent>;
 export const streamEvents = defineRoute({

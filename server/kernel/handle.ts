@@ -8,9 +8,15 @@ export type RequestContext = {
   readonly signal: AbortSignal;
 };
 
-/** Server-sent events: each item is one event. `id` is what `Last-Event-ID` resumes from. */
-export type SseEvent = { id?: string; event?: string; data: unknown };
-/** A streamed answer, for routes marked `stream: "sse"`. `raw` writes `data: <text>` without JSON encoding. */
+/**
+ * Server-sent events: each item is one event, whose `data` is written as JSON. `id` is what `Last-Event-ID` resumes from.
+ * `raw` writes `data: <raw>` as it is, for protocols with sentinels that are not JSON (`[DONE]`).
+ */
+export type SseEvent = { id?: string; event?: string } & ({ data: unknown } | { raw: string });
+/**
+ * A streamed answer, for routes marked `stream: "sse"`. The iterable is ended (`return()`) when the client goes away or
+ * the server closes, and is read only as fast as the client reads.
+ */
 export class EventStream {
   readonly events: AsyncIterable<SseEvent>;
   constructor(events: AsyncIterable<SseEvent>) {
@@ -37,7 +43,8 @@ export type Handler<R extends RouteSpec> = (request: RouteRequest<R> & RequestCo
 /** A route with the function that serves it; its types are erased so that a list can hold all of them. */
 export type Handled = {
   readonly route: RouteSpec;
-  readonly run: (request: never) => unknown;
+  /** `request` was parsed with the route's own schemas. */
+  run(request: RequestContext & { params: unknown; query: unknown; headers: unknown; body: unknown }): unknown;
 };
 
 export const handle = <R extends RouteSpec>(route: R, handler: Handler<R>): Handled => ({ route, run: handler });
