@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import { AppError } from "../kernel/errors.ts";
+
+/** Session-level advisory locks of this platform: one class, a number each. */
+const LOCK_CLASS = 46_00;
+const LOCKS = { roles: 1, migrations: 2 } as const;
+const PATIENCE_MS = 120_000;
+
+/**
+ * Runs `fn` while no other node does the same. Asks again and again rather than waiting inside the server: a waiting
+ * statement holds a snapshot, for which CREATE INDEX CONCURRENTLY of the lock's holder would wait in turn.
+ */
+export async function holdingLock<T>(client: pg.Client, lock: keyof typeof LOCKS, fn: () => Promise<T>): Promise<T> {
+  const key = [LOCK_CLASS, LOCKS[lock]];
+  const end = performance.now() + PATIENCE_MS;
+  for (let taken = false; !taken;) {
+    const { rows } = await client.query<{ taken: boolean }>("select pg_try_advisory_lock($1, $2) as taken", key);
+    taken = rows[0]?.taken ?? false;
+    if (!taken && performance.now() > end) {
+      throw new AppError("database_unavailable", `Another node has been preparing the database (${lock}) for ${PATIENCE_MS / 1000} s.`, {
+        retryable: true,
+      });
+    }
+    if (!taken) await sleep(50);
+  }
+  try {
+    return await fn();
+  } finally {
+    // A broken connection has released it already.
+    await client.query("select pg_advisory_unlock($1, $2)", key).catch(() => {});
+  }
+}
