@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type pg from "pg";
+import type { Client } from "pg";
 import { AppError } from "../kernel/errors.ts";
 
 /** Session-level advisory locks of this platform: one class, a number each. */
@@ -11,7 +11,7 @@ const PATIENCE_MS = 120_000;
  * Runs `fn` while no other node does the same. Asks again and again rather than waiting inside the server: a waiting
  * statement holds a snapshot, for which CREATE INDEX CONCURRENTLY of the lock's holder would wait in turn.
  */
-export async function holdingLock<T>(client: pg.Client, lock: keyof typeof LOCKS, fn: () => Promise<T>): Promise<T> {
+export async function holdingLock<T>(client: Client, lock: keyof typeof LOCKS, fn: () => Promise<T>): Promise<T> {
   const key = [LOCK_CLASS, LOCKS[lock]];
   const end = performance.now() + PATIENCE_MS;
   for (let taken = false; !taken;) {

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type pg from "pg";
+import type { Client } from "pg";
 import { AppError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { holdingLock } from "./advisory-lock.ts";
+import { findSchemaDrift, noteSchema, type SchemaDrift } from "./describe-schema.ts";
 
 export type Migration = { number: number; name: string; sql: string; checksum: string };
 
@@ -31,11 +32,14 @@ async function readMigration(folder: string, file: string): Promise<Migration> {
   return { number: Number(number), name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
 }
 
+export type Migrated = { applied: number[]; drift: SchemaDrift | undefined };
+
 /**
  * Brings the schema up to date; one node at a time, each file in a transaction with its record. `client` must be logged in
- * as auterity_owner. Refuses, before changing anything, a database whose history is not the beginning of ours.
+ * as auterity_owner. Refuses, before changing anything, a database whose history is not the beginning of ours. With nothing
+ * to apply, it looks instead for changes made by hand, and reports them: they may be an operator's index, so they do not stop us.
  */
-export async function migrate(client: pg.Client, migrations: readonly Migration[], log: Log): Promise<{ applied: number[] }> {
+export async function migrate(client: Client, migrations: readonly Migration[], log: Log): Promise<Migrated> {
   return holdingLock(client, "migrations", async () => {
     await client.query(`
       create table if not exists schema_migrations (
@@ -43,19 +47,22 @@ export async function migrate(client: pg.Client, migrations: readonly Migration[
         name text not null,
         checksum text not null,
         applied_at timestamptz not null default clock_timestamp()
-      )`);
+      );
+      create table if not exists schema_description (line text primary key)`);
     const pending = pendingMigrations(migrations, await appliedMigrations(client));
     for (const migration of pending) {
-      await apply(client, migration);
+      await apply(client, migration, migration === pending.at(-1));
       log.info("migration applied", { number: migration.number, name: migration.name });
     }
-    return { applied: pending.map(({ number }) => number) };
+    const drift = pending.length > 0 ? undefined : await findSchemaDrift(client);
+    if (drift) log.warn("the database's schema was changed by hand since the last migration", drift);
+    return { applied: pending.map(({ number }) => number), drift };
   });
 }
 
 export type Applied = { number: number; name: string; checksum: string };
 
-export async function appliedMigrations(client: pg.Client): Promise<Applied[]> {
+export async function appliedMigrations(client: Client): Promise<Applied[]> {
   const { rows } = await client.query<Applied>("select number, name, checksum from schema_migrations order by number");
   return rows;
 }
@@ -91,7 +98,7 @@ function drift(what: string, remedy: string): AppError {
   return new AppError("config_invalid", `${what}.`, { remedy });
 }
 
-async function apply(client: pg.Client, { number, name, sql, checksum }: Migration): Promise<void> {
+async function apply(client: Client, { number, name, sql, checksum }: Migration, isLast: boolean): Promise<void> {
   const transactional = !sql.startsWith(NO_TRANSACTION);
   try {
     // A migration that waits for a lock makes everybody queue behind it; better to fail and be started again.
@@ -99,6 +106,8 @@ async function apply(client: pg.Client, { number, name, sql, checksum }: Migrati
     if (transactional) await client.query("begin");
     await client.query(sql);
     await client.query("insert into schema_migrations (number, name, checksum) values ($1, $2, $3)", [number, name, checksum]);
+    // In the same transaction, so that a crash here cannot make the next start report our own change as somebody else's.
+    if (isLast) await noteSchema(client);
     if (transactional) await client.query("commit");
   } catch (cause) {
     await client.query("rollback").catch(() => {});

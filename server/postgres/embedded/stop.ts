@@ -7,8 +7,12 @@ type Postmaster = {
   exited?: Promise<unknown>;
 };
 
-const FAST_MS = 20_000;
-const IMMEDIATE_MS = 5_000;
+const STEPS = [
+  { signal: "SIGINT", patienceMs: 20_000 },
+  { signal: "SIGQUIT", patienceMs: 5_000 },
+  { signal: "SIGKILL", patienceMs: 5_000 },
+] as const;
+const BACKENDS_MS = 5_000;
 
 /**
  * SIGINT (disconnect everybody, checkpoint, exit), then SIGQUIT (exit, recover on the next start), then SIGKILL. Resolves
@@ -19,13 +23,11 @@ export async function stopPostmaster({ pid, cluster, exited }: Postmaster): Prom
   let ended = false;
   void exited?.then(() => (ended = true));
   const gone = async (): Promise<boolean> => (exited ? ended : (await identify(pid)) === undefined);
-  signalProcess(pid, "SIGINT");
-  if (!(await waitUntil(gone, FAST_MS))) {
-    signalProcess(pid, "SIGQUIT");
-    if (!(await waitUntil(gone, IMMEDIATE_MS))) {
-      signalProcess(-pid, "SIGKILL");
-      await waitUntil(gone, IMMEDIATE_MS);
-    }
+  for (const { signal, patienceMs } of STEPS) {
+    // Asked before each signal: a pid that is free may belong to somebody else a moment later.
+    if (await gone()) break;
+    signalProcess(pid, signal);
+    await waitUntil(gone, patienceMs);
   }
   await clearBackends(cluster);
 }
@@ -33,7 +35,7 @@ export async function stopPostmaster({ pid, cluster, exited }: Postmaster): Prom
 /** After a postmaster's death its backends leave by themselves; one that hangs is killed. */
 export async function clearBackends(cluster: string): Promise<void> {
   const none = async (): Promise<boolean> => (await processesWorkingIn(cluster)).length === 0;
-  if (await waitUntil(none, IMMEDIATE_MS)) return;
+  if (await waitUntil(none, BACKENDS_MS)) return;
   for (const backend of await processesWorkingIn(cluster)) signalProcess(backend, "SIGKILL");
-  await waitUntil(none, IMMEDIATE_MS);
+  await waitUntil(none, BACKENDS_MS);
 }

@@ -90,7 +90,7 @@ create table run_journal (
   primary key (run_id, seq)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.1);
 alter table run_journal alter column body set storage external;
-select auterity_protect('run_journal', worker => 'insert');
+select auterity_protect('run_journal', worker => 'write');
 revoke update, delete, truncate on run_journal from auterity_api, auterity_worker;
 
 -- What anybody but the holder has to say to a run. A row leaves in the statement that appends its event.
