@@ -21,7 +21,7 @@ const ROOMS: readonly { room: RegExp; may: readonly RegExp[] }[] = [
   { room: /^server\/[^/]+\//, may: [/^contract\//, /^server\/kernel\//] },
   { room: /^server\//, may: [/^contract\//, /^engine\//, /^server\//] },
   { room: /^sdk\//, may: [/^contract\//] },
-  { room: /^cli\//, may: [/^contract\//, /^sdk\//, /^server\/main\.ts$/] },
+  { room: /^cli\//, may: [/^contract\//, /^engine\/index\.ts$/, /^sdk\//, /^server\/main\.ts$/] },
   { room: /^web\//, may: [/^contract\//, /^engine\//, /^sdk\/client\.ts$/, /^package\.json$/] },
   { room: /^examples\//, may: [/^contract\//, /^sdk\//] },
   { room: /^(bench|docs)\//, may: [/^./] },
