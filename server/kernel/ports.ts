@@ -37,8 +37,8 @@ export interface Redactor {
   json<T extends Json>(value: T): T;
 }
 
-/** Which step caused a frame. Absent for calls made outside runs. */
-export type StepRef = { runId: string; scope: string; nodeId: string; attempt: number };
+/** Which step caused a frame. Absent for calls made outside runs. `confidential` as the run's workflow is classified: its frames are then stored encrypted. */
+export type StepRef = { runId: string; scope: string; nodeId: string; attempt: number; confidential?: boolean };
 
 export type Frame = {
   tenantId: string;

@@ -1,0 +1,90 @@
+import { listMessages as listMessagesRoute } from "#contract/messages.ts";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { handle, type Handled } from "#server/kernel/handle.ts";
+import { background, type Log } from "#server/kernel/log.ts";
+import type { Database, FrameSink, Redactor, ValueCodec } from "#server/kernel/ports.ts";
+import { BatchingSink, type FrameCounts } from "./frame-sink.ts";
+import { frameStore } from "./frame-store.ts";
+import { listMessages } from "./list-messages.ts";
+
+const DAY_MS = 86_400_000;
+const RETENTION_DAYS = 30;
+
+export type MessagingDeps = {
+  database: Database;
+  redactor: Redactor;
+  codec: ValueCodec;
+  log: Log;
+  newId: () => string;
+  now: () => Date;
+  /** Where the counters of frames are registered, if anywhere. */
+  registry?: Registry;
+  /** How long frames are kept; whole days, UTC. */
+  retentionDays?: number;
+};
+
+export type Messaging = {
+  routes: Handled[];
+  frames: FrameSink;
+  counts(): FrameCounts;
+  /** Waits until every frame recorded so far is stored, unless the database refuses. */
+  flush(): Promise<void>;
+  /** Drops the days that ended more than `days` days ago; answers how many partitions that were. */
+  retainFrames(days: number): Promise<number>;
+  /** Frames are taken from the beginning; `start` makes the days ahead and lets old ones go, now and daily. */
+  start(): Promise<void>;
+  /** Writes what waits, once; the database must still be open. */
+  stop(): Promise<void>;
+};
+
+export function createMessaging(deps: MessagingDeps): Messaging {
+  const { log, now, registry, retentionDays = RETENTION_DAYS } = deps;
+  const store = frameStore(deps);
+  const sink = new BatchingSink({ ...deps, store });
+  const list = listMessages(deps);
+  if (registry) registerCounts(registry, sink);
+
+  const tend = async (): Promise<void> => {
+    await store.makeDays(now());
+    const dropped = await store.dropDays(now(), retentionDays);
+    if (dropped > 0) log.info("old protocol frames dropped", { days: dropped });
+  };
+  let daily: NodeJS.Timeout | undefined;
+  let stopping: Promise<void> | undefined;
+
+  return {
+    routes: [handle(listMessagesRoute, ({ caller, query }) => list(caller.tenantId, query))],
+    frames: sink,
+    counts: () => sink.counts(),
+    flush: () => sink.flush(),
+    retainFrames: (days) => store.dropDays(now(), days),
+    start: async () => {
+      await tend();
+      if (stopping || daily) return;
+      daily = setInterval(() => background(log, "tending protocol frames", tend), DAY_MS);
+      daily.unref();
+    },
+    stop: () => {
+      clearInterval(daily);
+      return (stopping ??= sink.stop());
+    },
+  };
+}
+
+function registerCounts(registry: Registry, sink: BatchingSink): void {
+  const options = (name: string, help: string) => ({ name: `auterity_frames_${name}`, help, registers: [] });
+  const follow = (key: "written" | "dropped") =>
+    function collect(this: Counter): void {
+      this.reset();
+      this.inc(sink.counts()[key]);
+    };
+  const written = new Counter({ ...options("written_total", "Protocol frames stored."), collect: follow("written") });
+  const dropped = new Counter({ ...options("dropped_total", "Protocol frames lost before they were stored."), collect: follow("dropped") });
+  const waiting = new Gauge({
+    ...options("waiting", "Protocol frames that wait to be stored."),
+    collect() {
+      this.set(sink.counts().waiting);
+    },
+  });
+  for (const metric of [written, dropped, waiting]) registry.registerMetric(metric);
+}
