@@ -1,5 +1,5 @@
+import { createHash, randomBytes } from "node:crypto";
 import { link, mkdir, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../kernel/errors.ts";
@@ -10,25 +10,32 @@ const Holder = z.object({ pid: z.number().int().positive(), started: z.string() 
 export type DataDirLock = { release(): Promise<void> };
 
 /**
- * Makes the data dir if needed and takes it for this process, or throws `data_dir_in_use`. The lock is a file naming the
- * holder by pid and start time: after a kill -9, or with the pid in use by another program, it counts as free. It appears
- * with its content in one step (a link to a finished file), and a stale one is taken away by renaming, which only one of
- * several starters can do.
+ * Makes the data dir if needed and takes it for this process, or throws `data_dir_in_use`.
+ *
+ * The lock is a file naming its holder by pid and start time: after a kill -9, or with the pid in use by another program,
+ * it is stale. It appears with its content in one step (a link to a finished file). To replace a stale one a starter must
+ * first hold the lock on exactly that content, a file of the same kind named by its hash; so of many starters one replaces
+ * it, and who looked too early finds, when its turn comes, that the content has changed.
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
   // As root, PostgreSQL's account has to pass through; what is secret in here has modes of its own.
   await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
   const file = join(await realpath(dataDir), "instance.lock");
+  await take(file);
+  let releasing: Promise<void> | undefined;
+  return { release: () => (releasing ??= rm(file, { force: true })) };
+}
+
+async function take(file: string): Promise<void> {
   const self = await identify(process.pid);
-  const own = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
-  await writeFile(own, `${JSON.stringify(self)}\n`, { mode: 0o600 });
+  const own = `${file}.${randomBytes(6).toString("hex")}`;
+  // The random part tells two locks of one process apart.
+  await writeFile(own, `${JSON.stringify({ ...self, nonce: randomBytes(6).toString("hex") })}\n`, { mode: 0o600 });
   try {
-    while (!(await tryLink(own, file))) await removeStale(file);
+    while (!(await tryLink(own, file)) && !(await replaceStale(own, file)));
   } finally {
     await rm(own, { force: true });
   }
-  let releasing: Promise<void> | undefined;
-  return { release: () => (releasing ??= rm(file, { force: true })) };
 }
 
 async function tryLink(own: string, file: string): Promise<boolean> {
@@ -41,21 +48,21 @@ async function tryLink(own: string, file: string): Promise<boolean> {
   }
 }
 
-/** Returns when the lock is (probably) free; throws `data_dir_in_use` when its holder lives. */
-async function removeStale(file: string): Promise<void> {
+/** True when `own` is now the lock; false when the lock changed meanwhile; throws `data_dir_in_use` when its holder lives. */
+async function replaceStale(own: string, file: string): Promise<boolean> {
   const seen = await readFile(file, "utf8").catch(() => undefined);
-  if (seen === undefined) return;
+  if (seen === undefined) return false;
   const holder = parseHolder(seen);
   if (holder && (await isAlive(holder))) throw inUse(file, holder);
-  const aside = `${file}.stale.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const turn = `${file}.${createHash("sha256").update(seen).digest("hex").slice(0, 12)}`;
+  await take(turn);
   try {
-    await rename(file, aside);
-  } catch {
-    return; // Another starter was faster.
+    if ((await readFile(file, "utf8").catch(() => undefined)) !== seen) return false;
+    await rename(own, file);
+    return true;
+  } finally {
+    await rm(turn, { force: true });
   }
-  // It may have taken over between our look and our rename; then the lock is its, and goes back.
-  if ((await readFile(aside, "utf8")) !== seen) await tryLink(aside, file);
-  await rm(aside, { force: true });
 }
 
 function inUse(file: string, holder: ProcessIdentity): AppError {

@@ -37,14 +37,25 @@ export async function placeCluster(dataDir: string, sharedRoots: readonly string
       },
     );
   }
+  await refuseForeignCluster(cluster);
   await claimHome(home, dataDir);
   if (!recorded.success) await writeFile(record, `${JSON.stringify({ home })}\n`);
   return { home, cluster, account };
 }
 
+/** A normal user cannot open a cluster that was made by root for another account, or by another user. */
+async function refuseForeignCluster(cluster: string): Promise<void> {
+  const uid = process.getuid?.();
+  const found = await stat(cluster).catch(() => undefined);
+  if (found === undefined || uid === undefined || uid === 0 || found.uid === uid) return;
+  throw new AppError("config_invalid", `The database at ${cluster} belongs to uid ${found.uid}, and this process is uid ${uid}.`, {
+    remedy: "Start the platform as the user (or root) that started it first, or choose another AUTERITY_DATA_DIR.",
+  });
+}
+
 async function chooseHome(dataDir: string, inside: string, sharedRoots: readonly string[]): Promise<string> {
   const account = await accountFor(join(inside, `cluster-${MAJOR}`));
-  await chmod(inside, 0o711);
+  await chmod(inside, account === undefined ? 0o700 : 0o711);
   if (await canReach(account, join(inside, "x"))) return inside;
   const name = createHash("sha256")
     .update(await realpath(dataDir))
@@ -68,7 +79,8 @@ async function chooseHome(dataDir: string, inside: string, sharedRoots: readonly
 /** False when the folder cannot be made, or somebody else could change what is in it. */
 async function makeOwnFolder(path: string, mode: number): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true, mode });
+    // Not recursive: both parents exist on every Linux, and some file systems answer a recursive mkdir by never ending.
+    await mkdir(path, { mode }).catch(() => {});
     const found = await lstat(path);
     return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
   } catch {

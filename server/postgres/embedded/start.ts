@@ -20,8 +20,10 @@ export type StartOptions = {
   signal?: AbortSignal;
   /** False only for throw-away clusters: a crash may lose data. */
   durable?: boolean;
-  /** Where to go when the data dir cannot be reached by PostgreSQL's account; for tests. */
+  /** Where to go when PostgreSQL's account cannot reach the data dir. */
   sharedRoots?: readonly string[];
+  /** The package's binaries; found by themselves unless given. */
+  installed?: Binaries;
 };
 
 /** A running server, before anybody supervises it. */
@@ -33,7 +35,7 @@ const START_TIMEOUT_MS = 60_000;
 /** Makes the cluster if there is none, ends what an earlier platform process left running, and finds the binaries. */
 export async function prepareCluster(options: StartOptions): Promise<{ place: ClusterPlace; binaries: Binaries }> {
   const place = await placeCluster(options.dataDir, options.sharedRoots);
-  const binaries = await reachableBinaries(await installedBinaries(), place.account, place.home);
+  const binaries = await reachableBinaries(options.installed ?? (await installedBinaries()), place.account, place.home);
   await endOrphan(place, options.log);
   const version = await readFile(join(place.cluster, "PG_VERSION"), "utf8").catch(() => undefined);
   if (version === undefined) await createCluster(options, place, binaries);
