@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Id, PageQuery, Time, pageOf } from "./common.ts";
+import { Id, Json, PageQuery, Time, pageOf } from "./common.ts";
 import { PERMISSIONS, ROLES } from "./permissions.ts";
 import { defineRoute } from "./route.ts";
 
@@ -69,7 +69,7 @@ export const AuditEntry = z.object({
   target: z.string(),
   outcome: z.enum(["allow", "deny"]),
   reason: z.string().nullable(),
-  details: z.record(z.string(), z.json()),
+  details: z.record(z.string(), Json),
 });
 export type AuditEntry = z.infer<typeof AuditEntry>;
 export const listAudit = defineRoute({

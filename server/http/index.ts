@@ -1,0 +1,62 @@
+import type { FastifyInstance } from "fastify";
+import { LIMITS } from "#contract/limits.ts";
+import { ROUTES } from "#contract/routes.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Handled } from "#server/kernel/handle.ts";
+import { buildApp } from "./app.ts";
+import type { HttpDeps, HttpLimits } from "./ports.ts";
+
+export { openApiDocument } from "./openapi.ts";
+export { HTTP_STATUS, problemOf } from "./problem.ts";
+export type { AgentSocket, Authentication, Credentials, HttpDeps, HttpLimits, HttpObserver } from "./ports.ts";
+
+export type Http = {
+  /** Port 0 asks for a free one. Throws `port_in_use`. */
+  listen(at: { host: string; port: number }): Promise<{ address: string }>;
+  /** Ends event streams and sockets, answers what is under way, then resolves. */
+  close(): Promise<void>;
+  inject: FastifyInstance["inject"];
+};
+
+const DEFAULT_LIMITS: HttpLimits = {
+  bodyBytes: LIMITS.bodyBytes,
+  requestsPerMinute: 600_000,
+  signInsPerMinute: 20,
+  eventStreamsPerCaller: LIMITS.eventStreamsPerCaller,
+  headersMs: 10_000,
+  requestMs: 60_000,
+  heartbeatMs: 15_000,
+  recheckMs: 2_000,
+};
+
+/** The HTTP server. Fails, naming them, while a route of the contract has no handler or more than one. */
+export async function createHttp<Agent>(deps: HttpDeps<Agent>): Promise<Http> {
+  assertComplete(deps.routes);
+  const app = await buildApp(deps, { ...DEFAULT_LIMITS, ...deps.limits });
+  let closing: Promise<void> | undefined;
+  return {
+    listen: async ({ host, port }) => {
+      try {
+        return { address: await app.listen({ host, port }) };
+      } catch (cause) {
+        if (!(cause instanceof Error) || !("code" in cause) || cause.code !== "EADDRINUSE") throw cause;
+        throw new AppError("port_in_use", `Something else listens on ${host}:${port}.`, { cause });
+      }
+    },
+    close: () => (closing ??= app.close()),
+    inject: app.inject.bind(app),
+  };
+}
+
+function assertComplete(handled: readonly Handled[]): void {
+  const names = handled.map(({ route }) => route.name);
+  const missing = Object.keys(ROUTES).filter((name) => !names.includes(name));
+  const twice = names.filter((name, i) => names.indexOf(name) !== i);
+  const unknown = names.filter((name) => !Object.hasOwn(ROUTES, name));
+  const problems = [
+    ...missing.map((name) => `${name} has no handler`),
+    ...twice.map((name) => `${name} has more than one handler`),
+    ...unknown.map((name) => `${name} is not a route of the contract`),
+  ];
+  if (problems.length > 0) throw new AppError("internal", `The routes are not complete: ${problems.join("; ")}.`);
+}

@@ -1,0 +1,52 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "#server/kernel/errors.ts";
+import type { EventStream } from "#server/kernel/handle.ts";
+import type { Log } from "#server/kernel/log.ts";
+import { NOBODY } from "./doorkeeper.ts";
+import { eventStream } from "./event-stream.ts";
+import type { Authentication, HttpLimits } from "./ports.ts";
+
+export type OpenStreams = {
+  open(stream: EventStream, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  /** Ends all of them; new ones end at once. */
+  close(): void;
+};
+
+type Deps = { access: Authentication; limits: HttpLimits; log: Log };
+
+/** The event streams that are open, counted by caller: each holds a socket, and some hold a subscription. */
+export function openStreams({ access, limits, log }: Deps): OpenStreams {
+  const closing = new AbortController();
+  const counts = new Map<string, number>();
+  const add = (principalId: string, change: number): void => {
+    const count = (counts.get(principalId) ?? 0) + change;
+    if (count > 0) counts.set(principalId, count);
+    else counts.delete(principalId);
+  };
+  return {
+    open: ({ events }, request, reply) => {
+      const { principalId } = request.caller ?? NOBODY;
+      if ((counts.get(principalId) ?? 0) >= limits.eventStreamsPerCaller) {
+        throw new AppError("rate_limited", `At most ${limits.eventStreamsPerCaller} event streams may be open at once.`);
+      }
+      add(principalId, 1);
+      const gone = new AbortController();
+      reply.raw.once("close", () => {
+        gone.abort();
+        add(principalId, -1);
+      });
+      const { authorization, cookie } = request.headers;
+      const body = eventStream(events, {
+        signal: AbortSignal.any([gone.signal, closing.signal]),
+        heartbeatMs: limits.heartbeatMs,
+        recheckMs: limits.recheckMs,
+        mayGoOn: async () => (await access.authenticate({ authorization, cookie }))?.principalId === principalId,
+        requestId: request.id,
+        onFailure: (error) => log.warn("an event stream failed", { requestId: request.id, error }),
+      });
+      // Nginx and its relatives would collect the events otherwise.
+      return reply.type("text/event-stream; charset=utf-8").header("x-accel-buffering", "no").send(body);
+    },
+    close: () => closing.abort(),
+  };
+}

@@ -1,0 +1,63 @@
+import type { WebSocket } from "ws";
+import type { Permission } from "#contract/permissions.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import type { Handled } from "#server/kernel/handle.ts";
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, Database, Redactor } from "#server/kernel/ports.ts";
+
+/** What a request shows of who sends it: the raw headers. */
+export type Credentials = { authorization?: string | undefined; cookie?: string | undefined };
+
+export interface Authentication {
+  /** Undefined for nobody: no credentials, or wrong, expired or revoked ones. Throws when it cannot know. */
+  authenticate(credentials: Credentials): Promise<Caller | undefined>;
+}
+
+/** Where custom agents connect; their tokens are their own. */
+export interface AgentSocket<Agent> {
+  authenticate(token: string): Promise<Agent | undefined>;
+  accept(socket: WebSocket, agent: Agent): void;
+}
+
+/** Counts and times what the server does. `route` is a name out of the contract, never a path. */
+export interface HttpObserver {
+  answered(request: { route: string; method: string; status: number; seconds: number }): void;
+  /** Follows one request; the function it returns is called with the status when the answer has been sent. */
+  started?(request: { route: string; method: string; requestId: string }): (status: number) => void;
+}
+
+export type HttpLimits = {
+  bodyBytes: number;
+  /** Of one address, over all routes. */
+  requestsPerMinute: number;
+  signInsPerMinute: number;
+  eventStreamsPerCaller: number;
+  /** How long the headers, and the whole request, may take to arrive. */
+  headersMs: number;
+  requestMs: number;
+  heartbeatMs: number;
+  /** How often an open stream asks whether its caller may still read. */
+  recheckMs: number;
+};
+
+export type HttpDeps<Agent> = {
+  routes: readonly Handled[];
+  access: Authentication;
+  agentSocket: AgentSocket<Agent>;
+  /** The built web app; a plain page is served without it. */
+  webDir?: string;
+  log: Log;
+  metrics: HttpObserver;
+  redactor: Redactor;
+  audit: Audit;
+  database: Database;
+  /** What the server is, or will be, bound to. */
+  host: string;
+  version: string;
+  newId: () => string;
+  limits?: Partial<HttpLimits>;
+  /** Parses every answer with the contract, so that drift shows in tests instead of browsers. */
+  checkResponses: boolean;
+};
+
+export type Needed = Permission | "public" | "signed_in";
