@@ -1,4 +1,4 @@
-import type { Dispatcher } from "undici";
+import { Dispatcher1Wrapper, type Dispatcher } from "undici";
 import { EgressDenied } from "./denied.ts";
 import { capInflated } from "./response-cap.ts";
 import { parseTarget, type Target } from "./target.ts";
@@ -17,7 +17,9 @@ type Hop = { target: Target; method: string; headers: Headers; body: NonNullable
  * checked like a first call; credentials and bodies stay with the origin they were meant for. `signal` bounds the time,
  * there is no other limit.
  */
-export function guardedFetch(dispatcher: Dispatcher): typeof fetch {
+export function guardedFetch(guarded: Dispatcher): typeof fetch {
+  // Node's own fetch, so that callers get the global Response class; it speaks the dispatcher interface of undici 7.
+  const dispatcher = new Dispatcher1Wrapper(guarded);
   return async (input, init = {}) => {
     const request = input instanceof Request ? await fromRequest(input, init) : { url: input, init };
     const mode = request.init.redirect ?? "follow";
@@ -51,7 +53,7 @@ function firstHop(url: string | URL, init: RequestInit): Hop {
 async function send(hop: Hop, init: RequestInit, dispatcher: Dispatcher): Promise<Response> {
   const { target, method, headers, body } = hop;
   const options: RequestInit = { ...init, method, headers, body, redirect: "manual" };
-  // Node's own fetch takes undici's dispatchers; its types know only those of the version they were copied from.
+  // Set past the types: those of Node's fetch describe the dispatchers of another version.
   Reflect.set(options, "dispatcher", dispatcher);
   try {
     return await fetch(target.url, options);

@@ -25,7 +25,7 @@ function textForms(value: string): string[] {
 function urlForms(value: string): string[] {
   const component = encodeURIComponent(value.toWellFormed());
   const strict = component.replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  const form = strict.replaceAll("%20", "+");
+  const form = new URLSearchParams({ v: value }).toString().slice(2);
   return [component, strict, form].flatMap((text) => [text, text.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
 }
 

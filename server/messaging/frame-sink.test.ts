@@ -1,0 +1,198 @@
+import { describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
+import { newId } from "#server/kernel/ids.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import type { Frame, Redactor, ValueCodec } from "#server/kernel/ports.ts";
+import { toFrameRow, type FrameRow } from "./frame-row.ts";
+import { BatchingSink } from "./frame-sink.ts";
+import type { FrameStore } from "./frame-store.ts";
+
+const codec: ValueCodec = {
+  encode: (value) => Buffer.from(JSON.stringify(value)),
+  decode: (bytes) => JSON.parse(bytes.toString()),
+  prepare: async () => {},
+};
+const redactor: Redactor = {
+  text: (value) => value.replaceAll("hunter2", "[redacted]"),
+  json: (value) => JSON.parse(JSON.stringify(value).replaceAll("hunter2", "[redacted]")),
+};
+const frame = (over: Partial<Frame> = {}): Frame => ({
+  tenantId: newId(),
+  protocol: "mcp",
+  direction: "out",
+  kind: "request",
+  method: "tools/call",
+  from: "platform",
+  to: "mcp:files",
+  correlationId: "c1",
+  content: { hello: "world" },
+  ...over,
+});
+
+class DatabaseError extends Error {
+  readonly severity = "ERROR";
+  readonly code: string;
+  constructor(code: string) {
+    super(`failed with ${code}`);
+    this.code = code;
+  }
+}
+
+/** Keeps rows; fails as told, first come first served. */
+function memoryStore(refuse: (rows: readonly FrameRow[]) => Error | undefined = () => undefined) {
+  const batches: FrameRow[][] = [];
+  const store: FrameStore = {
+    insert: async (rows) => {
+      const error = refuse(rows);
+      if (error) throw error;
+      batches.push([...rows]);
+    },
+    makeDays: async () => {},
+    dropDays: async () => 0,
+  };
+  return { store, batches, methods: () => batches.flat().map(({ method }) => method) };
+}
+
+const sinkOn = (store: FrameStore) => new BatchingSink({ store, redactor, codec, log: silentLog, newId, now: () => new Date() });
+
+describe("a frame becomes a row", () => {
+  const making = { id: newId(), at: new Date(), redactor, codec };
+
+  test("without secrets, also in its own fields", () => {
+    const row = toFrameRow(frame({ to: "http://x?k=hunter2", content: { a: "hunter2" } }), making);
+    expect(row).toMatchObject({ to: "http://x?k=[redacted]", truncated: false });
+    expect(row.body.toString()).toBe('{"a":"[redacted]"}');
+  });
+
+  test("keeps content up to the limit and shortens what is longer", () => {
+    const just = "x".repeat(LIMITS.frameBytes - 2);
+    expect(toFrameRow(frame({ content: just }), making)).toMatchObject({ truncated: false, sizeBytes: LIMITS.frameBytes });
+    const long = toFrameRow(frame({ content: `${just}x` }), making);
+    expect(long).toMatchObject({ truncated: true, sizeBytes: LIMITS.frameBytes + 1 });
+    expect(codec.decode(long.body, { tenantId: "", row: "" })).toBe(`"${just}x`);
+  });
+
+  test("cuts between characters", () => {
+    const row = toFrameRow(frame({ content: `a${"🚗".repeat(LIMITS.frameBytes / 4)}` }), making);
+    expect(row.truncated).toBe(true);
+    expect(row.body.toString()).toMatch(/^"\\"a🚗+"$/u);
+  });
+
+  test("redacts before it shortens, so that no half of a secret stays at the cut", () => {
+    const row = toFrameRow(frame({ content: `${"x".repeat(LIMITS.frameBytes - 5)}hunter2${"x".repeat(100)}` }), making);
+    expect(row.body.toString()).not.toContain("hunt");
+  });
+
+  test("gives the database only what it can store", () => {
+    const row = toFrameRow(
+      frame({ method: "a\0b\ud800", correlationId: "c".repeat(1_000), step: { runId: "not a uuid", scope: "", nodeId: "n", attempt: 1 } }),
+      making,
+    );
+    expect(row).toMatchObject({ method: "a\uFFFDb\uFFFD", step: undefined });
+    expect(row.correlationId).toHaveLength(LIMITS.idempotencyKeyChars);
+  });
+});
+
+describe("the frame sink", () => {
+  test("writes in batches, in order", async () => {
+    const { store, batches, methods } = memoryStore();
+    const sink = sinkOn(store);
+    for (let i = 0; i < 450; i++) sink.record(frame({ method: `m${i}` }));
+    await sink.flush();
+    expect(batches.map((batch) => batch.length)).toEqual([200, 200, 50]);
+    expect(methods()).toEqual(Array.from({ length: 450 }, (_, i) => `m${i}`));
+    expect(sink.counts()).toEqual({ waiting: 0, written: 450, dropped: 0 });
+  });
+
+  test("writes by itself after a moment", async () => {
+    const { store, batches } = memoryStore();
+    sinkOn(store).record(frame());
+    await expect.poll(() => batches.length).toBe(1);
+  });
+
+  test("does not see what the sender changes afterwards", async () => {
+    const { store, batches } = memoryStore();
+    const sink = sinkOn(store);
+    const content = { step: "before" };
+    sink.record(frame({ content }));
+    content.step = "after";
+    await sink.flush();
+    expect(batches[0]?.[0]?.body.toString()).toContain("before");
+  });
+
+  test("keeps frames while the database is away and writes them in order once it is back", async () => {
+    let away = true;
+    const { store, methods } = memoryStore(() => (away ? new Error("connection refused") : undefined));
+    const sink = sinkOn(store);
+    for (const method of ["a", "b", "c"]) sink.record(frame({ method }));
+    await sink.flush();
+    expect(sink.counts()).toEqual({ waiting: 3, written: 0, dropped: 0 });
+    sink.record(frame({ method: "d" }));
+    away = false;
+    await expect.poll(methods).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("loses only the frame that the database refuses for its content", async () => {
+    const { store, methods } = memoryStore((rows) =>
+      rows.some(({ method }) => method === "bad") ? new DatabaseError("22P02") : undefined,
+    );
+    const sink = sinkOn(store);
+    for (const method of ["a", "bad", "b"]) sink.record(frame({ method }));
+    await sink.flush();
+    expect(methods()).toEqual(["a", "b"]);
+    expect(sink.counts()).toEqual({ waiting: 0, written: 2, dropped: 1 });
+  });
+
+  test("keeps the rest when the connection breaks in between", async () => {
+    let calls = 0;
+    const { store, methods } = memoryStore((rows) => {
+      calls += 1;
+      if (rows.length > 1) return new DatabaseError("23502");
+      return calls === 3 ? new Error("connection lost") : undefined;
+    });
+    const sink = sinkOn(store);
+    for (const method of ["a", "b", "c"]) sink.record(frame({ method }));
+    await sink.flush();
+    expect(sink.counts()).toEqual({ waiting: 2, written: 1, dropped: 0 });
+    await sink.stop();
+    expect(methods()).toEqual(["a", "b", "c"]);
+  });
+
+  test("drops and counts what does not fit any more", async () => {
+    const { store } = memoryStore(() => new Error("away"));
+    const sink = sinkOn(store);
+    for (let i = 0; i < 10_005; i++) sink.record(frame());
+    expect(sink.counts()).toEqual({ waiting: 10_000, written: 0, dropped: 5 });
+    await sink.stop();
+    expect(sink.counts()).toEqual({ waiting: 0, written: 0, dropped: 10_005 });
+  });
+
+  test("bounds the bytes that wait as well", () => {
+    const { store } = memoryStore();
+    const sink = sinkOn(store);
+    const content = "x".repeat(LIMITS.frameBytes - 2);
+    for (let i = 0; i < 600; i++) sink.record(frame({ content }));
+    const { waiting, dropped } = sink.counts();
+    expect(waiting).toBe(512);
+    expect(dropped).toBe(88);
+  });
+
+  test("never throws at the exchange that it records", async () => {
+    const { store } = memoryStore();
+    const sink = sinkOn(store);
+    let deep: Frame["content"] = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    sink.record(frame({ content: deep }));
+    expect(sink.counts().dropped).toBe(1);
+  });
+
+  test("takes nothing after its last flush", async () => {
+    const { store, methods } = memoryStore();
+    const sink = sinkOn(store);
+    sink.record(frame({ method: "last" }));
+    await sink.stop();
+    sink.record(frame({ method: "late" }));
+    await sink.flush();
+    expect(methods()).toEqual(["last"]);
+  });
+});
