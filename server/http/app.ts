@@ -1,5 +1,5 @@
 import fastifyRateLimit from "@fastify/rate-limit";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { AppError } from "#server/kernel/errors.ts";
 import { errorAnswers, type ErrorAnswers } from "./answer-errors.ts";
 import { createDoorkeeper } from "./doorkeeper.ts";
@@ -102,10 +102,22 @@ function checkEveryRequest(app: FastifyInstance, origins: OriginPolicy): void {
   });
 }
 
-function observe(app: FastifyInstance, { metrics }: Pick<HttpDeps<unknown>, "metrics">): void {
+function observe(app: FastifyInstance, { metrics, tracing }: Pick<HttpDeps<unknown>, "metrics" | "tracing">): void {
+  const routeOf = (request: FastifyRequest): string => request.routeOptions.config.routeName ?? "page";
   app.addHook("onResponse", (request, reply, done) => {
-    const route = request.routeOptions.config.routeName ?? "page";
-    metrics.answered({ route, method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
+    metrics.answered({ route: routeOf(request), method: request.method, status: reply.statusCode, seconds: reply.elapsedTime / 1000 });
+    done();
+  });
+  if (tracing === undefined) return;
+  app.addHook("onRequest", (request, reply, done) => {
+    const { traceparent } = request.headers;
+    const end = tracing.started({
+      route: routeOf(request),
+      method: request.method,
+      requestId: request.id,
+      traceparent: typeof traceparent === "string" ? traceparent : undefined,
+    });
+    reply.raw.once("close", () => end(reply.statusCode));
     done();
   });
 }

@@ -19,11 +19,14 @@ export interface AgentSocket<Agent> {
   accept(socket: WebSocket, agent: Agent): void;
 }
 
-/** Counts and times what the server does. `route` is a name out of the contract, never a path. */
+/** Counts and times answers. `route` is a name out of the contract, never a path. */
 export interface HttpObserver {
   answered(request: { route: string; method: string; status: number; seconds: number }): void;
-  /** Follows one request; the function it returns is called with the status when the answer has been sent. */
-  started?(request: { route: string; method: string; requestId: string }): (status: number) => void;
+}
+
+/** Follows requests; the function that `started` returns is called with the status when the answer has been sent. */
+export interface HttpTracer {
+  started(request: { route: string; method: string; requestId: string; traceparent?: string | undefined }): (status: number) => void;
 }
 
 export type HttpLimits = {
@@ -45,9 +48,10 @@ export type HttpDeps<Agent> = {
   access: Authentication;
   agentSocket: AgentSocket<Agent>;
   /** The built web app; a plain page is served without it. */
-  webDir?: string;
+  webDir?: string | undefined;
   log: Log;
   metrics: HttpObserver;
+  tracing?: HttpTracer | undefined;
   redactor: Redactor;
   audit: Audit;
   database: Database;
