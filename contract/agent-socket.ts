@@ -14,6 +14,11 @@ export const AgentHello = z.object({
   type: z.literal("hello"),
   protocol: z.literal(AGENT_PROTOCOL),
   version: z.string().min(1).max(64),
+  /**
+   * Random, made once per process. It says that this process still remembers the keys it was sent over an earlier
+   * connection, so that work whose effect must not happen twice can be asked for again.
+   */
+  instance: z.string().min(1).max(64).optional(),
   skills: z.array(Skill).min(1).max(64),
   /** How many invocations the agent wants at once. */
   concurrency: z.number().int().min(1).max(256).default(8),
@@ -39,6 +44,7 @@ export const ToAgent = z.discriminatedUnion("type", [
     key: z.string(),
     runId: z.string().nullable(),
     stepId: z.string().nullable(),
+    /** How long the platform will wait from now on; relative, because clocks differ. */
     deadlineMs: z.number(),
   }),
   z.object({ type: z.literal("cancel"), id: z.string(), reason: z.string() }),

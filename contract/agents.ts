@@ -120,6 +120,7 @@ export const testAgent = defineRoute({
 });
 
 export const Model = z.object({ id: z.string(), provider: z.string(), languageModel: z.boolean(), description: z.string() });
+export type Model = z.infer<typeof Model>;
 export const listModels = defineRoute({
   name: "listModels",
   method: "GET",

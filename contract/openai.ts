@@ -35,6 +35,8 @@ export const ChatResponse = z.object({
     }),
   ),
   usage: Usage,
+  /** Which build of the model answered; `auterity-extractive-…` is the built-in one, whose usage counts words. */
+  system_fingerprint: z.string().optional(),
 });
 export type ChatResponse = z.infer<typeof ChatResponse>;
 

@@ -7,6 +7,8 @@ type Options = ErrorOptions & {
   remedy?: string;
   /** Whether trying the same again later can help. */
   retryable?: boolean;
+  /** How long the other side asks to wait before trying again. */
+  retryAfterMs?: number;
 };
 
 /**
@@ -19,6 +21,7 @@ export class AppError extends Error {
   readonly remedy: string;
   readonly issues: readonly Issue[] | undefined;
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: Options = {}) {
     super(message, { cause: options.cause });
@@ -26,6 +29,7 @@ export class AppError extends Error {
     this.remedy = options.remedy ?? REMEDY[code];
     this.issues = options.issues;
     this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

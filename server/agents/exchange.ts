@@ -1,0 +1,65 @@
+import type { Json } from "#contract/common.ts";
+import type { StepHandle } from "#contract/journal.ts";
+import { LIMITS } from "#contract/limits.ts";
+import { AppError, toAppError } from "#server/kernel/errors.ts";
+import type { Frame, FrameSink } from "#server/kernel/ports.ts";
+import { isWithinDepth } from "./agent.ts";
+import type { AgentEvent, AgentPort, Envelope } from "./agent-port.ts";
+
+export type ExchangeDeps = { frames: FrameSink; now: () => Date };
+type Exchange = { port: AgentPort; envelope: Envelope; signal: AbortSignal; method: string };
+
+/**
+ * Passes an agent's events on and records the exchange as frames: the request, one summary of all streamed tokens, every
+ * message and artifact, and the answer or error. The iterator throws `AppError`s only.
+ */
+export async function* exchange({ frames, now }: ExchangeDeps, { port, envelope, signal, method }: Exchange): AsyncGenerator<AgentEvent> {
+  const began = now().getTime();
+  const { tenantId, protocol, from, to, id: correlationId, step } = envelope;
+  const frame = (kind: Frame["kind"], content: Json): void => {
+    const isRequest = kind === "request";
+    const route = isRequest ? ({ direction: "out", from, to } as const) : ({ direction: "in", from: to, to: from } as const);
+    const latencyMs = kind === "response" || kind === "error" ? now().getTime() - began : undefined;
+    frames.record({ tenantId, protocol, ...route, kind, method, correlationId, step, latencyMs, content });
+  };
+  const streamed = { tokens: 0, characters: 0 };
+  frame("request", { content: envelope.content, idempotencyKey: envelope.idempotencyKey });
+  try {
+    for await (const event of port.invoke(envelope, signal)) {
+      if (event.type === "token") {
+        streamed.tokens += 1;
+        streamed.characters += event.text.length;
+      }
+      if (event.type === "result") requireShallow(event.output, to);
+      if (event.type === "result" && streamed.tokens > 0) frame("chunk", { streamed });
+      for (const [kind, content] of framesOf(event)) frame(kind, content);
+      yield event;
+    }
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    frame("error", { code: error.code, message: error.message, retryable: error.retryable, streamed });
+    throw error;
+  }
+}
+
+function framesOf(event: AgentEvent): [Frame["kind"], Json][] {
+  if (event.type === "message") return [["notification", event.content]];
+  if (event.type === "artifact") return [["chunk", event.artifact]];
+  if (event.type === "handle") return [["notification", { handle: event.handle.kind, id: event.handle.id }]];
+  if (event.type === "result") return [["response", event.output]];
+  return [];
+}
+
+function requireShallow(output: Json, who: string): void {
+  if (isWithinDepth(output, LIMITS.jsonDepth)) return;
+  throw new AppError("agent_protocol_error", `${who} answered with JSON nested deeper than ${LIMITS.jsonDepth} levels.`);
+}
+
+/** Runs an exchange to its result. `saveHandle` is awaited before the agent is asked for more. */
+export async function resultOf(events: AsyncIterable<AgentEvent>, saveHandle?: (handle: StepHandle) => Promise<void>): Promise<Json> {
+  for await (const event of events) {
+    if (event.type === "handle") await saveHandle?.(event.handle);
+    if (event.type === "result") return event.output;
+  }
+  throw new AppError("agent_protocol_error", "The agent ended without a result.");
+}

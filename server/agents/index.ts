@@ -1,0 +1,41 @@
+import { a2aExecutor } from "./a2a/a2a-executor.ts";
+import { createA2aConnector } from "./a2a/connection.ts";
+import { noteReachable } from "./agent-status.ts";
+import type { AgentPrincipal } from "./custom/agent-connection.ts";
+import { AgentHub, HUB_TIMES } from "./custom/agent-hub.ts";
+import { customExecutor } from "./custom/custom-executor.ts";
+import { createSchemaCheck } from "./json-schema.ts";
+import { modelExecutor } from "./model-executor.ts";
+import { createModelDirectory } from "./models.ts";
+import type { Agents, AgentsDeps, EnsureAgent } from "./ports.ts";
+import { ensureAgent } from "./register.ts";
+import { agentRoutes, shown } from "./routes.ts";
+
+export type { AgentPrincipal, Agents, AgentsDeps, EnsureAgent };
+
+export function createAgents(deps: AgentsDeps): Agents {
+  const { database, egress, secrets } = deps;
+  const checkSchema = createSchemaCheck();
+  const connector = createA2aConnector({ egress, secrets });
+  const hub = new AgentHub({ ...deps, times: { ...HUB_TIMES, ...deps.times } });
+  const models = createModelDirectory(database);
+  const model = { egress, secrets, checkSchema };
+  const parts = { ...deps, checkSchema, connector, hub, models, model, noteReachable: noteReachable(deps) };
+
+  return {
+    routes: agentRoutes(parts),
+    executeModel: modelExecutor(parts),
+    executeCustom: customExecutor(parts),
+    executeA2a: a2aExecutor(parts),
+    agentSocket: {
+      authenticate: (token) => hub.authenticate(token),
+      accept: (socket, principal) => hub.accept(socket, principal),
+    },
+    ensureAgent: async ({ tenantId, actor, agent }) => {
+      const ensured = await ensureAgent(parts)(agent, { tenantId, actor, approvesAddress: true });
+      return { agent: shown(ensured.agent), token: ensured.token };
+    },
+    start: () => hub.start(),
+    stop: () => hub.stop(),
+  };
+}

@@ -1,0 +1,42 @@
+import type { WebSocket } from "ws";
+import type { Agent, CreateAgent } from "#contract/agents.ts";
+import type { Handled } from "#server/kernel/handle.ts";
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, SecretReader } from "#server/kernel/ports.ts";
+import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import type { AgentPrincipal } from "./custom/agent-connection.ts";
+import type { HubTimes } from "./custom/agent-hub.ts";
+
+export type AgentsDeps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  live: LiveBus;
+  log: Log;
+  newId: () => string;
+  now: () => Date;
+  /** On a loopback install an owner's registration approves the address, and what the agent says of its effects. */
+  ownerApproves: boolean;
+  times?: Partial<HubTimes>;
+};
+
+export type EnsureAgent = { tenantId: string; actor: string; agent: CreateAgent };
+
+export type Agents = {
+  routes: Handled[];
+  executeModel: StepExecutor;
+  executeCustom: StepExecutor;
+  executeA2a: StepExecutor;
+  /** `/ws/agents`: the caller upgrades the request, checks the bearer token and hands the socket over. */
+  agentSocket: {
+    authenticate(token: string): Promise<AgentPrincipal | undefined>;
+    accept(socket: WebSocket, principal: AgentPrincipal): void;
+  };
+  /** Registers the agent unless it exists, in the name of an owner. For a custom agent a fresh token is issued each time; earlier ones end. */
+  ensureAgent(spec: EnsureAgent): Promise<{ agent: Agent; token?: string }>;
+  start(): void;
+  /** Closes every agent's socket and waits until that is recorded. Calls under way fail with `unavailable`. */
+  stop(): Promise<void>;
+};
