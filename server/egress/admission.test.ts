@@ -78,7 +78,7 @@ describe("parseTarget", () => {
     ["http://example.com/x", "example.com", 80],
     ["https://example.com", "example.com", 443],
     ["HTTP://EXAMPLE.com:8080", "example.com", 8080],
-    ["http://[::1]:9/", "::1", 9],
+    ["http://[::1]:8/", "::1", 8],
     ["http://127.0.0.1:4600/a?b", "127.0.0.1", 4600],
   ])("reads %s", (text, host, port) => expect(parseTarget(text)).toMatchObject({ host, port }));
 
@@ -116,6 +116,10 @@ describe("parseTarget", () => {
     expect(() => parseTarget(text)).toThrow(expect.objectContaining({ code: "egress_denied" }));
   });
 
+  test.each([0, 1, 22, 25, 6667])("refuses port %i, which belongs to another protocol", (port) => {
+    expect(() => parseTarget(`http://example.com:${port}/`)).toThrow(expect.objectContaining({ reason: "port_not_allowed" }));
+  });
+
   test("knows addresses from names", () => {
     expect(["127.0.0.1", "::1", "example.com"].map(isLiteral)).toEqual([true, true, false]);
   });
@@ -142,7 +146,7 @@ describe("admit", () => {
     expect(await addresses("8.8.8.8", 8443)).toEqual(["8.8.8.8"]);
   });
 
-  test.each([22, 25, 5432, 6379, 11211, 2375, 10250])("keeps port %i of public hosts closed unless it is registered", async (port) => {
+  test.each([5432, 6379, 11211, 2375, 10250])("keeps port %i of public hosts closed unless it is registered", async (port) => {
     await expect(to("public.example", port)).rejects.toMatchObject({ code: "egress_denied", reason: "port_not_allowed" });
     expect(await addresses("public.example", port, "public")).toHaveLength(2);
   });
@@ -165,7 +169,7 @@ describe("admit", () => {
 
   test("of mixed answers keeps only those that are permitted", async () => {
     expect(await addresses("mixed.example", 80)).toEqual(["8.8.8.8"]);
-    expect(await addresses("mixed.example", 22, "private")).toEqual(["10.0.0.5", "8.8.8.8"]);
+    expect(await addresses("mixed.example", 5432, "private")).toEqual(["10.0.0.5", "8.8.8.8"]);
   });
 
   test("passes on that a name does not exist", async () => {

@@ -1,18 +1,13 @@
 import { isIP } from "node:net";
 import { classifyAddress } from "./address.ts";
 import { EgressDenied } from "./denied.ts";
+import { SERVICE_PORTS } from "./ports.ts";
 import type { Reach } from "./rules.ts";
 import { isLiteral } from "./target.ts";
 
 export type Address = { address: string; family: number };
 /** All addresses of a name; rejects like `dns.lookup` when there are none. */
 export type Lookup = (host: string) => Promise<readonly Address[]>;
-
-/** Ports on which public hosts offer anything but HTTP; a request there is an attempt to speak to another protocol. */
-const SERVICE_PORTS = new Set([
-  19, 20, 21, 22, 23, 25, 53, 69, 110, 111, 135, 139, 143, 161, 389, 445, 465, 514, 587, 636, 993, 995, 1433, 1521, 2049, 2375, 2376, 2379,
-  3306, 3389, 5432, 5672, 5900, 6379, 6443, 9042, 9092, 9200, 10250, 11211, 27017,
-]);
 
 /** Names that mean a machine nearby, even while they do not resolve: `gpu-box`, `llm.lan`. */
 const NEARBY = /^[^.]+$|\.(localhost|local|lan|home|internal|intranet|test|home\.arpa)$/i;

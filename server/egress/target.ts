@@ -1,12 +1,13 @@
 import { isIP } from "node:net";
 import { EgressDenied } from "./denied.ts";
+import { UNFETCHABLE_PORTS } from "./ports.ts";
 
 /** Where a URL leads: `host` as the URL parser writes it, IPv6 without brackets. */
 export type Target = { url: URL; host: string; port: number };
 
 /**
  * Refuses what no honest address needs: other schemes, credentials in the URL, a host name that ends with a dot (another
- * spelling of the same host), and IPv4 addresses in octal, hexadecimal, decimal or shortened form.
+ * spelling of the same host), IPv4 addresses in octal, hexadecimal, decimal or shortened form, and ports of other protocols.
  */
 export function parseTarget(input: string | URL): Target {
   const url = typeof input === "string" ? parse(input) : input;
@@ -19,6 +20,12 @@ export function parseTarget(input: string | URL): Target {
     throw refuse("An IPv4 address must be written as four decimal numbers.", url.host);
   }
   const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
+  if (UNFETCHABLE_PORTS.has(port)) {
+    throw new EgressDenied(`Port ${port} belongs to another protocol; nothing is called there.`, {
+      reason: "port_not_allowed",
+      at: url.host,
+    });
+  }
   return { url, host, port };
 }
 
