@@ -1,0 +1,58 @@
+import { McpServersFile } from "#contract/mcp.ts";
+import type { Client } from "#sdk/client.ts";
+import { readDocument, readInput } from "../definition-file.ts";
+import { Json } from "#contract/common.ts";
+import { notice, printDocument, printList, type Format } from "../output.ts";
+
+export async function listServers(client: Client, output: Format): Promise<void> {
+  const { items } = await client.listMcpServers({ query: { limit: 200 } });
+  printList(items, output, [
+    ["NAME", (server) => server.name],
+    ["STATE", (server) => server.state],
+    ["TOOLS", (server) => server.toolCount],
+    ["TRANSPORT", (server) => server.launch.transport],
+    ["PROTOCOL", (server) => server.protocolVersion ?? ""],
+    ["LAST ERROR", (server) => server.lastError?.code ?? ""],
+  ]);
+}
+
+export async function listTools(client: Client, output: Format): Promise<void> {
+  const { items } = await client.listTools({ query: { limit: 200 } });
+  printList(items, output, [
+    ["SERVER", (tool) => tool.serverName],
+    ["TOOL", (tool) => tool.name],
+    ["APPROVAL", (tool) => tool.approval],
+    ["EFFECT", (tool) => tool.effect],
+    ["DESCRIPTION", (tool) => tool.description.slice(0, 70)],
+  ]);
+}
+
+export async function importServers(client: Client, file: string): Promise<void> {
+  const { items } = await client.importMcpServers({ body: McpServersFile.parse(readDocument(file)) });
+  for (const server of items) notice(`${server.name} is ${server.state}.`);
+}
+
+/** `name` is `server/tool`. */
+export async function callTool(
+  client: Client,
+  name: string,
+  { input, output }: { input: readonly string[]; output: Format },
+): Promise<number> {
+  const { items } = await client.listTools({ query: { limit: 200 } });
+  const tool = items.find((candidate) => `${candidate.serverName}/${candidate.name}` === name);
+  if (!tool) throw new Error(`There is no tool ${name}; \`auterity mcp tools\` lists them as SERVER and TOOL.`);
+  const args = Json.parse(readInput(input));
+  if (typeof args !== "object" || args === null || Array.isArray(args)) throw new Error("A tool's arguments are an object.");
+  const result = await client.callTool({ params: { id: tool.id }, body: { arguments: args } });
+  printDocument(result, output === "table" ? "yaml" : output);
+  return result.isError ? 1 : 0;
+}
+
+export async function controlServer(client: Client, name: string, action: "start" | "stop" | "restart"): Promise<void> {
+  const { items } = await client.listMcpServers({ query: { limit: 200 } });
+  const server = items.find((candidate) => candidate.name === name);
+  if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
+  const call = { start: client.startMcpServer, stop: client.stopMcpServer, restart: client.restartMcpServer }[action];
+  const after = await call({ params: { id: server.id } });
+  notice(`${after.name} is ${after.state}.`);
+}

@@ -1,0 +1,57 @@
+import pc from "picocolors";
+import { AppError, readConfig, startPlatform, type Platform } from "#server/main.ts";
+import { startDemo, type Demo } from "../demo/flagship.ts";
+import { notice } from "../output.ts";
+
+type StartOptions = { demo: boolean; installMs?: string };
+
+/** Starts the platform, runs the flagship workflow once unless told otherwise, then serves until it is told to stop. */
+export async function start(options: StartOptions): Promise<number> {
+  const config = readConfig(process.env);
+  const began = performance.now();
+  const stopping = stopSignal();
+  let platform: Platform | undefined;
+  let demo: Demo | undefined;
+  try {
+    platform = await startPlatform(config);
+    notice(`${pc.bold("Auterity")} is ready at ${pc.cyan(platform.url)} ${pc.dim(timing(performance.now() - began, options.installMs))}`);
+    if (options.demo) {
+      demo = await startDemo(platform, { dataDir: config.dataDir, signal: stopping });
+      await demo.run();
+    }
+    if (platform.signInUrl)
+      notice(`\nOpen ${pc.cyan(platform.signInUrl)} ${pc.dim("(this link works once; `auterity link` makes another)")}`);
+    notice(pc.dim("Press Ctrl+C to stop."));
+    await aborted(stopping);
+    return 0;
+  } catch (error) {
+    if (stopping.aborted) return 0;
+    if (!(error instanceof AppError)) throw error;
+    notice(pc.red(`${error.code}: ${error.message}`));
+    notice(error.remedy);
+    return 1;
+  } finally {
+    await demo?.stop();
+    await platform?.stop();
+  }
+}
+
+/** Aborts on the signals that end a service, and when the process that started us is gone. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => controller.abort(new Error(signal)));
+  process.on("disconnect", () => controller.abort(new Error("the starter is gone")));
+  return controller.signal;
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+function timing(startMs: number, installMs: string | undefined): string {
+  const installed = Number(installMs ?? 0);
+  const start = `(started in ${(startMs / 1000).toFixed(1)} s`;
+  return installed > 0 ? `${start}; the first installation took ${(installed / 1000).toFixed(0)} s)` : `${start})`;
+}

@@ -1,0 +1,102 @@
+import { Command, Option } from "commander";
+import pc from "picocolors";
+import { ApiError } from "#sdk/client.ts";
+import { AppError } from "#server/main.ts";
+import * as agents from "./commands/agents.ts";
+import * as data from "./commands/data.ts";
+import * as mcp from "./commands/mcp.ts";
+import { runFile } from "./commands/run.ts";
+import * as runs from "./commands/runs.ts";
+import { start } from "./commands/start.ts";
+import { validateFile } from "./commands/validate.ts";
+import { connect } from "./connection.ts";
+import { FORMATS, notice } from "./output.ts";
+
+const program = new Command("auterity").description("Runs and orchestrates workflows of agents.").showHelpAfterError();
+const output = () => new Option("-o, --output <format>", "how to print data").choices(FORMATS).default("table");
+const withServer = (command: Command): Command =>
+  command.option("--url <url>", "the platform's address").option("--token <token>", "an API token").addOption(output());
+const exitWith = (code: number): void => void (process.exitCode = code);
+
+program
+  .command("start", { isDefault: true })
+  .description("start the platform and run the flagship workflow once")
+  .option("--no-demo", "only start the platform")
+  .addOption(new Option("--install-ms <ms>").hideHelp())
+  .action(async (options) => exitWith(await start(options)));
+
+withServer(program.command("run"))
+  .description("save a workflow file, run it and print its output")
+  .argument("<file>", "a definition in JSON or YAML")
+  .argument("[input...]", "JSON, @file or key=value pairs")
+  .action(async (file: string, input: string[], options) => exitWith(await runFile(file, input, options)));
+
+program
+  .command("validate")
+  .description("check a workflow file")
+  .argument("<file>", "a definition in JSON or YAML")
+  .addOption(output())
+  .action((file: string, options) => exitWith(validateFile(file, options.output)));
+
+const runCommand = program.command("runs").description("list, read and control runs");
+withServer(runCommand.command("list", { isDefault: true }))
+  .option("--status <statuses>", "comma-separated statuses")
+  .option("--limit <n>", "how many", "20")
+  .action((options) => runs.listRuns(connect(options), options));
+withServer(runCommand.command("get <id>")).action((id: string, options) => runs.showRun(connect(options), id, options.output));
+withServer(runCommand.command("follow <id>")).action(async (id: string, options) => exitWith(await runs.followRun(connect(options), id)));
+withServer(runCommand.command("cancel <id>"))
+  .option("--reason <text>", "why")
+  .action((id: string, options) => runs.cancelRun(connect(options), id, options.reason));
+withServer(runCommand.command("retry <id>")).action((id: string, options) => runs.retryRun(connect(options), id));
+withServer(runCommand.command("resume <id>"))
+  .description("answer a run that asks whether a step's effect happened")
+  .addOption(new Option("--answer <answer>").choices(["happened", "did_not_happen", "run_again"]).makeOptionMandatory())
+  .option("--node <id>", "only this node's question")
+  .action((id: string, options) => runs.resumeRun(connect(options), id, options));
+
+const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
+withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));
+withServer(mcpCommand.command("tools")).action((options) => mcp.listTools(connect(options), options.output));
+withServer(mcpCommand.command("import <file>"))
+  .description("register the servers of an mcpServers file")
+  .action((file: string, options) => mcp.importServers(connect(options), file));
+withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
+  exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
+);
+for (const action of ["start", "stop", "restart"] as const) {
+  withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) => mcp.controlServer(connect(options), name, action));
+}
+
+withServer(program.command("agents"))
+  .description("list agents")
+  .action((options) => agents.listAgents(connect(options), options.output));
+withServer(program.command("link"))
+  .description("make a one-time sign-in link for the browser")
+  .action(async (options) => void process.stdout.write(`${(await connect(options).createLink({})).url}\n`));
+program
+  .command("doctor")
+  .description("check this installation")
+  .addOption(output())
+  .action(async (options) => exitWith(await data.checkUp(options.output)));
+program.command("backup <file>").description("write the database to a file").action(data.backupTo);
+program.command("restore <file>").description("read a backup into an empty database").action(data.restoreFrom);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  explain(error);
+  process.exitCode = 1;
+}
+// A command is over when its work is; nothing of ours may keep the process alive.
+if (process.connected) process.disconnect();
+
+function explain(error: unknown): void {
+  if (error instanceof ApiError || error instanceof AppError) {
+    notice(pc.red(`${error.code}: ${error.message}`));
+    for (const issue of error.issues ?? []) notice(`  ${[issue.nodeId, issue.path].filter(Boolean).join(" ")}: ${issue.message}`);
+    notice(error.remedy);
+  } else {
+    notice(pc.red(error instanceof Error ? error.message : String(error)));
+  }
+}

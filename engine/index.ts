@@ -1,0 +1,10 @@
+export { compile } from "./plan.ts";
+export { validate, type Validated } from "./validate.ts";
+export { initialState, stepKey } from "./state.ts";
+export { evolve, fold } from "./evolve.ts";
+export { decide, recover } from "./decide.ts";
+export { evaluate, isTrue, resolveInput, stepErrorOf } from "./evaluate.ts";
+export { failed, succeeded, type Failure } from "./outcome.ts";
+export { ExpressionError } from "./expressions/index.ts";
+export { NODE_TYPE_INFO } from "./node-types.ts";
+export type { Command, OutsideType, Plan, PlanNode, Resume, RunState, StepCommand, StepState, StepStatus } from "./types.ts";

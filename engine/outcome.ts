@@ -1,0 +1,39 @@
+import type { Json } from "#contract/common.ts";
+import type { Retry } from "#contract/definition.ts";
+import type { EventDraft, StepError } from "#contract/journal.ts";
+import { planNodeOf } from "./state.ts";
+import type { RunState, StepCommand } from "./types.ts";
+
+/** The event of a step that has returned `output`. */
+export function succeeded({ scope, nodeId, attempt }: StepCommand, output: Json, handle = "success"): EventDraft {
+  return { kind: "step_succeeded", scope, nodeId, attempt, body: { output, handle } };
+}
+
+export type Failure = {
+  error: StepError;
+  /** ms since the epoch: from when a retry's delay counts. */
+  now: number;
+  /** In [0, 1): spreads the delays of retries. */
+  random: number;
+};
+
+/** The event of a step that has failed; the node's policy says whether it is tried again and how the run goes on otherwise. */
+export function failed(state: RunState, command: StepCommand, { error, now, random }: Failure): EventDraft {
+  const { scope, nodeId, attempt } = command;
+  const { node, retry } = planNodeOf(state, nodeId);
+  const base = { kind: "step_failed", scope, nodeId, attempt } as const;
+  if (attempt < retry.maxAttempts && isRetried(retry, error)) {
+    return { ...base, body: { error, retryAt: now + delayMs(retry, attempt, random) } };
+  }
+  const output = { error: { code: error.code, message: error.message, remedy: error.remedy } };
+  if (node.policy?.onError === "branch") return { ...base, body: { error, handle: "error", output } };
+  if (node.policy?.onError === "continue") return { ...base, body: { error, handle: "success", output } };
+  return { ...base, body: { error } };
+}
+
+const isRetried = (retry: Retry, error: StepError): boolean => (retry.on ? retry.on.includes(error.code) : error.retryable);
+
+/** Exponential back-off; the share `jitter` of it is taken off at random. */
+function delayMs({ backoffMs, factor, maxMs, jitter }: Retry, attempt: number, random: number): number {
+  return Math.round(Math.min(maxMs, backoffMs * factor ** (attempt - 1)) * (1 - jitter * random));
+}

@@ -1,0 +1,74 @@
+import type { Json } from "#contract/common.ts";
+import type { Plan, PlanNode, RunState, Scope, StepState } from "./types.ts";
+
+export const stepKey = (scope: string, nodeId: string): string => `${scope}/${nodeId}`;
+
+/** A run before its first event. */
+export function initialState(plan: Plan, runId = ""): RunState {
+  return {
+    plan,
+    runId,
+    seq: 0,
+    epoch: 0,
+    at: "1970-01-01T00:00:00.000Z",
+    status: "queued",
+    workflowId: "",
+    version: 0,
+    input: null,
+    output: null,
+    error: null,
+    cancel: null,
+    steps: new Map(),
+    scopes: new Map(),
+    active: new Set(),
+    idle: new Set(),
+  };
+}
+
+export function planNodeOf(state: RunState, nodeId: string): PlanNode {
+  const node = state.plan.nodes.get(nodeId);
+  if (!node) throw new Error(`The journal names the node ${nodeId}, which the definition does not have.`);
+  return node;
+}
+
+export function scopeOf(state: RunState, path: string): Scope {
+  const scope = state.scopes.get(path);
+  if (!scope) throw new Error(`The journal names the scope ${path}, which has not begun.`);
+  return scope;
+}
+
+/** The step of a node in a scope; made when it is first heard of. */
+export function stepOf(state: RunState, scope: string, nodeId: string): StepState {
+  const key = stepKey(scope, nodeId);
+  const known = state.steps.get(key);
+  if (known) return known;
+  const step: StepState = { scope, nodeId, status: "pending", attempt: 1, generation: 1, resolved: 0, live: 0 };
+  state.steps.set(key, step);
+  return step;
+}
+
+/** What `steps.<id>` gives in a scope: the output of the nearest step of that name, looking outwards. */
+export function outputSeenFrom(state: RunState, scope: Scope, nodeId: string): Json | undefined {
+  const node = state.plan.nodes.get(nodeId);
+  if (!node) return undefined;
+  for (let at: Scope | null = scope; at; at = at.parent) {
+    if (at.mapId === node.parentId) return state.steps.get(stepKey(at.path, nodeId))?.output;
+  }
+  return undefined;
+}
+
+export const isFinalStatus = (status: RunState["status"]): boolean =>
+  status === "succeeded" || status === "failed" || status === "cancelled";
+
+/** Whether the step, or a scope around it, has failed for good or the run is being cancelled. */
+export function isStopping(state: RunState, scope: Scope): boolean {
+  if (state.cancel) return true;
+  for (let at: Scope | null = scope; at; at = at.parent) if (at.failure) return true;
+  return false;
+}
+
+/** Whether `scope` is `outer` or lies inside it. */
+export function isWithin(scope: Scope | null, outer: Scope): boolean {
+  for (let at = scope; at; at = at.parent) if (at === outer) return true;
+  return false;
+}

@@ -1,0 +1,156 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { assertBindAllowed, createAccess, isLoopbackHost, type Access } from "./access/index.ts";
+import { createAgents } from "./agents/index.ts";
+import { createAudit } from "./audit/index.ts";
+import { PROJECT_DIR, type Config } from "./config.ts";
+import { createEgress } from "./egress/index.ts";
+import type { OutsideType } from "#engine/index.ts";
+import { createHttp, type Http, type HttpObserver } from "./http/index.ts";
+import type { Caller } from "./kernel/caller.ts";
+import { newId } from "./kernel/ids.ts";
+import type { Log } from "./kernel/log.ts";
+import type { StepExecutor } from "./kernel/step-executor.ts";
+import type { Teardown } from "./kernel/teardown.ts";
+import { createMcp } from "./mcp/index.ts";
+import { createMessaging } from "./messaging/index.ts";
+import type { Postgres } from "./postgres/index.ts";
+import { createRuns } from "./runs/index.ts";
+import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
+import { openStorage } from "./storage.ts";
+import { createLiveBus, createMetrics, startTracing, systemRoutes } from "./telemetry/index.ts";
+import { createWorkflows } from "./workflows/index.ts";
+
+export const VERSION: string = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")).version;
+
+export type ComposeDeps = { config: Config; masterKey: Buffer; redactor: TrackingRedactor; log: Log; teardown: Teardown };
+
+export type Composed = {
+  url: string;
+  access: Access;
+  owner: Caller;
+};
+
+/** Builds the platform and starts it, in order; everything started is on the teardown, so that a failure half-way leaves nothing. */
+export async function compose(deps: ComposeDeps): Promise<Composed> {
+  const { config, log, teardown } = deps;
+  assertBindAllowed(config.host, { hasAccounts: config.bootstrapToken !== undefined });
+  const postgres = await openStorage(deps);
+  const base = await foundation(deps, postgres);
+  let url = "";
+  const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl: () => url });
+  const { ownerCaller } = await access.ensureDefaultWorkspace();
+  const slices = await createSlices(deps, { ...base, postgres });
+  const http = await createHttp({
+    ...base,
+    routes: [
+      ...access.routes,
+      ...slices.routes,
+      ...systemRoutes({ metrics: base.metrics, bus: base.live, version: VERSION, ping: () => postgres.ping() }),
+    ],
+    access,
+    agentSocket: slices.agentSocket,
+    webDir: join(PROJECT_DIR, "web", "dist"),
+    metrics: observerOf(base),
+    host: config.host,
+    version: VERSION,
+    checkResponses: config.checkResponses,
+  });
+  url = await listen(http, config, teardown);
+  await slices.start();
+  log.info("ready", { url });
+  return { url, access, owner: ownerCaller };
+}
+
+type Foundation = Awaited<ReturnType<typeof foundation>>;
+
+/** What every slice needs: the database, and what is written beside each change. */
+async function foundation({ config, masterKey, redactor, log, teardown }: ComposeDeps, { database }: Postgres) {
+  const now = (): Date => new Date();
+  const metrics = createMetrics({ version: VERSION });
+  const tracing = config.otel === undefined ? undefined : await startTracing({ ...config.otel, version: VERSION });
+  if (tracing) teardown.add("traces", () => tracing.stop());
+  const live = createLiveBus(log);
+  const trail = createAudit({ database, redactor, chainKey: deriveSecret(masterKey, "audit") });
+  const { audit } = trail;
+  const secrets = createSecrets({ database, keyring: createKeyring({ database, masterKey }), redactor, audit, newId });
+  const guard = createEgress({ database, audit, log, now });
+  teardown.add("egress sockets", () => guard.close());
+  const messaging = createMessaging({
+    database,
+    redactor,
+    codec: secrets.codec,
+    log,
+    newId,
+    now,
+    retentionDays: config.frameRetentionDays,
+  });
+  teardown.add("messages", () => messaging.stop());
+  await messaging.start();
+  const routes = [...trail.routes, ...secrets.routes, ...messaging.routes];
+  return {
+    database,
+    audit,
+    redactor,
+    live,
+    log,
+    newId,
+    now,
+    metrics,
+    tracing,
+    egress: guard.egress,
+    routes,
+    secrets: secrets.reader,
+    codec: secrets.codec,
+    frames: messaging.frames,
+  };
+}
+
+/** The four slices that do the platform's work, connected to each other only here. */
+async function createSlices({ config, teardown }: ComposeDeps, base: Foundation & { postgres: Postgres }) {
+  const instanceId = base.newId();
+  const ownerApproves = isLoopbackHost(config.host);
+  const agents = createAgents({ ...base, ownerApproves });
+  const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves });
+  const workflows = createWorkflows(base);
+  const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
+  const runs = createRuns({
+    ...base,
+    connectWorker: () => base.postgres.connectWorker(),
+    instanceId,
+    plans: workflows,
+    executors: {
+      mcp_tool: traced("mcp_tool", mcp.executeTool),
+      openai_model: traced("openai_model", agents.executeModel),
+      custom_agent: traced("custom_agent", agents.executeCustom),
+      a2a_agent: traced("a2a_agent", agents.executeA2a),
+    },
+    observer: base.metrics.observer,
+    // The embedded database has one platform: leases of the instance before this one are void at once.
+    takeOverAtStart: config.databaseUrl === undefined,
+  });
+  const start = async (): Promise<void> => {
+    teardown.add("agents", () => agents.stop());
+    agents.start();
+    teardown.add("MCP servers", () => mcp.stop());
+    await mcp.start();
+    teardown.add("runs", () => runs.stop());
+    await runs.start();
+  };
+  return {
+    routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes],
+    agentSocket: agents.agentSocket,
+    start,
+  };
+}
+
+function observerOf({ metrics, tracing }: Foundation): HttpObserver {
+  const answered: HttpObserver["answered"] = (request) => metrics.answered(request);
+  return tracing ? { answered, started: (request) => tracing.started(request) } : { answered };
+}
+
+async function listen(http: Http, { host, port }: Config, teardown: Teardown): Promise<string> {
+  const { address } = await http.listen({ host, port });
+  teardown.add("http", () => http.close());
+  return address.replace(/\/$/, "");
+}

@@ -1,0 +1,40 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import type { Log } from "./kernel/log.ts";
+import type { Teardown } from "./kernel/teardown.ts";
+import { openPostgres, startEmbeddedPostgres, type DatabaseRole, type Postgres } from "./postgres/index.ts";
+import { deriveSecret } from "./secrets/index.ts";
+
+type Deps = { config: Config; masterKey: Buffer; log: Log; teardown: Teardown };
+
+/** The passwords of the database's roles come from the master key, so that every process with that key knows them. */
+export const rolePassword =
+  (masterKey: Buffer) =>
+  (role: DatabaseRole | "superuser"): string =>
+    deriveSecret(masterKey, `postgres:${role}`).toString("base64url");
+
+/** A login that owns the database: the embedded cluster, which is started, or the one that `DATABASE_URL` names. */
+export async function ownerUrl({ config, masterKey, log, teardown }: Deps): Promise<string> {
+  if (config.databaseUrl !== undefined) return config.databaseUrl;
+  const superuserPassword = rolePassword(masterKey)("superuser");
+  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log, superuserPassword });
+  teardown.add("postgresql", () => embedded.stop());
+  await writeFile(portFile(config), String(embedded.port));
+  return embedded.url();
+}
+
+/** The same login, of an embedded database that the platform of this data dir is running now. */
+export async function runningOwnerUrl({ config, masterKey }: Pick<Deps, "config" | "masterKey">): Promise<string> {
+  const port = Number(await readFile(portFile(config), "utf8"));
+  return `postgresql://auterity_admin:${rolePassword(masterKey)("superuser")}@127.0.0.1:${port}/auterity`;
+}
+
+const portFile = (config: Config): string => join(config.dataDir, "postgres.port");
+
+/** The prepared database: roles, schema and pools. */
+export async function openStorage(deps: Deps): Promise<Postgres> {
+  const postgres = await openPostgres({ ownerUrl: await ownerUrl(deps), rolePassword: rolePassword(deps.masterKey), log: deps.log });
+  deps.teardown.add("database pools", () => postgres.close());
+  return postgres;
+}

@@ -1,0 +1,171 @@
+import type { Json } from "#contract/common.ts";
+import { Definition, type DefinitionInput } from "#contract/definition.ts";
+import type { EventDraft, JournalEvent, StepError } from "#contract/journal.ts";
+import {
+  compile,
+  decide,
+  evaluate,
+  evolve,
+  failed,
+  initialState,
+  recover,
+  resolveInput,
+  succeeded,
+  type Command,
+  type RunState,
+} from "#engine/index.ts";
+
+/** What the outside answers: an output, or an error. */
+export type Outside = (call: { nodeId: string; scope: string; attempt: number; input: Json }) => Json | { fails: StepError };
+/** Picks which of the things under way ends next: decides the timing of a run. */
+export type Pick = (count: number) => number;
+
+export const error = (over: Partial<StepError> = {}): StepError => ({
+  code: "tool_failed",
+  message: "it broke",
+  remedy: "mend it",
+  retryable: false,
+  ...over,
+});
+
+type InvokeCommand = Extract<Command, { kind: "invoke" }>;
+
+/** A driver without a database: the journal is an array, time stands still unless nothing else can happen. */
+export class MemoryRun {
+  readonly journal: JournalEvent[] = [];
+  readonly calls: string[] = [];
+  state: RunState;
+  #now = Date.parse("2026-01-01T00:00:00Z");
+  readonly #outside: Outside;
+  readonly #pick: Pick;
+  readonly #underWay = new Map<string, InvokeCommand>();
+  readonly #definition: Definition;
+
+  constructor(definition: DefinitionInput, outside: Outside = () => null, pick: Pick = () => 0) {
+    this.#definition = Definition.parse(definition);
+    this.#outside = outside;
+    this.#pick = pick;
+    this.state = initialState(compile(this.#definition), "run-1");
+  }
+
+  append(draft: EventDraft): void {
+    const event = { ...draft, seq: this.journal.length + 1, v: 1, epoch: this.state.epoch, at: new Date(this.#now).toISOString() } as const;
+    this.journal.push(event);
+    this.state = evolve(this.state, event);
+  }
+
+  begin(input: Json): void {
+    this.append({
+      kind: "run_created",
+      scope: "",
+      nodeId: null,
+      attempt: 0,
+      body: { workflowId: "w", version: 1, input, initiator: "user:1" },
+    });
+    this.append({ kind: "run_claimed", scope: "", nodeId: null, attempt: 0, body: { owner: "me" } });
+  }
+
+  cancel(): void {
+    this.append({ kind: "cancel_requested", scope: "", nodeId: null, attempt: 0, body: { by: "user:1", inboxId: "i" } });
+  }
+
+  /** Another process goes on from the first `length` events: calls that were under way are lost. */
+  continueFrom(events: readonly JournalEvent[]): void {
+    this.journal.length = 0;
+    this.#underWay.clear();
+    this.state = initialState(compile(this.#definition), "run-1");
+    for (const event of events) {
+      this.journal.push(event);
+      this.state = evolve(this.state, event);
+    }
+    this.#now = Math.max(this.#now, Date.parse(this.state.at));
+    for (const draft of recover(this.state)) this.append(draft);
+  }
+
+  /** Runs until it is over or waits for an answer, or `steps` things have happened. */
+  async advance(steps = 100_000): Promise<RunState> {
+    for (let i = 0; i < steps; i += 1) if (!(await this.#step())) break;
+    return this.state;
+  }
+
+  async #step(): Promise<boolean> {
+    const commands = decide(this.state, this.#now);
+    for (const command of commands) {
+      if (command.kind === "finish") return this.#finish(command);
+      if (command.kind === "abort" && this.#abort(command)) return true;
+      if (command.kind === "invoke" && (await this.#start(command))) return true;
+    }
+    const evaluations = commands.filter((command) => command.kind === "evaluate");
+    const choices = [...evaluations, ...this.#underWay.values()];
+    const choice = choices[this.#pick(choices.length) % choices.length];
+    if (choice?.kind === "evaluate") this.append(await evaluate(this.state, choice));
+    else if (choice) this.#answer(choice);
+    else return this.#wait(commands);
+    return true;
+  }
+
+  #finish(command: Extract<Command, { kind: "finish" }>): boolean {
+    this.append({ ...command.event, scope: "", nodeId: null, attempt: 0 });
+    return false;
+  }
+
+  #wait(commands: readonly Command[]): boolean {
+    const times = commands.flatMap((command) => (command.kind === "wait_until" ? [command.at] : []));
+    if (times.length === 0) return false;
+    this.#now = Math.min(...times);
+    return true;
+  }
+
+  async #start(command: InvokeCommand): Promise<boolean> {
+    const key = `${command.scope}/${command.nodeId}#${command.generation}.${command.attempt}`;
+    if (this.#underWay.has(key)) return false;
+    const { scope, nodeId, attempt, generation } = command;
+    this.#underWay.set(key, command);
+    if (command.resume) return true;
+    const input = await resolveInput(this.state, command);
+    const effect = this.state.plan.nodes.get(nodeId)?.effect ?? "once";
+    this.append({
+      kind: "step_started",
+      scope,
+      nodeId,
+      attempt,
+      body: { input, effect, key: `${scope}/${nodeId}#${generation}`, generation },
+    });
+    return true;
+  }
+
+  #answer(command: InvokeCommand): void {
+    const { scope, nodeId, attempt } = command;
+    this.#underWay.delete(`${scope}/${nodeId}#${command.generation}.${attempt}`);
+    this.calls.push(`${scope}/${nodeId}`);
+    const input = this.state.steps.get(`${scope}/${nodeId}`)?.input ?? null;
+    const answer = this.#outside({ nodeId, scope, attempt, input });
+    const fails = typeof answer === "object" && answer !== null && !Array.isArray(answer) && "fails" in answer ? answer : undefined;
+    if (fails && isStepError(fails.fails)) this.append(failed(this.state, command, { error: fails.fails, now: this.#now, random: 0 }));
+    else if (!isOutsideFailure(answer)) this.append(succeeded(command, answer));
+  }
+
+  #abort({ scope, nodeId, attempt, generation }: Extract<Command, { kind: "abort" }>): boolean {
+    if (!this.#underWay.delete(`${scope}/${nodeId}#${generation}.${attempt}`)) return false;
+    this.append({ kind: "step_cancelled", scope, nodeId, attempt, body: { outcome: "cancelled", reason: "stopped" } });
+    return true;
+  }
+}
+
+const isStepError = (value: unknown): value is StepError => typeof value === "object" && value !== null && "retryable" in value;
+const isOutsideFailure = (value: ReturnType<Outside>): value is { fails: StepError } =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && "fails" in value && isStepError(value.fails);
+
+/** A chain or any graph, with less to write: `edges` are `a>b` or `a:handle>b`. */
+export function workflow(nodes: readonly DefinitionInput["nodes"][number][], edges: readonly string[]): DefinitionInput {
+  return {
+    version: 2,
+    name: "Test",
+    nodes: [...nodes],
+    edges: edges.map((text, index) => {
+      const [from = "", target = ""] = text.split(">");
+      const [source = "", sourceHandle] = from.split(":");
+      return { id: `e${index}`, source, target, ...(sourceHandle === undefined ? {} : { sourceHandle }) };
+    }),
+  };
+}
