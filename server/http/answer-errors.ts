@@ -15,6 +15,8 @@ export function errorAnswers({ log, redactor, newId }: Deps) {
     const problem = problemOf(error, request.id);
     problem.detail = redactor.text(problem.detail);
     problem.issues = problem.issues?.map((issue) => ({ ...issue, message: redactor.text(issue.message) }));
+    // Errors of the router come before the hooks that set these.
+    reply.header("x-request-id", request.id).header("cache-control", "no-store");
     if (problem.status === 401) reply.header("www-authenticate", "Bearer");
     if (problem.status === 429 && !reply.hasHeader("retry-after")) reply.header("retry-after", String(RETRY_AFTER_S));
     // Clients of OpenAI's API look for their own shape; RFC 9457 allows more members.

@@ -21,10 +21,6 @@ export type OriginPolicy = {
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"] as const;
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
 export function originPolicy(boundHost: string): OriginPolicy {
   const names = new Set<string>([...LOOPBACK_NAMES, inUrl(boundHost)]);
   const anyAddress = WILDCARDS.has(boundHost);

@@ -29,6 +29,7 @@ function toJson(value: unknown, depth: number): Json | undefined {
     case "undefined":
     case "function":
     case "symbol":
+    default:
       return undefined;
   }
 }
