@@ -2,7 +2,7 @@ import type pg from "pg";
 import { AppError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Database } from "../kernel/ports.ts";
-import { withLogin } from "./addresses.ts";
+import { withLogin, type DatabaseRole } from "./addresses.ts";
 import { connect } from "./connection.ts";
 import { createDatabase, openPool, type PoolSize } from "./database.ts";
 import { migrate, readMigrations } from "./migrate.ts";
@@ -32,19 +32,18 @@ const DEFAULT_POOLS: PoolSize = { api: 16, worker: 8 };
 
 /** Prepares the database (roles, ownership, migrations) and opens it; the same for the embedded cluster and for DATABASE_URL. */
 export async function openPostgres({ ownerUrl, rolePassword, log, poolSize }: OpenOptions): Promise<Postgres> {
+  // First of all, because making these addresses checks the one given.
+  const login = (role: DatabaseRole): string => withLogin(ownerUrl, role, rolePassword(role));
+  const [owner, api, worker] = [login("auterity_owner"), login("auterity_api"), login("auterity_worker")];
   await ensureRoles(ownerUrl, rolePassword);
-  await prepareSchema(withLogin(ownerUrl, "auterity_owner", rolePassword("auterity_owner")), log);
+  await prepareSchema(owner, log);
   const sizes = { ...DEFAULT_POOLS, ...poolSize };
-  const workerUrl = withLogin(ownerUrl, "auterity_worker", rolePassword("auterity_worker"));
-  const pools = {
-    api: openPool(withLogin(ownerUrl, "auterity_api", rolePassword("auterity_api")), sizes.api, log),
-    worker: openPool(workerUrl, sizes.worker, log),
-  };
+  const pools = { api: openPool(api, sizes.api, log), worker: openPool(worker, sizes.worker, log) };
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => void (await Promise.all([pools.api.end(), pools.worker.end()]));
   return {
     database: createDatabase(pools),
-    connectWorker: () => connect(workerUrl),
+    connectWorker: () => connect(worker),
     ping: () => ping(pools.worker),
     close: () => (closing ??= close()),
   };

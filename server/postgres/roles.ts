@@ -29,14 +29,23 @@ export async function ensureRoles(adminUrl: string, rolePassword: RolePassword):
 type RoleLogin = { role: DatabaseRole; password: string; url: string };
 async function ensureRole(admin: Client, { role, password, url }: RoleLogin): Promise<void> {
   const { rowCount } = await admin.query("select from pg_roles where rolname = $1", [role]);
-  if (rowCount === 0) {
-    await admin.query(
-      `create role ${role} login nosuperuser nobypassrls nocreatedb nocreaterole noreplication password '${scramVerifier(password)}'`,
-    );
-  } else if (!(await canLogIn(withLogin(url, role, password)))) {
+  const isMine = rowCount === 0 && (await createRole(admin, role, password));
+  if (!isMine && !(await canLogIn(withLogin(url, role, password)))) {
     await admin.query(`alter role ${role} login password '${scramVerifier(password)}'`);
   }
   await admin.query(`do $$ begin execute format('grant connect on database %I to ${role}', current_database()); end $$`);
+}
+
+/** False when somebody else made it at the same moment: roles belong to the server, our lock only to one database of it. */
+async function createRole(admin: Client, role: DatabaseRole, password: string): Promise<boolean> {
+  const attributes = "login nosuperuser nobypassrls nocreatedb nocreaterole noreplication";
+  try {
+    await admin.query(`create role ${role} ${attributes} password '${scramVerifier(password)}'`);
+    return true;
+  } catch (error) {
+    if (["23505", "42710"].includes(sqlState(error) ?? "")) return false;
+    throw error;
+  }
 }
 
 /** False only when the server refuses the login itself. */
