@@ -1,14 +1,12 @@
 import { AppError } from "#server/kernel/errors.ts";
 
-export const DENIAL_REASONS = [
-  "address_not_allowed",
-  "port_not_allowed",
-  "address_malformed",
-  "redirect_refused",
-  "header_refused",
-  "answer_too_large",
-] as const;
-export type DenialReason = (typeof DENIAL_REASONS)[number];
+export type DenialReason =
+  | "address_not_allowed"
+  | "port_not_allowed"
+  | "address_malformed"
+  | "redirect_refused"
+  | "header_refused"
+  | "answer_too_large";
 
 /** `at` is what was to be called, as far as it is known. */
 export class EgressDenied extends AppError {

@@ -13,7 +13,6 @@ import { findRule, saveRule } from "./rules.ts";
 import { parseTarget } from "./target.ts";
 
 export { isGuardedConnect } from "./guarded-connect.ts";
-export type { Lookup } from "./admission.ts";
 
 /** `lookup` is the system's resolver unless given. */
 export type EgressDeps = { database: Database; audit: Audit; log: Log; now: () => Date; lookup?: Lookup };

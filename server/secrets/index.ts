@@ -5,7 +5,7 @@ import { createValueCodec } from "./value-codec.ts";
 import { secretReader, type VaultDeps } from "./vault.ts";
 
 export { deriveSecret, loadOrCreateMasterKey } from "./master-key.ts";
-export { createKeyring, type Keyring } from "./keyring.ts";
+export { createKeyring } from "./keyring.ts";
 export { createRedactor, REDACTED, type TrackingRedactor } from "./redactor.ts";
 
 export type Secrets = { routes: Handled[]; reader: SecretReader; codec: ValueCodec };

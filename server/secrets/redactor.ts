@@ -30,20 +30,27 @@ export function createRedactor(): TrackingRedactor {
     if (typeof value !== "object" || value === null) return value;
     return Array.isArray(value) ? walkList(value) : walkObject(value);
   };
+  // Plain loops: this runs over everything that is journaled.
   const walkList = (list: Json[]): Json[] => {
     let copy: Json[] | undefined;
-    for (const [i, item] of list.entries()) {
+    let i = 0;
+    for (const item of list) {
       const next = walk(item);
       if (next !== item) (copy ??= [...list])[i] = next;
+      i += 1;
     }
     return copy ?? list;
   };
   const walkObject = (object: { [key: string]: Json }): { [key: string]: Json } => {
     let entries: [string, Json][] | undefined;
-    for (const [i, [key, item]] of Object.entries(object).entries()) {
-      const next: [string, Json] = [text(key), walk(item)];
-      if (entries) entries.push(next);
-      else if (next[0] !== key || next[1] !== item) entries = [...Object.entries(object).slice(0, i), next];
+    let i = 0;
+    for (const key of Object.keys(object)) {
+      const item = object[key] ?? null;
+      const newKey = text(key);
+      const next = walk(item);
+      if (entries === undefined && (newKey !== key || next !== item)) entries = Object.entries(object).slice(0, i);
+      entries?.push([newKey, next]);
+      i += 1;
     }
     // `fromEntries` defines its properties, so that a key `__proto__` stays a key.
     return entries ? Object.fromEntries(entries) : object;

@@ -7,7 +7,7 @@ import { createCipheriv, createDecipheriv, randomFillSync, type KeyObject } from
  */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-export const SEAL_BYTES = NONCE_BYTES + TAG_BYTES;
+const SEAL_BYTES = NONCE_BYTES + TAG_BYTES;
 
 export function seal(key: KeyObject, plain: Buffer, aad: string): Buffer {
   const out = Buffer.allocUnsafe(SEAL_BYTES + plain.length);

@@ -1,7 +1,7 @@
 /** Shorter values would match inside ordinary words and numbers and spoil everything that is stored. */
 export const SHORTEST_TRACKED = 4;
 /** Below this, encoded forms are too short to mean anything. */
-export const SHORTEST_DERIVED = 6;
+const SHORTEST_DERIVED = 6;
 
 /**
  * The forms in which a secret may turn up in what others send us: as it is, inside JSON, URL-encoded, in hex, base64 at any

@@ -31,23 +31,28 @@ export class SecretMatcher {
       probe,
       [...known, text].sort((a, b) => b.length - a.length),
     );
-    this.#mayBegin[beginning(text, 0)] = 1;
+    this.#mayBegin[slot(beginning(text))] = 1;
     this.#lengths = this.#probes.flatMap((map, length) => (map.size > 0 ? [length] : [])).reverse();
     this.#size += 1;
   }
 
   /** Replaces every match, the longest where several begin. Answers with the same string when there is none. */
   replace(text: string, replacement: string): string {
-    const last = text.length - SHORTEST_TRACKED;
     let kept = 0;
     let out = "";
-    for (let at = 0; at <= last; at++) {
-      if (this.#mayBegin[beginning(text, at)] === 0) continue;
+    // The last four characters, as in `beginning`.
+    let window = 0;
+    let full = SHORTEST_TRACKED - 1;
+    for (let end = 0; end < text.length; end++) {
+      window = (window << 8) | (text.charCodeAt(end) & 0xff);
+      if (end < full || this.#mayBegin[slot(window)] === 0) continue;
+      const at = end - SHORTEST_TRACKED + 1;
       const length = this.#matchAt(text, at);
       if (length === 0) continue;
       out += text.slice(kept, at) + replacement;
       kept = at + length;
-      at = kept - 1;
+      end = kept - 1;
+      full = end + SHORTEST_TRACKED;
     }
     return kept === 0 ? text : out + text.slice(kept);
   }
@@ -61,12 +66,11 @@ export class SecretMatcher {
   }
 }
 
-/** A hash of the four characters from `at` on. */
-function beginning(text: string, at: number): number {
-  const mixed =
-    Math.imul(text.charCodeAt(at), 0x9e3779b1) ^
-    Math.imul(text.charCodeAt(at + 1), 0x85ebca6b) ^
-    Math.imul(text.charCodeAt(at + 2), 0xc2b2ae35) ^
-    Math.imul(text.charCodeAt(at + 3), 0x27d4eb2f);
-  return Math.imul(mixed, 0x165667b1) >>> (32 - FILTER_BITS);
+/** The first four characters, one byte of each: exact for ASCII, and close enough for a filter otherwise. */
+function beginning(text: string): number {
+  let window = 0;
+  for (let i = 0; i < SHORTEST_TRACKED; i++) window = (window << 8) | (text.charCodeAt(i) & 0xff);
+  return window;
 }
+
+const slot = (window: number): number => Math.imul(window, 0x9e3779b1) >>> (32 - FILTER_BITS);

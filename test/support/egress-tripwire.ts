@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { isGuardedConnect } from "#server/egress/index.ts";
 
-export type SocketTarget = { host: string; port: number };
+type SocketTarget = { host: string; port: number };
 type Allowed = readonly SocketTarget[] | ((target: SocketTarget) => boolean);
 
 /**
