@@ -1,0 +1,93 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { JSONRPCMessage } from "@modelcontextprotocol/client";
+import type { Frame, FrameSink, StepRef } from "#server/kernel/ports.ts";
+import { toJson } from "./json-value.ts";
+
+/** Which step the current call belongs to. It travels with the call's own asynchronous context down to the transport. */
+const callingStep = new AsyncLocalStorage<StepRef>();
+
+export const inStep = <T>(step: StepRef | undefined, call: () => Promise<T>): Promise<T> =>
+  step === undefined ? call() : callingStep.run(step, call);
+
+/** Records what crosses one connection, both ways. */
+export type FrameRecorder = { sent(message: JSONRPCMessage): void; received(message: JSONRPCMessage): void };
+
+type Options = { sink: FrameSink; tenantId: string; serverName: string; connectionId: string };
+type Direction = Frame["direction"];
+type Open = { method: string; step?: StepRef; at: number };
+type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs">;
+
+/** Notifications of one connection beyond this are counted, not stored. */
+const NOTIFICATIONS_PER_SECOND = 100;
+/** Requests that never get an answer must not be remembered for ever. */
+const OPEN_REQUESTS = 10_000;
+
+export function frameRecorder({ sink, tenantId, serverName, connectionId }: Options): FrameRecorder {
+  const open = { out: new Map<string, Open>(), in: new Map<string, Open>() };
+  const mayNotify = perSecond(NOTIFICATIONS_PER_SECOND);
+  const remote = `mcp:${serverName}`;
+
+  const record = (direction: Direction, message: JSONRPCMessage): void => {
+    const described = describe(message, direction, open);
+    if (described.kind === "notification" && !mayNotify()) return;
+    const [from, to] = direction === "out" ? ["auterity", remote] : [remote, "auterity"];
+    const correlationId = `${connectionId}:${described.correlationId}`;
+    sink.record({ tenantId, protocol: "mcp", direction, from, to, ...described, correlationId, content: toJson(message) });
+  };
+  return { sent: (message) => record("out", message), received: (message) => record("in", message) };
+}
+
+type OpenRequests = Record<Direction, Map<string, Open>>;
+
+function describe(message: JSONRPCMessage, direction: Direction, open: OpenRequests): Described {
+  const other = direction === "out" ? "in" : "out";
+  if ("method" in message) {
+    return "id" in message ? request(message, direction, open) : notification(message, open[direction]);
+  }
+  const key = idKey(message.id, other);
+  const asked = open[other].get(key);
+  open[other].delete(key);
+  return {
+    kind: "error" in message ? "error" : "response",
+    method: asked?.method ?? "",
+    correlationId: key,
+    step: asked?.step,
+    latencyMs: asked && Math.round((performance.now() - asked.at) * 1000) / 1000,
+  };
+}
+
+type Request = { id: string | number; method: string };
+
+function request({ id, method }: Request, direction: Direction, open: OpenRequests): Described {
+  const step = direction === "out" ? callingStep.getStore() : undefined;
+  const key = idKey(id, direction);
+  const requests = open[direction];
+  requests.set(key, { method, step, at: performance.now() });
+  const oldest = requests.size > OPEN_REQUESTS ? requests.keys().next().value : undefined;
+  if (oldest !== undefined) requests.delete(oldest);
+  return { kind: "request", method, correlationId: key, step };
+}
+
+type Notification = { method: string; params?: Readonly<Record<string, unknown>> | undefined };
+
+/** A cancellation belongs to the request that it cancels. */
+function notification({ method, params }: Notification, requests: ReadonlyMap<string, Open>): Described {
+  const id = method === "notifications/cancelled" ? params?.["requestId"] : undefined;
+  const key = typeof id === "string" || typeof id === "number" ? idKey(id, "out") : "";
+  return { kind: "notification", method, correlationId: key, step: requests.get(key)?.step };
+}
+
+/** String and number ids are different ids, and each side counts for itself. */
+const idKey = (id: string | number | undefined, askedBy: Direction): string =>
+  `${askedBy === "out" ? "c" : "s"}${typeof id === "string" ? "s" : "n"}${id ?? ""}`;
+
+function perSecond(limit: number): () => boolean {
+  let second = 0;
+  let used = 0;
+  return () => {
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) [second, used] = [now, 0];
+    used += 1;
+    return used <= limit;
+  };
+}

@@ -1,0 +1,85 @@
+import { dirname } from "node:path";
+import type { McpServer } from "#contract/mcp.ts";
+import type { Handled } from "#server/kernel/handle.ts";
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import { createExecuteTool } from "./execute-tool.ts";
+import { createAllowTool, createInvokeTool } from "./invoke-tool.ts";
+import { serverUseCases } from "./manage-servers.ts";
+import type { ServerSpec } from "./register-server.ts";
+import { mcpRoutes } from "./routes.ts";
+import { createSupervision } from "./supervision.ts";
+import { TIMINGS, type Timings } from "./timings.ts";
+import { toolUseCases } from "./use-tools.ts";
+import { createValidators } from "./validators.ts";
+
+export type McpDeps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  live: LiveBus;
+  log: Log;
+  newId: () => string;
+  now: () => Date;
+  /** Of this start of the platform: processes of any other one on this machine are ended. */
+  instanceId: string;
+  /** Absolute. Servers without a folder of their own run below it. */
+  dataDir: string;
+  /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
+  ownerApproves: boolean;
+  redactor: Redactor;
+  /** The PATH in which servers find commands; by default Node's folder and the system's. */
+  path?: string;
+  /** Told to servers as the client's version. */
+  version?: string;
+  random?: () => number;
+  timings?: Partial<Timings>;
+};
+
+export type Mcp = {
+  routes: Handled[];
+  executeTool: StepExecutor;
+  /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */
+  ensureServer(spec: ServerSpec): Promise<McpServer>;
+  /** Resolves when all servers are known; orphans are ended and servers started without being waited for. */
+  start(): Promise<void>;
+  /** Ends all process trees. A second call joins the first. */
+  stop(): Promise<void>;
+};
+export type { ServerSpec } from "./register-server.ts";
+export type { Timings } from "./timings.ts";
+
+export function createMcp(deps: McpDeps): Mcp {
+  const { database, audit } = deps;
+  const timings = { ...TIMINGS, ...deps.timings };
+  const path = deps.path ?? `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const { supervisor, logs, inspect } = createSupervision({
+    ...deps,
+    path,
+    timings,
+    version: deps.version ?? "0.1.0",
+    random: deps.random ?? Math.random,
+  });
+  const allow = createAllowTool({ database, audit });
+  const invoke = createInvokeTool({ validators: createValidators(), allow });
+  const shared = { ...deps, supervisor, inspect };
+  const servers = serverUseCases(shared);
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    try {
+      await supervisor.stop();
+    } finally {
+      await logs.flush();
+    }
+  };
+  return {
+    routes: mcpRoutes(servers, toolUseCases({ ...shared, invoke, logs })),
+    executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
+    ensureServer: (spec) => servers.ensure(spec),
+    start: () => supervisor.start(),
+    stop: () => (stopping ??= stop()),
+  };
+}

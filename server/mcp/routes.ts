@@ -1,0 +1,36 @@
+import {
+  approveMcpLaunch,
+  approveTool,
+  callTool,
+  createMcpServer,
+  deleteMcpServer,
+  getMcpServer,
+  importMcpServers,
+  listMcpServers,
+  listServerLogs,
+  listServerTools,
+  listTools,
+  restartMcpServer,
+  startMcpServer,
+  stopMcpServer,
+} from "#contract/mcp.ts";
+import { handle, type Handled } from "#server/kernel/handle.ts";
+import type { ServerUseCases } from "./manage-servers.ts";
+import type { ToolUseCases } from "./use-tools.ts";
+
+export const mcpRoutes = (servers: ServerUseCases, tools: ToolUseCases): Handled[] => [
+  handle(listMcpServers, ({ caller, query }) => servers.list(caller, query)),
+  handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
+  handle(importMcpServers, ({ caller, body }) => servers.importFile(caller, body)),
+  handle(getMcpServer, ({ caller, params }) => servers.get(caller, params.id)),
+  handle(deleteMcpServer, ({ caller, params }) => servers.remove(caller, params.id)),
+  handle(startMcpServer, ({ caller, params }) => servers.control(caller, params.id, "start")),
+  handle(stopMcpServer, ({ caller, params }) => servers.control(caller, params.id, "stop")),
+  handle(restartMcpServer, ({ caller, params }) => servers.control(caller, params.id, "restart")),
+  handle(approveMcpLaunch, ({ caller, params }) => servers.approveLaunch(caller, params.id)),
+  handle(listServerTools, ({ caller, params }) => tools.listOfServer(caller, params.id)),
+  handle(listServerLogs, ({ caller, params, query }) => tools.logs(caller, params.id, query)),
+  handle(listTools, ({ caller, query }) => tools.list(caller, query)),
+  handle(callTool, ({ caller, params, body, signal }) => tools.call(caller, params.id, { ...body, signal })),
+  handle(approveTool, ({ caller, params, body }) => tools.approve(caller, { id: params.id, ...body })),
+];

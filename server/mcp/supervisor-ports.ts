@@ -1,0 +1,28 @@
+import type { Log } from "#server/kernel/log.ts";
+import type { ConnectOptions } from "./connect-shared.ts";
+import type { Connection } from "./connection.ts";
+import type { ServerRecord } from "./server-record.ts";
+import type { Timings } from "./timings.ts";
+
+export type ApprovedLaunch = {
+  /** Of a stdio server: the executable whose bytes were approved. */
+  file: string | undefined;
+  hashes: Pick<ServerRecord, "launchHash" | "approvedLaunchHash">;
+};
+
+/** What a supervised server needs of the rest of the slice. */
+export type SupervisorPorts = {
+  /** Rejects with `launch_not_approved` unless exactly this launch, as it would run now, has been approved. */
+  checkLaunch(server: ServerRecord): Promise<ApprovedLaunch>;
+  /** Rejects with an `AppError`; nothing is left running then. */
+  connect(server: ServerRecord, options: ConnectOptions): Promise<Connection>;
+  /** Writes the state and announces it. Never rejects. */
+  saveState(server: ServerRecord): Promise<void>;
+  /** A line for the server's log. */
+  note(server: ServerRecord, text: string): void;
+  redact(text: string): string;
+  log: Log;
+  timings: Timings;
+  random: () => number;
+  now: () => Date;
+};

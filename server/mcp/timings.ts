@@ -1,0 +1,43 @@
+import type { Backoff } from "#server/kernel/backoff.ts";
+
+/** Every wait of the slice, in one place, so that tests can shorten them. */
+export type Timings = {
+  /** How long a server may stay silent on `server/discover` before it counts as one of the 2025 era. */
+  readonly probeMs: number;
+  /** From the handshake's first message to its end. */
+  readonly handshakeMs: number;
+  readonly listMs: number;
+  /** After stdin is closed, before SIGTERM. */
+  readonly stopEofMs: number;
+  /** After SIGTERM, before SIGKILL. */
+  readonly stopTermMs: number;
+  /** How long SIGKILL is repeated until nothing is left. */
+  readonly stopKillMs: number;
+  readonly restart: Backoff;
+  /** So many failures without a stable time in between, and the server is given up. */
+  readonly quickFailures: number;
+  /** A server that was up for so long starts again with a clean record. */
+  readonly stableAfterMs: number;
+  /** Between two checks of a server that is up. */
+  readonly checkEveryMs: number;
+  /** How long a step may wait for the first list of tools before it is refused. */
+  readonly firstListMs: number;
+  readonly logFlushMs: number;
+  readonly listChangedDebounceMs: number;
+};
+
+export const TIMINGS: Timings = {
+  probeMs: 5_000,
+  handshakeMs: 30_000,
+  listMs: 30_000,
+  stopEofMs: 2_000,
+  stopTermMs: 2_000,
+  stopKillMs: 5_000,
+  restart: { backoffMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 },
+  quickFailures: 5,
+  stableAfterMs: 60_000,
+  checkEveryMs: 60_000,
+  firstListMs: 30_000,
+  logFlushMs: 200,
+  listChangedDebounceMs: 200,
+};
