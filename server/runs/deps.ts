@@ -1,0 +1,31 @@
+import type { Client } from "pg";
+import type { Log } from "../kernel/log.ts";
+import type { Audit, Database, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
+import type { Executors, PlanSource, RunsObserver } from "./ports.ts";
+import type { WorkerSettings } from "./worker/settings.ts";
+
+export type RunsDeps = {
+  database: Database;
+  /** A connection of its own as auterity_worker; the journal writer opens two and reopens them when they break. */
+  connectWorker: () => Promise<Client>;
+  audit: Audit;
+  redactor: Redactor;
+  codec: ValueCodec;
+  live: LiveBus;
+  log: Log;
+  newId: () => string;
+  now: () => Date;
+  /** In [0,1); spreads the delays of retries. */
+  random?: () => number;
+  executors: Executors;
+  plans: PlanSource;
+  /** By which this process holds its runs: unique among all that use the database, and stable only with `takeOverAtStart`. */
+  instanceId: string;
+  /** False for a process that only starts and shows runs. Default true. */
+  drives?: boolean;
+  settings?: Partial<WorkerSettings>;
+  observer?: RunsObserver;
+};
+
+/** What the use cases need beside the stores. */
+export type UseCaseDeps = Pick<RunsDeps, "database" | "audit" | "redactor" | "codec" | "newId">;

@@ -1,0 +1,31 @@
+import type { Log } from "../../kernel/log.ts";
+import type { Redactor, ValueCodec } from "../../kernel/ports.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import type { Executors, RunsObserver } from "../ports.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** What driving a run needs from the worker that holds it. */
+export type DriverContext = {
+  readonly writer: JournalWriter;
+  readonly codec: ValueCodec;
+  readonly redactor: Redactor;
+  readonly executors: Executors;
+  readonly observer: RunsObserver;
+  readonly log: Log;
+  /** ms since the epoch, of this machine. */
+  readonly now: () => number;
+  /** In [0,1), for the jitter of retries. */
+  readonly random: () => number;
+  /** Looks what the run's state asks for, and begins it. */
+  drive(run: LiveRun): void;
+  /** A batch of the run's events is durable and folded. Comes before the next look at the run. */
+  onProgress(run: LiveRun): void;
+  /** The run's last event is durable. */
+  onEnded(run: LiveRun): void;
+  /** The run belongs to another worker, or the writer has stopped. */
+  onLost(run: LiveRun): void;
+  /** Removes inbox rows that say nothing new. Best effort. */
+  discardInbox(run: LiveRun, ids: readonly string[]): void;
+  /** Nothing is left to do before `wakeAt` (ms since the epoch; null: until somebody says something). */
+  onIdle(run: LiveRun, wakeAt: number | null): void;
+};

@@ -1,0 +1,136 @@
+import type { EventDraft } from "#contract/journal.ts";
+import { decide, evaluate, failed, type Command } from "#engine/index.ts";
+import { abortStep } from "./abort-step.ts";
+import type { DriverContext } from "./context.ts";
+import { appendSealed, finishRun, sealEvent, type Sealed } from "./events.ts";
+import { invokeStep } from "./invoke-step.ts";
+import { workKey, type LiveRun, type Work } from "./live-run.ts";
+import { tooLarge } from "./output-size.ts";
+import { toStepError } from "./step-error.ts";
+
+type Of<K extends Command["kind"]> = Extract<Command, { kind: K }>;
+
+/**
+ * One look at a run: what does its state ask for, and what of that is not under way yet? Pure steps are computed here and
+ * now and go into one append; calls are begun; when there is nothing to do, the worker hears until when.
+ *
+ * decide → (evaluate | invoke | abort | finish) → append → durable → evolve → drive again. A command stays under way until
+ * the event that answers it is folded, so equal commands in between are recognised. Successors cannot start earlier than
+ * that, because only a folded event makes them appear.
+ */
+export function drive(context: DriverContext, run: LiveRun): void {
+  if (run.mode !== "driving") return;
+  run.looks += 1;
+  const computed: Computed[] = [];
+  let wakeAt: number | null = null;
+  for (const command of decide(run.state, context.now())) {
+    switch (command.kind) {
+      case "finish":
+        finishWhenQuiet(context, run, command);
+        return;
+      case "wait_until":
+        wakeAt = wakeAt === null ? command.at : Math.min(wakeAt, command.at);
+        break;
+      case "evaluate":
+        begin(run, command, (work) => compute(context, run, { command, work, computed }));
+        break;
+      case "invoke":
+        begin(run, command, (work) => void invokeStep(context, run, { command, work }));
+        break;
+      case "abort":
+        abortStep(context, run, command);
+        break;
+    }
+  }
+  forgetUnwanted(run);
+  if (computed.length > 0) answerAll(context, run, computed);
+  rest(context, run, wakeAt);
+}
+
+function begin(run: LiveRun, command: Of<"evaluate" | "invoke">, start: (work: Work) => void): void {
+  const key = workKey(command);
+  const known = run.underWay.get(key);
+  if (known) {
+    known.look = run.looks;
+    return;
+  }
+  const begun = { isDropped: false, look: run.looks };
+  const work: Work =
+    command.kind === "invoke"
+      ? { ...begun, phase: "preparing", controller: new AbortController() }
+      : { ...begun, phase: "computing", controller: null };
+  run.underWay.set(key, work);
+  start(work);
+}
+
+type Computed = { command: Of<"evaluate">; work: Work; draft: EventDraft };
+type Computation = { command: Of<"evaluate">; work: Work; computed: Computed[] };
+
+/** Plain expressions answer synchronously and cost no promise; the others answer in an append of their own. */
+function compute(context: DriverContext, run: LiveRun, { command, work, computed }: Computation): void {
+  const onError = (error: unknown): EventDraft => {
+    context.log.error("an expression failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
+    return failed(run.state, command, { error: toStepError(error), now: context.now(), random: context.random() });
+  };
+  const later = (draft: EventDraft): void => {
+    if (!work.isDropped && run.mode === "driving") answerAll(context, run, [{ command, work, draft }]);
+  };
+  try {
+    const draft = evaluate(run.state, command);
+    if (draft instanceof Promise) draft.catch(onError).then(later, later);
+    else computed.push({ command, work, draft });
+  } catch (error) {
+    computed.push({ command, work, draft: onError(error) });
+  }
+}
+
+function answerAll(context: DriverContext, run: LiveRun, computed: readonly Computed[]): void {
+  const events = computed.map(({ command, draft }, ahead) => sealAnswer(context, run, { command, draft, ahead }));
+  for (const { work } of computed) work.phase = "committing";
+  const onFolded = (): void => {
+    for (const { command } of computed) run.underWay.delete(workKey(command));
+  };
+  appendSealed(context, run, { events, extras: { onFolded } });
+}
+
+type Answer = { command: Of<"evaluate">; draft: EventDraft; ahead: number };
+function sealAnswer(context: DriverContext, run: LiveRun, { command, draft, ahead }: Answer): Sealed {
+  const sealed = sealEvent(context, run, { draft, ahead });
+  const error = draft.kind === "step_succeeded" ? tooLarge(sealed.row.body.length) : undefined;
+  if (!error) return sealed;
+  const instead = failed(run.state, command, { error: toStepError(error), now: context.now(), random: context.random() });
+  return sealEvent(context, run, { draft: instead, ahead });
+}
+
+/** A failure or a cancel has made work superfluous that has written nothing yet. */
+function forgetUnwanted(run: LiveRun): void {
+  for (const [key, work] of run.underWay) {
+    if (work.look === run.looks || (work.phase !== "computing" && work.phase !== "preparing")) continue;
+    work.isDropped = true;
+    work.controller?.abort();
+    run.underWay.delete(key);
+  }
+}
+
+/** The last event must really be the last: what is on its way to the journal must be folded first. */
+function finishWhenQuiet(context: DriverContext, run: LiveRun, { event }: Of<"finish">): void {
+  forgetUnwanted(run);
+  if (run.underWay.size === 0 && run.appendsInFlight === 0) finishRun(context, run, event);
+}
+
+const LONGEST_TIMER_MS = 2 ** 30;
+
+/** With calls open, a retry's time is waited for here; with nothing open, the worker decides whether to keep the run in memory. */
+function rest(context: DriverContext, run: LiveRun, wakeAt: number | null): void {
+  clearTimeout(run.timer);
+  run.timer = undefined;
+  const isBusy = run.underWay.size > 0 || run.appendsInFlight > 0;
+  if (!isBusy) context.onIdle(run, wakeAt);
+  else if (wakeAt !== null) driveAt(context, run, wakeAt);
+}
+
+export function driveAt(context: DriverContext, run: LiveRun, wakeAt: number): void {
+  clearTimeout(run.timer);
+  const waitMs = Math.min(Math.max(wakeAt - context.now(), 0), LONGEST_TIMER_MS);
+  run.timer = setTimeout(() => context.drive(run), waitMs);
+}

@@ -1,0 +1,143 @@
+import type { Json } from "#contract/common.ts";
+import type { Effect } from "#contract/definition.ts";
+import type { EventDraft, StepHandle } from "#contract/journal.ts";
+import { failed, resolveInput, succeeded, type Command, type Resume } from "#engine/index.ts";
+import { AppError } from "../../kernel/errors.ts";
+import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
+import type { DriverContext } from "./context.ts";
+import { withDeadline } from "./deadline.ts";
+import { appendEvents } from "./events.ts";
+import { workKey, type LiveRun, type Work } from "./live-run.ts";
+import { tooLarge } from "./output-size.ts";
+import { toStepError } from "./step-error.ts";
+import { idempotencyKey } from "./step-identity.ts";
+
+type Invoke = Extract<Command, { kind: "invoke" }>;
+type Call = { command: Invoke; work: Work; controller: AbortController; executor: StepExecutor; timeoutMs: number };
+/** `durable` settles when `step_started` is in the journal; at once for calls that an earlier process began. */
+type Started = Resume & { durable: Promise<void> };
+
+export const DEFAULT_TIMEOUT_MS = 120_000;
+
+/** Carries out one attempt of an outside step, from its arguments to the event that says how it ended. Never rejects. */
+export async function invokeStep(context: DriverContext, run: LiveRun, { command, work }: { command: Invoke; work: Work }): Promise<void> {
+  const controller = work.controller ?? new AbortController();
+  const timeoutMs = run.state.plan.nodes.get(command.nodeId)?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const call: Call = { command, work, controller, executor: context.executors[command.type], timeoutMs };
+  const draft = await outcomeOf(context, run, call);
+  if (draft === undefined || work.isDropped || run.mode === "gone") return;
+  work.phase = "committing";
+  appendEvents(context, run, { drafts: [draft], onFolded: () => run.underWay.delete(workKey(command)) });
+}
+
+async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Promise<EventDraft | undefined> {
+  const { command, work } = call;
+  let started: Started | undefined;
+  try {
+    started = command.resume ? resumed(work, command.resume) : await startStep(context, run, call);
+    if (!started) return undefined;
+    const output = await callExecutor(context, run, { ...call, started });
+    await started.durable;
+    return work.isDropped ? undefined : succeeded(command, output);
+  } catch (error) {
+    // A start that was refused has dropped the work; there is nothing to answer then.
+    await started?.durable.catch(() => {});
+    if (work.isDropped) return undefined;
+    const stepError = toStepError(error);
+    if (stepError.code === "internal")
+      context.log.error("a step failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
+    return failed(run.state, command, { error: stepError, now: context.now(), random: context.random() });
+  }
+}
+
+function resumed(work: Work, resume: Resume): Started {
+  work.phase = "open";
+  work.effect = resume.effect;
+  return { ...resume, durable: Promise.resolve() };
+}
+
+/**
+ * Journals what is about to be called and how. For `once` and `ask` this is durable before anything is sent; a call that
+ * may be repeated need not wait for it. Undefined when the step was given up meanwhile.
+ */
+async function startStep(context: DriverContext, run: LiveRun, call: Call): Promise<Started | undefined> {
+  const { command, work, controller, executor, timeoutMs } = call;
+  const { scope, nodeId, attempt, generation } = command;
+  const input = await resolveInput(run.state, command);
+  if (work.isDropped) return undefined;
+  const request = stepRequest(run, command, input);
+  const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, true));
+  const prepared = await withDeadline(() => executor.prepare(request), { ms: timeoutMs, onTimeout, signal: controller.signal });
+  if (work.isDropped) return undefined;
+  const effect = effectOf(run, nodeId, prepared.effect);
+  const key = idempotencyKey({ runId: run.id, scope, nodeId, generation });
+  const drafts: EventDraft[] = [{ kind: "step_started", body: { input, effect, key, generation }, scope, nodeId, attempt }];
+  if (prepared.binding) drafts.push({ kind: "step_bound", body: { binding: prepared.binding }, scope, nodeId, attempt });
+  work.phase = "starting";
+  work.effect = effect;
+  const durable = appendDurably(context, run, drafts);
+  if (mustKnowFirst(effect)) await durable;
+  if (work.isDropped) return undefined;
+  work.phase = "open";
+  return { input, effect, key, durable, ...(prepared.binding && { binding: prepared.binding }) };
+}
+
+const mustKnowFirst = (effect: Effect): boolean => effect === "once" || effect === "ask";
+
+/** The author's word on this very call, else what was approved for the tool or agent, else what the type of step implies. */
+function effectOf(run: LiveRun, nodeId: string, prepared: Effect | undefined): Effect {
+  const node = run.state.plan.nodes.get(nodeId);
+  return node?.node.policy?.effect ?? prepared ?? node?.effect ?? "once";
+}
+
+async function callExecutor(context: DriverContext, run: LiveRun, call: Call & { started: Started }): Promise<Json> {
+  const { command, controller, executor, started, timeoutMs } = call;
+  const { signal } = controller;
+  const { scope, nodeId, attempt } = command;
+  const { input, key, effect, binding, handle } = started;
+  const saveHandle = (handle: StepHandle): Promise<void> =>
+    appendDurably(context, run, [{ kind: "step_handle", body: { handle }, scope, nodeId, attempt }]);
+  // A second call could repeat the effect of the first, which may still be on its way.
+  const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, !mustKnowFirst(effect)));
+  const output = await withDeadline(
+    () =>
+      executor.run({
+        ...stepRequest(run, command, input),
+        key,
+        effect,
+        timeoutMs,
+        signal,
+        saveHandle,
+        ...(binding && { binding }),
+        ...(handle && { handle }),
+      }),
+    { ms: timeoutMs, onTimeout, signal },
+  );
+  return throughJson(output);
+}
+
+/** What the journal will hold is what the run goes on with. Nothing returned is null. */
+function throughJson(output: Json): Json {
+  const text = JSON.stringify(output) ?? "null";
+  const error = tooLarge(Buffer.byteLength(text));
+  if (error) throw error;
+  return JSON.parse(text);
+}
+
+function stepRequest(run: LiveRun, { scope, nodeId, attempt }: Invoke, input: Json): StepRequest {
+  return { tenantId: run.tenantId, environment: run.environment, step: { runId: run.id, scope, nodeId, attempt }, input };
+}
+
+function timeoutError(timeoutMs: number, retryable: boolean): AppError {
+  return new AppError("step_timeout", `Expected an answer within ${timeoutMs} ms; none came.`, { retryable });
+}
+
+function appendDurably(context: DriverContext, run: LiveRun, drafts: readonly EventDraft[]): Promise<void> {
+  const durable = new Promise<void>((resolve, reject) => {
+    if (run.mode === "gone") throw new AppError("run_lost", "This worker does not hold the run any more.");
+    appendEvents(context, run, { drafts, onFolded: resolve, onRefused: reject });
+  });
+  // Whoever waits for it hears of a refusal; nobody has to.
+  durable.catch(() => {});
+  return durable;
+}

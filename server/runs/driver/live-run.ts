@@ -1,0 +1,103 @@
+import type { Effect } from "#contract/definition.ts";
+import { initialState, type Plan, type RunState, type StepCommand } from "#engine/index.ts";
+import { uuidBytes } from "../journal/array-column.ts";
+import type { Holder } from "../journal/append.ts";
+
+/**
+ * What is being done about one command:
+ * `computing` an asynchronous expression → `committing`
+ * `preparing` (arguments, executor's choice) → `starting` (its `step_started` is not durable yet) → `open` → `committing`
+ * Work that has written nothing yet (`computing`, `preparing`) can be forgotten; the rest must be answered by an event.
+ */
+export type Work = {
+  phase: "computing" | "preparing" | "starting" | "open" | "committing";
+  /** Its result is no longer wanted and must not be journaled. */
+  isDropped: boolean;
+  /** The last look at the run in which this work was still asked for. */
+  look: number;
+  readonly controller: AbortController | null;
+  effect?: Effect;
+};
+
+/** A run that this process holds, with everything it needs in memory. */
+export type LiveRun = Holder & {
+  readonly tenantId: string;
+  readonly workflowId: string;
+  readonly environment: string;
+  readonly isConfidential: boolean;
+  readonly state: RunState;
+  /** The number of the next event to be submitted; ahead of `state.seq` while appends are in flight. */
+  nextSeq: number;
+  nextAppendId: number;
+  appendsInFlight: number;
+  readonly underWay: Map<string, Work>;
+  /** How often the run has been looked at. */
+  looks: number;
+  /** `runs.inbox_seq` as of the last look into the inbox. */
+  inboxSeen: number;
+  /** What others have said, taken in one after another: what an answer means depends on what the one before it has changed. */
+  readonly inbox: { readonly waiting: InboxRow[]; readonly known: Set<string>; isBusy: boolean };
+  timer: NodeJS.Timeout | undefined;
+  /** Nothing is decided while `recovering` or `parking`; `gone` is for ever. */
+  mode: "recovering" | "driving" | "parking" | "gone";
+};
+
+/** Something that somebody else has to say to a run. */
+export type InboxRow = { readonly id: string; readonly kind: "cancel" | "answer"; readonly body: Buffer };
+
+/** Work that nothing can take back any more, only be folded. */
+export const committing = (): Work => ({ phase: "committing", isDropped: false, look: 0, controller: null });
+
+export type HeldRun = {
+  id: string;
+  tenantId: string;
+  workflowId: string;
+  environment: string;
+  isConfidential: boolean;
+  epoch: number;
+  inboxSeq: number;
+};
+
+export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun {
+  return {
+    id: held.id,
+    idBytes: uuidBytes(held.id),
+    tenantId: held.tenantId,
+    tenantBytes: uuidBytes(held.tenantId),
+    workflowId: held.workflowId,
+    environment: held.environment,
+    isConfidential: held.isConfidential,
+    lane,
+    epoch: held.epoch,
+    state: initialState(plan, held.id),
+    nextSeq: 1,
+    nextAppendId: 1,
+    appendsInFlight: 0,
+    underWay: new Map(),
+    looks: 0,
+    inboxSeen: held.inboxSeq,
+    inbox: { waiting: [], known: new Set(), isBusy: false },
+    timer: undefined,
+    mode: "driving",
+  };
+}
+
+type Address = Pick<StepCommand, "scope" | "nodeId" | "generation" | "attempt">;
+
+/** Equal commands have equal keys. An attempt is evaluated or invoked, never both, so the kind is only told apart for `abort`. */
+export function workKey({ scope, nodeId, generation, attempt }: Address): string {
+  return `${scope} ${nodeId} ${generation} ${attempt}`;
+}
+export const abortKey = (command: Address): string => `abort ${workKey(command)}`;
+export const FINISH_KEY = "finish";
+
+/** Forgets the work in hand and ends its open calls, without writing anything. */
+export function dropWork(run: LiveRun, reason: Error): void {
+  for (const work of run.underWay.values()) {
+    work.isDropped = true;
+    work.controller?.abort(reason);
+  }
+  run.underWay.clear();
+  clearTimeout(run.timer);
+  run.timer = undefined;
+}

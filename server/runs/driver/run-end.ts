@@ -1,0 +1,28 @@
+import type { Json } from "#contract/common.ts";
+import type { Command } from "#engine/index.ts";
+import type { RunEnd } from "../journal/append.ts";
+import type { DriverContext } from "./context.ts";
+import type { LiveRun } from "./live-run.ts";
+import { runRowName } from "./row-names.ts";
+
+type FinalEvent = Extract<Command, { kind: "finish" }>["event"];
+
+/** What the run's row says once it is over; the same values as in the last event, so that reading a run needs no journal. */
+export function runEnd(context: DriverContext, run: LiveRun, event: FinalEvent): RunEnd {
+  switch (event.kind) {
+    case "run_succeeded":
+      return { status: "succeeded", output: encode(context, run, { column: "output", value: event.body.output }), error: null };
+    case "run_failed": {
+      const { error, nodeId, scope } = event.body;
+      return { status: "failed", output: null, error: encode(context, run, { column: "error", value: { ...error, nodeId, scope } }) };
+    }
+    default:
+      return { status: "cancelled", output: null, error: null };
+  }
+}
+
+type Cell = { column: "output" | "error"; value: unknown };
+function encode({ codec, redactor }: DriverContext, run: LiveRun, { column, value }: Cell): Buffer {
+  const json: Json = redactor.json(JSON.parse(JSON.stringify(value)));
+  return codec.encode(json, { tenantId: run.tenantId, row: runRowName(run.id, column), confidential: run.isConfidential });
+}

@@ -1,0 +1,66 @@
+import type { Run } from "#contract/runs.ts";
+import type { Handled } from "../kernel/handle.ts";
+import type { RunsDeps } from "./deps.ts";
+import { createJournalWriter } from "./journal/writer.ts";
+import { runRoutes, type UseCases } from "./routes.ts";
+import type { StartRequest } from "./start-run.ts";
+import { createUseCases } from "./use-cases.ts";
+import type { WorkerDeps } from "./worker/deps.ts";
+import { HeldRuns } from "./worker/held-runs.ts";
+import { Reconciler } from "./worker/reconciler.ts";
+import { DEFAULT_SETTINGS } from "./worker/settings.ts";
+import { Worker } from "./worker/worker.ts";
+
+export type { RunsDeps } from "./deps.ts";
+export type { Executors, PlanSource, RunsObserver, StartableVersion } from "./ports.ts";
+export type { StartRequest } from "./start-run.ts";
+
+export type Runs = {
+  readonly routes: Handled[];
+  /** Begins to claim and drive runs; does nothing in a process that does not drive. */
+  start(): Promise<void>;
+  /** Claims nothing more, lets commits finish, aborts open calls after a while, and gives up the leases. */
+  stop(): Promise<void>;
+  startRun(request: StartRequest): Promise<Run>;
+  getRun(tenantId: string, runId: string): Promise<Run>;
+  cancelRun: UseCases["cancel"];
+  /** Runs that this process holds in memory. */
+  activeCount(): number;
+};
+
+export function createRuns(deps: RunsDeps): Runs {
+  const { drives = true, observer = {}, log } = deps;
+  const settings = { ...DEFAULT_SETTINGS, ...deps.settings };
+  const writer = createJournalWriter({ connectWorker: deps.connectWorker, log, ...(observer.onBatch && { onBatch: observer.onBatch }) });
+  const workerDeps: WorkerDeps = {
+    ...deps,
+    writer,
+    observer,
+    settings,
+    now: () => deps.now().getTime(),
+    random: deps.random ?? Math.random,
+  };
+  const held = new HeldRuns(settings.maxLiveRuns);
+  // Such a process leaves every run in the table.
+  if (!drives) held.close();
+  const worker = new Worker(workerDeps, held, () => reconciler.claimSoon());
+  const reconciler = new Reconciler(workerDeps, worker);
+  const useCases = createUseCases({ ...deps, observer }, { worker, reconciler, leaseMs: settings.leaseMs });
+  let stopping: Promise<void> | undefined;
+  return {
+    routes: runRoutes(useCases),
+    start: async () => {
+      if (drives) await reconciler.start();
+    },
+    stop: () => (stopping ??= stopAll(reconciler, worker)),
+    startRun: useCases.start,
+    getRun: useCases.get,
+    cancelRun: useCases.cancel,
+    activeCount: () => held.count,
+  };
+}
+
+async function stopAll(reconciler: Reconciler, worker: Worker): Promise<void> {
+  await reconciler.stop();
+  await worker.stop();
+}

@@ -1,0 +1,99 @@
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import type { Client } from "pg";
+import { AppError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
+import { sqlState } from "../../kernel/pg-errors.ts";
+import type { RunAppends } from "./append.ts";
+import { appendStatement, ownerStatement } from "./statement.ts";
+
+export type FoundRow = { runId: string; epoch: number; appendId: number; at: number };
+
+/** One connection of the journal writer. Both calls reject with `ConnectionLost` when the outcome is unknown. */
+export type JournalSession = {
+  /** Stores everything or nothing; answers with the time that was stored. */
+  append(groups: readonly RunAppends[]): Promise<number>;
+  /** The first row of each group, where the journal has one. Waits until the database is back. */
+  owners(groups: readonly RunAppends[]): Promise<FoundRow[]>;
+  close(): Promise<void>;
+};
+
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+/**
+ * A plan made while the tables are empty scans them for ever once they are full, so only index plans are allowed; generic
+ * plans, because the parameters are arrays of any length; no jit, because its first compilation costs more than it saves.
+ */
+const SETTINGS = `set plan_cache_mode = force_generic_plan; set jit = off;
+  set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off`;
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 1_000;
+
+type Connection = { client: Client; isLost: () => boolean };
+type Options = { connectWorker: () => Promise<Client>; log: Log };
+
+export function createJournalSession({ connectWorker, log }: Options): JournalSession {
+  let connection: Connection | undefined;
+  let closed = false;
+
+  const open = async (): Promise<Connection> => {
+    if (connection && !connection.isLost()) return connection;
+    const client = await connectWorker();
+    let lost = false;
+    client.on("error", () => void (lost = true));
+    client.on("end", () => void (lost = true));
+    await client.query(SETTINGS);
+    connection = { client, isLost: () => lost };
+    return connection;
+  };
+
+  /** Keeps trying: a holder can do nothing better than wait for its database. */
+  const openPatiently = async (): Promise<Connection> => {
+    for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LAST_PAUSE_MS)) {
+      if (closed) throw new AppError("unavailable", "The journal writer has stopped.");
+      try {
+        return await open();
+      } catch (error) {
+        log.warn("the journal cannot reach the database; trying again", { error, waitMs });
+        await pause(waitMs);
+      }
+    }
+  };
+
+  const query = async <R extends object>({ client, isLost }: Connection, statement: ReturnType<typeof appendStatement>): Promise<R[]> => {
+    try {
+      const { rows } = await client.query<R>(statement);
+      return rows;
+    } catch (error) {
+      if (await isConnectionError(error, isLost)) {
+        connection = undefined;
+        client.end().catch(() => {});
+        throw new ConnectionLost("The connection broke; whether the rows were stored is not known.", { cause: error });
+      }
+      throw error;
+    }
+  };
+
+  return {
+    append: async (groups) => {
+      const [row] = await query<{ at: number }>(await openPatiently(), appendStatement(groups));
+      if (!row) throw new AppError("internal", "The journal's statement answered with no row.");
+      return row.at;
+    },
+    owners: async (groups) => query<FoundRow>(await openPatiently(), ownerStatement(groups)),
+    close: async () => {
+      closed = true;
+      await connection?.client.end().catch(() => {});
+    },
+  };
+}
+
+/** Class 08 and 57P: the server ended the connection. Without a state, the socket's own events tell. */
+async function isConnectionError(error: unknown, isLost: () => boolean): Promise<boolean> {
+  const state = sqlState(error);
+  if (state !== undefined) return state.startsWith("08") || state.startsWith("57P");
+  // `pg` rejects what was waiting just before it reports the break.
+  await nextTurn();
+  return isLost();
+}

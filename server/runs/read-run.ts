@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { StepError } from "#contract/journal.ts";
+import type { Question, Run } from "#contract/runs.ts";
+import { AppError } from "../kernel/errors.ts";
+import type { Tx, ValueCodec } from "../kernel/ports.ts";
+import { runRowName } from "./driver/row-names.ts";
+import { readQuestions } from "./store/journal.pg.ts";
+import { findRun, type RunRecord } from "./store/runs.pg.ts";
+
+const RunError = StepError.extend({ nodeId: z.string().optional(), scope: z.string().optional() });
+
+export const runNotFound = (id: string): AppError => new AppError("not_found", `There is no run ${id}.`);
+
+/** The run with its values; throws `not_found`. The codec must be prepared for the tenant. */
+export async function readRun(tx: Tx, codec: ValueCodec, id: string): Promise<Run> {
+  const record = await findRun(tx, id);
+  if (!record) throw runNotFound(id);
+  const mayAsk = record.status === "waiting" || record.status === "running";
+  const questions = mayAsk ? await questionsOf(tx, codec, id) : [];
+  return toRun(record, codec, questions);
+}
+
+/** The steps in doubt that wait for an answer, in the order of scope and node. */
+export async function questionsOf(tx: Tx, codec: ValueCodec, runId: string): Promise<Question[]> {
+  const questions: Question[] = [];
+  for (const event of await readQuestions(tx, codec, runId)) {
+    if (event.kind !== "step_parked" || event.nodeId === null) continue;
+    questions.push({ scope: event.scope, nodeId: event.nodeId, question: event.body.question, since: event.at });
+  }
+  return questions;
+}
+
+function toRun(record: RunRecord, codec: ValueCodec, questions: Question[]): Run {
+  const { tenantId, isConfidential: _isConfidential, input, output, error, ...summary } = record;
+  const value = (column: "input" | "output" | "error", bytes: Buffer) =>
+    codec.decode(bytes, { tenantId, row: runRowName(record.id, column) });
+  return {
+    ...summary,
+    input: value("input", input),
+    output: output && value("output", output),
+    error: error && RunError.parse(value("error", error)),
+    questions,
+  };
+}

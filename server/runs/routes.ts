@@ -1,0 +1,51 @@
+import * as contract from "#contract/runs.ts";
+import { AppError } from "../kernel/errors.ts";
+import { EventStream, handle, type Handled } from "../kernel/handle.ts";
+import type { cancelRun, resumeRun } from "./control-run.ts";
+import type { followRun } from "./follow-run.ts";
+import type { getRun, listRuns, readJournal } from "./show-runs.ts";
+import type { startRun } from "./start-run.ts";
+
+export type UseCases = {
+  start: ReturnType<typeof startRun>;
+  cancel: ReturnType<typeof cancelRun>;
+  resume: ReturnType<typeof resumeRun>;
+  get: ReturnType<typeof getRun>;
+  list: ReturnType<typeof listRuns>;
+  journal: ReturnType<typeof readJournal>;
+  follow: ReturnType<typeof followRun>;
+};
+
+export const runRoutes = (runs: UseCases): Handled[] => [
+  handle(contract.startRun, ({ params, headers, body, caller }) =>
+    runs.start({
+      ...body,
+      tenantId: caller.tenantId,
+      initiator: caller.ref,
+      workflowId: params.id,
+      idempotencyKey: headers["idempotency-key"],
+    }),
+  ),
+  handle(contract.listRuns, ({ query, caller }) => runs.list(caller.tenantId, query)),
+  handle(contract.getRun, ({ params, caller }) => runs.get(caller.tenantId, params.id)),
+  handle(contract.getRunJournal, ({ params, query, caller }) => runs.journal(caller.tenantId, { runId: params.id, ...query })),
+  handle(contract.streamRunEvents, async ({ params, query, headers, caller, signal }) => {
+    const after = Number(headers["last-event-id"] ?? query.after ?? 0);
+    return new EventStream(await runs.follow({ tenantId: caller.tenantId, runId: params.id, after, signal }));
+  }),
+  handle(contract.cancelRun, ({ params, body, caller }) =>
+    runs.cancel({ tenantId: caller.tenantId, actor: caller.ref, runId: params.id, reason: body?.reason }),
+  ),
+  handle(contract.resumeRun, ({ params, body, caller }) =>
+    runs.resume({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
+  ),
+  handle(contract.retryRun, async ({ params, headers, caller }) => {
+    const { tenantId, ref: initiator } = caller;
+    const run = await runs.get(tenantId, params.id);
+    if (!contract.isFinal(run.status)) {
+      throw new AppError("run_transition_invalid", `Run ${run.id} is ${run.status}; only a run that is over can be retried.`);
+    }
+    const { id: parentRunId, workflowId, version, input, tags } = run;
+    return runs.start({ tenantId, initiator, workflowId, version, input, tags, parentRunId, idempotencyKey: headers["idempotency-key"] });
+  }),
+];

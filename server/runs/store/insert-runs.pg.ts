@@ -1,0 +1,108 @@
+import type { Tx } from "../../kernel/ports.ts";
+import { ArrayColumn, uuidBytes } from "../journal/array-column.ts";
+
+/** A run that is to be started, its values already encoded. */
+export type NewRun = {
+  id: string;
+  tenantId: string;
+  workflowId: string;
+  workflowName: string;
+  version: number;
+  isConfidential: boolean;
+  environment: string;
+  input: Buffer;
+  initiator: string;
+  tags: readonly string[];
+  parentRunId: string | null;
+  /** Bodies of the first event, and of the claim when this process drives the run at once. */
+  created: Buffer;
+  idempotency: Idempotency | null;
+};
+export type Idempotency = { caller: string; key: string; requestHash: Buffer };
+
+export type InsertedRun = { id: string; at: Date };
+
+/**
+ * Runs with their first events and idempotency keys, in one statement. A run whose key is taken is left out, and so is
+ * missing in the answer. The first `claimed` runs belong to `owner` from the start; the others wait for a worker.
+ */
+export async function insertRuns(
+  tx: Tx,
+  runs: readonly NewRun[],
+  claim: { count: number; owner: string; leaseMs: number; body: Buffer },
+): Promise<InsertedRun[]> {
+  return tx.query<InsertedRun>(INSERT, [...columns(runs, claim.count), claim.owner, claim.leaseMs, claim.body]);
+}
+
+const NOW = "date_trunc('milliseconds', now())";
+/** Keys in order, so that two batches wait for each other instead of dead-locking. */
+const INSERT = `with given as (
+    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::text[], $8::bytea[], $9::text[], $10::text[],
+      $11::uuid[], $12::bytea[], $13::text[], $14::text[], $15::bytea[], $16::int4[])
+      as g (id, tenant_id, workflow_id, workflow_name, version, confidential, environment, input, initiator, tags, parent_run_id, created, caller, key, hash, claimed)
+  ), keys as (
+    insert into idempotency_keys (tenant_id, caller, key, request_hash, run_id)
+    select tenant_id, caller, key, hash, id from given where key is not null order by tenant_id, caller, key
+    on conflict do nothing returning run_id
+  ), fresh as (
+    select * from given where key is null or id in (select run_id from keys)
+  ), rows as (
+    insert into runs (id, tenant_id, workflow_id, workflow_name, version, status, confidential, environment, input, initiator, tags, parent_run_id,
+      epoch, owner, lease_until, wake_at, created_at, started_at)
+    select id, tenant_id, workflow_id, workflow_name, version, case claimed when 1 then 'running' else 'queued' end, confidential = 1, environment, input,
+      initiator, array(select jsonb_array_elements_text(tags::jsonb)), parent_run_id, claimed,
+      case claimed when 1 then $17 end, case claimed when 1 then now() + $18 * interval '1 ms' end, case claimed when 1 then null else now() end,
+      ${NOW}, case claimed when 1 then ${NOW} end
+    from fresh
+  ), events as (
+    insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
+    select id, 1, tenant_id, 1, 'run_created', '', null, 0, 0, 0, created, ${NOW} from fresh
+    union all
+    select id, 2, tenant_id, 1, 'run_claimed', '', null, 0, 1, 0, $19, ${NOW} from fresh where claimed = 1
+  )
+  select id, ${NOW} as at from fresh`;
+
+function columns(runs: readonly NewRun[], claimedCount: number): Buffer[] {
+  const uuid = (pick: (run: NewRun) => string | null) =>
+    fill("uuid", (column, run) => {
+      const id = pick(run);
+      column.bytes(id === null ? null : uuidBytes(id));
+    });
+  const text = (pick: (run: NewRun) => string | null) => fill("text", (column, run) => column.text(pick(run)));
+  const int = (pick: (run: NewRun, i: number) => number) => fill("int4", (column, run, i) => column.int4(pick(run, i)));
+  const bytea = (pick: (run: NewRun) => Buffer | null) => fill("bytea", (column, run) => column.bytes(pick(run)));
+  const fill = (type: "uuid" | "text" | "int4" | "bytea", add: (column: ArrayColumn, run: NewRun, i: number) => void): Buffer => {
+    const column = new ArrayColumn(type);
+    for (const [i, run] of runs.entries()) add(column, run, i);
+    return column.toBuffer();
+  };
+  return [
+    uuid((run) => run.id),
+    uuid((run) => run.tenantId),
+    uuid((run) => run.workflowId),
+    text((run) => run.workflowName),
+    int((run) => run.version),
+    int((run) => (run.isConfidential ? 1 : 0)),
+    text((run) => run.environment),
+    bytea((run) => run.input),
+    text((run) => run.initiator),
+    text((run) => JSON.stringify(run.tags)),
+    uuid((run) => run.parentRunId),
+    bytea((run) => run.created),
+    text((run) => run.idempotency?.caller ?? null),
+    text((run) => run.idempotency?.key ?? null),
+    bytea((run) => run.idempotency?.requestHash ?? null),
+    int((_run, i) => (i < claimedCount ? 1 : 0)),
+  ];
+}
+
+export type KeyUse = { runId: string; requestHash: Buffer };
+
+/** What an idempotency key of this caller was used for. */
+export async function findKeyUse(tx: Tx, caller: string, key: string): Promise<KeyUse | undefined> {
+  const [row] = await tx.query<{ run_id: string; request_hash: Buffer }>(
+    "select run_id, request_hash from idempotency_keys where caller = $1 and key = $2",
+    [caller, key],
+  );
+  return row && { runId: row.run_id, requestHash: row.request_hash };
+}

@@ -1,0 +1,122 @@
+import type { RunStatus, RunSummary } from "#contract/runs.ts";
+import type { Tx } from "../../kernel/ports.ts";
+
+/** A run as stored; its values are still encoded. */
+export type RunRecord = RunSummary & {
+  tenantId: string;
+  isConfidential: boolean;
+  input: Buffer;
+  output: Buffer | null;
+  error: Buffer | null;
+};
+
+type SummaryRow = {
+  id: string;
+  workflow_id: string;
+  workflow_name: string;
+  version: number;
+  status: RunStatus;
+  parent_run_id: string | null;
+  tags: string[];
+  created_at: Date;
+  started_at: Date | null;
+  finished_at: Date | null;
+  seq: number;
+};
+type RunRow = SummaryRow & { tenant_id: string; confidential: boolean; input: Buffer; output: Buffer | null; error: Buffer | null };
+
+const SUMMARY = `r.id, r.workflow_id, r.workflow_name, r.version, r.status, r.parent_run_id, r.tags, r.created_at, r.started_at, r.finished_at,
+  coalesce((select max(j.seq) from run_journal j where j.run_id = r.id), 0) as seq`;
+
+/** Undefined when the tenant has no such run. */
+export async function findRun(tx: Tx, id: string): Promise<RunRecord | undefined> {
+  const [row] = await tx.query<RunRow>(
+    `select ${SUMMARY}, r.tenant_id, r.confidential, r.input, r.output, r.error from runs r where r.id = $1`,
+    [id],
+  );
+  return row && fromRow(row);
+}
+
+export async function findStatus(tx: Tx, id: string): Promise<RunStatus | undefined> {
+  const [row] = await tx.query<{ status: RunStatus }>("select status from runs where id = $1", [id]);
+  return row?.status;
+}
+
+export type RunFilter = {
+  status?: readonly RunStatus[] | undefined;
+  workflowId?: string | undefined;
+  tag?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  /** Only runs older than this one. */
+  before?: string | undefined;
+  limit: number;
+};
+
+/** Newest first. */
+export async function selectRuns(tx: Tx, filter: RunFilter): Promise<RunSummary[]> {
+  const { status, workflowId, tag, from, to, before, limit } = filter;
+  const conditions: string[] = [];
+  const values: unknown[] = [];
+  const where = (condition: string, value: unknown): void => {
+    if (value === undefined) return;
+    values.push(value);
+    conditions.push(condition.replace("?", `$${values.length}`));
+  };
+  where("r.status = any(?::text[])", status);
+  where("r.workflow_id = ?::uuid", workflowId);
+  where("r.tags <> '{}' and r.tags @> ?::text[]", tag === undefined ? undefined : [tag]);
+  where("r.created_at >= ?::timestamptz", from);
+  where("r.created_at <= ?::timestamptz", to);
+  where("r.id < ?::uuid", before);
+  values.push(limit);
+  const rows = await tx.query<SummaryRow>(
+    `select ${SUMMARY} from runs r ${conditions.length > 0 ? `where ${conditions.join(" and ")}` : ""} order by r.id desc limit $${values.length}`,
+    values,
+  );
+  return rows.map(summaryFromRow);
+}
+
+function summaryFromRow(row: SummaryRow): RunSummary {
+  return {
+    id: row.id,
+    workflowId: row.workflow_id,
+    workflowName: row.workflow_name,
+    version: row.version,
+    status: row.status,
+    parentRunId: row.parent_run_id,
+    tags: row.tags,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    finishedAt: row.finished_at?.toISOString() ?? null,
+    seq: row.seq,
+  };
+}
+
+function fromRow(row: RunRow): RunRecord {
+  const { tenant_id: tenantId, confidential: isConfidential, input, output, error } = row;
+  return { ...summaryFromRow(row), tenantId, isConfidential, input, output, error };
+}
+
+export type Message = { runId: string; id: string; tenantId: string; kind: "cancel" | "answer"; body: Buffer };
+
+/**
+ * Puts a message into a run's inbox and makes its holder, or whoever holds it next, look. A run that is over takes no
+ * message: false. A cancel shows in the status at once.
+ */
+export async function sendMessage(tx: Tx, { runId, id, tenantId, kind, body }: Message): Promise<boolean> {
+  const rows = await tx.query(
+    `update runs set inbox_seq = inbox_seq + 1, wake_at = now(), status = case when $2 = 'cancel' then 'cancelling' else status end
+     where id = $1 and status not in ('succeeded', 'failed', 'cancelled') returning id`,
+    [runId, kind],
+  );
+  if (rows.length === 0) return false;
+  await tx.query("insert into run_inbox (run_id, id, tenant_id, kind, body) values ($1, $2, $3, $4, $5)", [
+    runId,
+    id,
+    tenantId,
+    kind,
+    body,
+  ]);
+  return true;
+}

@@ -1,0 +1,35 @@
+import { background } from "../kernel/log.ts";
+import { cancelRun, resumeRun } from "./control-run.ts";
+import type { RunsDeps } from "./deps.ts";
+import { followRun } from "./follow-run.ts";
+import type { RunsObserver } from "./ports.ts";
+import type { UseCases } from "./routes.ts";
+import { getRun, listRuns, readJournal } from "./show-runs.ts";
+import { createStartBatches } from "./start-batches.ts";
+import { startRun } from "./start-run.ts";
+import type { Reconciler } from "./worker/reconciler.ts";
+import type { Worker } from "./worker/worker.ts";
+
+type Driving = { worker: Worker; reconciler: Reconciler; leaseMs: number };
+
+export function createUseCases(deps: RunsDeps & { observer: RunsObserver }, { worker, reconciler, leaseMs }: Driving): UseCases {
+  const { codec, instanceId: owner, log } = deps;
+  const body = codec.encode({ owner }, { tenantId: "", row: "run_claimed", confidential: false });
+  const start = createStartBatches({
+    ...deps,
+    held: worker.held,
+    claimant: { owner, leaseMs, body },
+    onClaimed: (run) => worker.adopt(run),
+    onLeft: () => reconciler.expectMore(),
+  });
+  const wake = (runId: string): void => background(log, "waking a run", () => reconciler.wake(runId));
+  return {
+    start: startRun({ ...deps, start }),
+    cancel: cancelRun({ ...deps, wake }),
+    resume: resumeRun({ ...deps, wake }),
+    get: getRun(deps),
+    list: listRuns(deps),
+    journal: readJournal(deps),
+    follow: followRun(deps),
+  };
+}

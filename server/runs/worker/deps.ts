@@ -1,0 +1,22 @@
+import type { Log } from "../../kernel/log.ts";
+import type { Database, LiveBus, Redactor, ValueCodec } from "../../kernel/ports.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import type { Executors, PlanSource, RunsObserver } from "../ports.ts";
+import type { WorkerSettings } from "./settings.ts";
+
+export type WorkerDeps = {
+  readonly database: Database;
+  readonly writer: JournalWriter;
+  readonly codec: ValueCodec;
+  readonly redactor: Redactor;
+  readonly executors: Executors;
+  readonly plans: PlanSource;
+  readonly live: LiveBus;
+  readonly observer: RunsObserver;
+  readonly log: Log;
+  /** By which leases are held. */
+  readonly instanceId: string;
+  readonly settings: WorkerSettings;
+  readonly now: () => number;
+  readonly random: () => number;
+};

@@ -1,0 +1,26 @@
+/** How a worker behaves. Times in ms. */
+export type WorkerSettings = {
+  /** Runs in memory at once; starts beyond wait in the table. */
+  maxLiveRuns: number;
+  /** How long the others wait before they take over from a worker that is silent. Renewed four times as often. */
+  leaseMs: number;
+  pollMs: number;
+  /** A run that has to wait no longer than this stays in memory. */
+  keepMs: number;
+  /** How long `stop` lets open calls go on. */
+  drainMs: number;
+  /** This instance's name is its own for ever and its earlier incarnation is dead: its runs are taken over at once. */
+  takeOverAtStart: boolean;
+  /** How long a run that could not be loaded is left alone. */
+  loadAgainMs: number;
+};
+
+export const DEFAULT_SETTINGS: WorkerSettings = {
+  maxLiveRuns: 1_000,
+  leaseMs: 8_000,
+  pollMs: 500,
+  keepMs: 1_000,
+  drainMs: 2_000,
+  takeOverAtStart: false,
+  loadAgainMs: 30_000,
+};

@@ -1,0 +1,33 @@
+import { gather } from "../gather.ts";
+import type { LiveRun } from "../driver/live-run.ts";
+import { discardInbox, parkRuns, readInboxes, releaseRuns, renewLeases, type Held, type Inbox, type Parking } from "../store/leases.pg.ts";
+import type { WorkerDeps } from "./deps.ts";
+
+const BATCH_RUNS = 500;
+
+/** What a worker does with the rows of the runs it holds; parking and looking into inboxes go in batches. */
+export type WorkerStore = {
+  /** False when there is something in the inbox, or the run is somebody else's. */
+  park(run: Parking): Promise<boolean>;
+  readInbox(run: LiveRun): Promise<Inbox | "lost">;
+  /** Answers with the ids of those that are still held. */
+  renew(runs: readonly Held[]): Promise<Set<string>>;
+  release(runs: readonly Held[], waitMs: number): Promise<void>;
+  discardInbox(runId: string, ids: readonly string[]): Promise<void>;
+};
+
+export function createWorkerStore({ database, instanceId: owner, settings }: WorkerDeps): WorkerStore {
+  return {
+    park: gather(async (runs) => {
+      const parked = await parkRuns(database, runs, owner);
+      return runs.map(({ id }) => parked.has(id));
+    }, BATCH_RUNS),
+    readInbox: gather(async (runs) => {
+      const inboxes = new Map((await readInboxes(database, runs, owner)).map((inbox) => [inbox.runId, inbox]));
+      return runs.map(({ id }) => inboxes.get(id) ?? "lost");
+    }, BATCH_RUNS),
+    renew: (runs) => renewLeases(database, runs, { owner, leaseMs: settings.leaseMs }),
+    release: (runs, waitMs) => releaseRuns(database, runs, { owner, waitMs }),
+    discardInbox: (runId, ids) => discardInbox(database, runId, ids),
+  };
+}

@@ -1,0 +1,213 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { recover } from "#engine/index.ts";
+import { AppError } from "../../kernel/errors.ts";
+import { background } from "../../kernel/log.ts";
+import type { DriverContext } from "../driver/context.ts";
+import { drive, driveAt } from "../driver/drive.ts";
+import { appendEvents, lostError } from "../driver/events.ts";
+import { dropWork, FINISH_KEY, type LiveRun } from "../driver/live-run.ts";
+import { receive } from "../driver/take-inbox.ts";
+import { createLiveHints, type LiveHints } from "../live-hints.ts";
+import type { ClaimedRun } from "../store/held-run.ts";
+import type { WorkerDeps } from "./deps.ts";
+import type { HeldRuns } from "./held-runs.ts";
+import { freshRun, loadRun, type FreshRun } from "./load-run.ts";
+import { createWorkerStore, type WorkerStore } from "./store.ts";
+
+/**
+ * Drives the runs that this process holds, from taking them in to letting them go.
+ *
+ * claimed → (journal read, doubts parked, inbox read) → driven → ended
+ *                                                         ├→ parked: nothing to do, lease given up, out of memory
+ *                                                         └→ lost: somebody else holds it; calls aborted, nothing written
+ */
+export class Worker {
+  readonly held: HeldRuns;
+  readonly #deps: WorkerDeps;
+  readonly #hints: LiveHints;
+  readonly #context: DriverContext;
+  readonly #store: WorkerStore;
+  readonly #parkings = new Map<string, Promise<void>>();
+  readonly #onRoom: () => void;
+  #isDraining = false;
+
+  /** `onRoom` is called when a run has left and another one could be taken in. */
+  constructor(deps: WorkerDeps, held: HeldRuns, onRoom: () => void) {
+    this.#deps = deps;
+    this.held = held;
+    this.#onRoom = onRoom;
+    this.#hints = createLiveHints(deps.live);
+    this.#context = this.#driverContext();
+    this.#store = createWorkerStore(deps);
+  }
+
+  /** Drives a run that was started and claimed by this process. */
+  adopt(fresh: FreshRun): void {
+    const run = freshRun(fresh, this.#deps.writer.nextLane());
+    this.#takeIn(run);
+    this.#context.drive(run);
+  }
+
+  /** Reads a claimed run and goes on with it; doubts about calls that were in flight come first. */
+  async resume(claimed: ClaimedRun): Promise<void> {
+    this.held.beginLoading(claimed);
+    let run: LiveRun;
+    try {
+      run = await loadRun(this.#deps, claimed, this.#deps.writer.nextLane());
+    } catch (error) {
+      this.#deps.log.error("a run could not be read; it is left for later", { runId: claimed.id, error });
+      this.held.endLoading(claimed.id);
+      await this.#store.release([claimed], this.#deps.settings.loadAgainMs);
+      return;
+    }
+    this.#takeIn(run);
+    const doubts = recover(run.state);
+    if (doubts.length === 0) {
+      this.#begin(run, claimed.inboxSeq);
+      return;
+    }
+    run.mode = "recovering";
+    appendEvents(this.#context, run, { drafts: doubts, onFolded: () => this.#begin(run, claimed.inboxSeq) });
+  }
+
+  /** Something may have come into the inbox of a held run. False when this process does not hold it (any more). */
+  async look(runId: string): Promise<boolean> {
+    await this.#parkings.get(runId);
+    const run = this.held.find(runId);
+    if (!run) return false;
+    await this.#takeInbox(run);
+    return true;
+  }
+
+  /** Keeps the leases; drops runs that turn out to be somebody else's. */
+  async renew(): Promise<void> {
+    const before = this.held.all();
+    if (before.length === 0) return;
+    const kept = await this.#store.renew(before);
+    for (const { id, epoch } of before) {
+      const run = kept.has(id) ? undefined : this.held.find(id);
+      // The row of a run that is just ending or parking has given up its lease in good order.
+      if (run?.epoch === epoch && run.mode === "driving" && !run.underWay.has(FINISH_KEY)) this.#lose(run);
+    }
+  }
+
+  /** Ends every holding: open calls may finish for a while, commits do, and the leases are given up. */
+  async stop(): Promise<void> {
+    const { settings, writer, log } = this.#deps;
+    this.#isDraining = true;
+    this.held.close();
+    const until = performance.now() + settings.drainMs;
+    while (performance.now() < until && this.held.live().some(hasOpenCall)) await pause(20);
+    await writer.drained();
+    const runs = this.held.live();
+    for (const run of runs) this.#lose(run, new AppError("unavailable", "The server is stopping."));
+    await Promise.allSettled(this.#parkings.values());
+    await writer.stop();
+    this.#hints.stop();
+    if (runs.length === 0) return;
+    await this.#store
+      .release(runs, 0)
+      .catch((error: unknown) => log.warn("runs could not be released; their leases will expire", { error }));
+  }
+
+  #takeIn(run: LiveRun): void {
+    this.held.add(run);
+    this.#hints.changed(run);
+  }
+
+  #begin(run: LiveRun, inboxSeq: number): void {
+    run.mode = "driving";
+    if (inboxSeq === 0) this.#context.drive(run);
+    else background(this.#deps.log, "reading a run's inbox", () => this.#takeInbox(run));
+  }
+
+  async #takeInbox(run: LiveRun): Promise<void> {
+    const inbox = await this.#store.readInbox(run);
+    if (run.mode === "gone") return;
+    if (inbox === "lost") {
+      if (!run.underWay.has(FINISH_KEY)) this.#lose(run);
+      return;
+    }
+    run.inboxSeen = Math.max(run.inboxSeen, inbox.inboxSeq);
+    receive(this.#context, run, inbox.rows);
+    this.#context.drive(run);
+  }
+
+  #lose(run: LiveRun, reason: Error = lostError()): void {
+    run.mode = "gone";
+    dropWork(run, reason);
+    this.held.remove(run);
+  }
+
+  #driverContext(): DriverContext {
+    const { writer, codec, redactor, executors, observer, log, now, random } = this.#deps;
+    const context: DriverContext = {
+      writer,
+      codec,
+      redactor,
+      executors,
+      observer,
+      log,
+      now,
+      random,
+      drive: (run) => {
+        if (!this.#isDraining) drive(context, run);
+      },
+      onProgress: (run) => this.#hints.changed(run),
+      onEnded: (run) => this.#end(run),
+      onLost: (run) => {
+        this.held.remove(run);
+        this.#onRoom();
+      },
+      onIdle: (run, wakeAt) => this.#rest(run, wakeAt),
+      discardInbox: (run, ids) => background(log, "removing answered messages", () => this.#store.discardInbox(run.id, ids)),
+    };
+    return context;
+  }
+
+  #end(run: LiveRun): void {
+    run.mode = "gone";
+    clearTimeout(run.timer);
+    this.held.remove(run);
+    this.#hints.left(run);
+    this.#deps.observer.onRunEnded?.({ workflowId: run.workflowId, status: run.state.status });
+    this.#onRoom();
+  }
+
+  #rest(run: LiveRun, wakeAt: number | null): void {
+    const { now, settings, log } = this.#deps;
+    if (wakeAt !== null && wakeAt - now() <= settings.keepMs) {
+      driveAt(this.#context, run, wakeAt);
+      return;
+    }
+    run.mode = "parking";
+    const parking = this.#parkRun(run, wakeAt);
+    this.#parkings.set(run.id, parking);
+    background(log, "parking a run", () => parking);
+  }
+
+  async #parkRun(run: LiveRun, wakeAt: number | null): Promise<void> {
+    const waitMs = wakeAt === null ? null : Math.max(0, wakeAt - this.#deps.now());
+    try {
+      const { id, epoch, inboxSeen: inboxSeq } = run;
+      const isParked = await this.#store.park({ id, epoch, inboxSeq, waitMs });
+      if (run.mode !== "parking") return;
+      if (isParked) {
+        run.mode = "gone";
+        this.held.remove(run);
+        this.#hints.left(run);
+        this.#onRoom();
+        return;
+      }
+    } catch (error) {
+      this.#deps.log.warn("a run could not be parked; it stays in memory", { runId: run.id, error });
+    } finally {
+      this.#parkings.delete(run.id);
+    }
+    if (run.mode !== "parking") return;
+    run.mode = "driving";
+    await this.#takeInbox(run);
+  }
+}
+
+const hasOpenCall = (run: LiveRun): boolean => [...run.underWay.values()].some(({ phase }) => phase === "open" || phase === "starting");

@@ -1,0 +1,17 @@
+import type { Handled } from "../kernel/handle.ts";
+import { saveWorkflow } from "./change-workflows.ts";
+import type { WorkflowsDeps } from "./deps.ts";
+import { createPlans, type Plans } from "./plans.ts";
+import { workflowRoutes } from "./routes.ts";
+
+export type { WorkflowsDeps } from "./deps.ts";
+
+export type Workflows = Plans & {
+  readonly routes: Handled[];
+  /** Creates the workflow of this name, or brings it to this definition. For templates and the command line. */
+  save: ReturnType<typeof saveWorkflow>;
+};
+
+export function createWorkflows(deps: WorkflowsDeps): Workflows {
+  return { ...createPlans(deps.database), routes: workflowRoutes(deps), save: saveWorkflow(deps) };
+}

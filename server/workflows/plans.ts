@@ -1,0 +1,55 @@
+import { LRUCache } from "lru-cache";
+import { compile, type Plan } from "#engine/index.ts";
+import { AppError } from "../kernel/errors.ts";
+import type { Database, Tx } from "../kernel/ports.ts";
+import { versionUnknown } from "./show-workflows.ts";
+import { findNames, findVersion } from "./store.pg.ts";
+
+export type Startable = { workflowId: string; workflowName: string; version: number; plan: Plan };
+export type Plans = {
+  /** What a new run needs: the newest version unless one is named. Undefined when there is no such workflow. */
+  loadForStart(ref: { tenantId: string; workflowId: string; version?: number | undefined }): Promise<Startable | undefined>;
+  /** For a run that exists already, also when its workflow has been deleted. */
+  loadPlan(ref: { tenantId: string; workflowId: string; version: number }): Promise<Plan>;
+};
+
+const PLANS_KEPT = 500;
+
+/** Versions never change, so each is compiled once and kept. Whether a workflow still exists is asked at every start. */
+export function createPlans(database: Database): Plans {
+  const compiled = new LRUCache<string, Promise<Plan>>({ max: PLANS_KEPT });
+  const planOf = (
+    ref: { workflowId: string; version: number },
+    inTransaction: <T>(fn: (tx: Tx) => Promise<T>) => Promise<T>,
+  ): Promise<Plan> => {
+    const key = `${ref.workflowId}/${ref.version}`;
+    const known = compiled.get(key);
+    if (known) return known;
+    const loading = inTransaction((tx) => findVersion(tx, ref)).then((stored) => {
+      if (!stored) throw versionUnknown(ref);
+      return compile(stored.definition);
+    });
+    compiled.set(key, loading);
+    loading.catch(() => compiled.delete(key));
+    return loading;
+  };
+  return {
+    loadForStart: async ({ tenantId, workflowId, version }) => {
+      const [found] = await database.asTenant(tenantId, (tx) => findNames(tx, [workflowId]));
+      if (!found) return undefined;
+      const wanted = { workflowId, version: version ?? found.version };
+      if (wanted.version > found.version) throw versionUnknown(wanted);
+      const plan = await planOf(wanted, (fn) => database.asTenant(tenantId, fn));
+      return { ...wanted, workflowName: found.name, plan };
+    },
+    loadPlan: async (ref) => {
+      try {
+        return await planOf(ref, (fn) => database.asWorker(fn));
+      } catch (error) {
+        throw new AppError("internal", `The definition of workflow ${ref.workflowId}, version ${ref.version}, cannot be loaded.`, {
+          cause: error,
+        });
+      }
+    },
+  };
+}
