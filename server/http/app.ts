@@ -8,7 +8,7 @@ import { openStreams } from "./open-streams.ts";
 import { originPolicy, type OriginPolicy } from "./origin.ts";
 import type { HttpDeps, HttpLimits } from "./ports.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
-import { serveAgents } from "./serve-agents.ts";
+import { addWebSockets, serveAgents } from "./serve-agents.ts";
 import { serveDocs } from "./serve-docs.ts";
 import { serveRoute } from "./serve-route.ts";
 import { unknownPath } from "./unknown-path.ts";
@@ -19,6 +19,7 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
   const errors = errorAnswers(deps);
   const origins = originPolicy(deps.host);
   const app = bareApp(deps, { limits, errors });
+  await addWebSockets(app, deps.log);
   app.decorateRequest("caller", null);
   app.setErrorHandler(errors.onError);
   acceptOnlyJson(app);
@@ -37,7 +38,7 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
     done();
   });
   const doorkeeper = createDoorkeeper({ ...deps, origins });
-  await serveAgents(app, deps.agentSocket, deps.log);
+  serveAgents(app, deps.agentSocket);
   for (const handled of deps.routes) serveRoute(app, handled, { doorkeeper, streams, limits, checkResponses: deps.checkResponses });
   await serveDocs(app, deps.version);
   const sendPage = await serveWebApp(app, deps.webDir);

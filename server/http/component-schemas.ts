@@ -30,8 +30,8 @@ export type ComponentSchemas = {
   input(schema: z.ZodType): SchemaObject;
   /** As the server answers it. */
   output(schema: z.ZodType): SchemaObject;
-  /** Follows a reference to a component. */
-  resolve(schema: SchemaObject): SchemaObject;
+  /** Like `input`, but never a reference to a component. */
+  inputInline(schema: z.ZodType): SchemaObject;
   /** The components that were referred to so far, and what they refer to. */
   used(): { [name: string]: SchemaObject };
 };
@@ -50,15 +50,23 @@ export function componentSchemas({ inputs, outputs }: Roots): ComponentSchemas {
   for (const name of answered) components.set(name, output.get(name) ?? {});
   const used = new Set<string>();
 
+  const use = (names: readonly string[]): void => {
+    for (const each of reach(components, names)) if (!each.startsWith(INLINE)) used.add(each);
+  };
+  const inline = (name: string): SchemaObject => {
+    const schema = components.get(name) ?? {};
+    use(refsOf(schema));
+    return schema;
+  };
   const refer = (name: string): SchemaObject => {
-    const isInline = name.startsWith(INLINE);
-    for (const each of reach(components, [name])) if (!each.startsWith(INLINE)) used.add(each);
-    return isInline ? (components.get(name) ?? {}) : { $ref: PREFIX + name };
+    if (name.startsWith(INLINE)) return inline(name);
+    use([name]);
+    return { $ref: PREFIX + name };
   };
   return {
     input: (schema) => refer(rename(idOf(schema))),
+    inputInline: (schema) => inline(rename(idOf(schema))),
     output: (schema) => refer(idOf(schema)),
-    resolve: (schema) => (typeof schema["$ref"] === "string" ? (components.get(schema["$ref"].slice(PREFIX.length)) ?? {}) : schema),
     used: () => Object.fromEntries([...used].sort().map((name) => [name, components.get(name) ?? {}])),
   };
 }

@@ -44,8 +44,15 @@ export function openStreams({ access, limits, log }: Deps): OpenStreams {
         requestId: request.id,
         onFailure: (error) => log.warn("an event stream failed", { requestId: request.id, error }),
       });
-      // Nginx and its relatives would collect the events otherwise.
-      return reply.type("text/event-stream; charset=utf-8").header("x-accel-buffering", "no").send(body);
+      return (
+        reply
+          .type("text/event-stream; charset=utf-8")
+          // Nginx and its relatives would collect the events otherwise.
+          .header("x-accel-buffering", "no")
+          // A kept-alive connection would hold up a server that closes after the stream has ended.
+          .header("connection", "close")
+          .send(body)
+      );
     },
     close: () => closing.abort(),
   };

@@ -64,7 +64,7 @@ function operation(route: RouteSpec, schemas: ComponentSchemas): SchemaObject {
 
 function parametersIn(place: "path" | "query" | "header", schema: z.ZodType | undefined, schemas: ComponentSchemas): SchemaObject[] {
   if (schema === undefined) return [];
-  const whole = Whole.parse(schemas.resolve(schemas.input(schema)));
+  const whole = Whole.parse(schemas.inputInline(schema));
   return Object.entries(whole.properties).map(([name, property]) => ({
     name,
     in: place,

@@ -15,11 +15,8 @@ declare module "fastify" {
   }
 }
 
-/**
- * `/ws/agents`. Hand-written, as a socket is not a request with an answer. The token is checked before the upgrade, so that
- * a wrong one is an ordinary 401; it is read from the header only, because addresses end up in logs.
- */
-export async function serveAgents<Agent>(app: FastifyInstance, agents: AgentSocket<Agent>, log: Log): Promise<void> {
+/** Must come before every hook: a refused upgrade's socket is ended only if the plugin has seen the request first. */
+export async function addWebSockets(app: FastifyInstance, log: Log): Promise<void> {
   await app.register(fastifyWebsocket, {
     options: { maxPayload: LIMITS.socketMessageBytes, perMessageDeflate: false },
     errorHandler: (error, socket) => {
@@ -27,6 +24,13 @@ export async function serveAgents<Agent>(app: FastifyInstance, agents: AgentSock
       socket.close(PROTOCOL_ERROR);
     },
   });
+}
+
+/**
+ * `/ws/agents`. Hand-written, as a socket is not a request with an answer. The token is checked before the upgrade, so that
+ * a wrong one is an ordinary 401; it is read from the header only, because addresses end up in logs.
+ */
+export function serveAgents<Agent>(app: FastifyInstance, agents: AgentSocket<Agent>): void {
   app.decorateRequest("acceptAgent", null);
   app.route({
     method: "GET",
