@@ -1,45 +1,49 @@
-import { createHash } from "node:crypto";
-import { chmod, chown, lstat, mkdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { chmod, chown, lstat, mkdir, readFile, readdir, realpath, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
 import { accountFor, canReach, type Account } from "./account.ts";
 
 /** Where one data dir's cluster lives: `home` holds the `cluster` folder, our notes about it, and copied binaries. */
 export type ClusterPlace = { home: string; cluster: string; account: Account };
 
-const MAJOR = "18";
+/** Named after the major version, whose files the next one cannot read. */
+const CLUSTER = "cluster-18";
 /** Tried in this order when PostgreSQL's account cannot reach the data dir. Fixed, so that TMPDIR does not move a database. */
 const SHARED_ROOTS = ["/var/lib/auterity", "/var/tmp/auterity"] as const;
 
 const Location = z.object({ home: z.string() });
 const Owner = z.object({ dataDir: z.string() });
 
+type Wanted = { dataDir: string; log: Log; sharedRoots?: readonly string[] };
+
 /**
  * Finds or makes the place of `dataDir`'s cluster: inside it, or, when we are root and the data dir lies under a closed
- * home, at a shared root. The choice is recorded in the data dir, and the data dir's name in the place, so that neither a
+ * home, at a shared root. A choice outside is recorded in the data dir, and the data dir's name in the place, so that neither a
  * later start nor a copied data dir takes the wrong database.
  */
-export async function placeCluster(dataDir: string, sharedRoots: readonly string[] = SHARED_ROOTS): Promise<ClusterPlace> {
+export async function placeCluster({ dataDir, log, sharedRoots = SHARED_ROOTS }: Wanted): Promise<ClusterPlace> {
   const inside = join(dataDir, "postgres");
   await mkdir(inside, { recursive: true });
-  const record = join(dataDir, "postgres", "location.json");
+  const record = join(inside, "location.json");
   const recorded = Location.safeParse(parseJson(await readFile(record, "utf8").catch(() => "")));
-  const home = recorded.success ? recorded.data.home : await chooseHome(dataDir, inside, sharedRoots);
-  const cluster = join(home, `cluster-${MAJOR}`);
+  const home = recorded.success ? recorded.data.home : await chooseHome({ dataDir, log, sharedRoots }, inside);
+  const cluster = join(home, CLUSTER);
   const account = await accountFor(cluster);
   if (!(await canReach(account, cluster))) {
     throw new AppError(
       "config_invalid",
-      `The database lies at ${home}, which the user that PostgreSQL runs as (uid ${account?.uid}) cannot reach.`,
+      `The database at ${cluster} cannot be reached by the user that PostgreSQL runs as (uid ${account?.uid}).`,
       {
-        remedy: `Open the folders above it (chmod o+x), or move ${cluster} and correct ${record}.`,
+        remedy: "Open the folders above it for others to pass (chmod o+x).",
       },
     );
   }
   await refuseForeignCluster(cluster);
-  await claimHome(home, dataDir);
-  if (!recorded.success) await writeFile(record, `${JSON.stringify({ home })}\n`);
+  if (home !== inside && !recorded.success) await writeFile(record, `${JSON.stringify({ home })}\n`);
+  await claimHome(home, { dataDir, isInside: home === inside });
   return { home, cluster, account };
 }
 
@@ -53,19 +57,24 @@ async function refuseForeignCluster(cluster: string): Promise<void> {
   });
 }
 
-async function chooseHome(dataDir: string, inside: string, sharedRoots: readonly string[]): Promise<string> {
-  const account = await accountFor(join(inside, `cluster-${MAJOR}`));
+async function chooseHome({ dataDir, log, sharedRoots = [] }: Wanted, inside: string): Promise<string> {
+  const account = await accountFor(join(inside, CLUSTER));
   await chmod(inside, account === undefined ? 0o700 : 0o711);
-  if (await canReach(account, join(inside, "x"))) return inside;
+  // A cluster that is there already is ours, even if its folder has been closed meanwhile: better an error than an empty database.
+  const present = await stat(join(inside, CLUSTER)).catch(() => undefined);
+  if (present || (await canReach(account, join(inside, CLUSTER)))) return inside;
   const name = createHash("sha256")
     .update(await realpath(dataDir))
     .digest("hex")
-    .slice(0, 24);
+    .slice(0, 16);
   for (const root of sharedRoots) {
-    if (await makeOwnFolder(root, 0o711)) {
-      const home = join(root, name);
-      if ((await makeOwnFolder(home, 0o711)) && (await canReach(account, join(home, "x")))) return home;
-    }
+    // A new name each time: who removes a data dir wants an empty database, not the one that the old data dir had.
+    const home = join(root, `${name}-${randomBytes(4).toString("hex")}`);
+    if (!(await makeOwnFolder(root)) || !(await makeOwnFolder(home)) || !(await canReach(account, join(home, CLUSTER)))) continue;
+    const older = (await readdir(root)).filter((entry) => entry.startsWith(`${name}-`) && !home.endsWith(entry));
+    if (older.length > 0)
+      log.warn("databases of an earlier data dir at this path lie unused", { paths: older.map((entry) => join(root, entry)) });
+    return home;
   }
   throw new AppError(
     "config_invalid",
@@ -77,10 +86,10 @@ async function chooseHome(dataDir: string, inside: string, sharedRoots: readonly
 }
 
 /** False when the folder cannot be made, or somebody else could change what is in it. */
-async function makeOwnFolder(path: string, mode: number): Promise<boolean> {
+async function makeOwnFolder(path: string): Promise<boolean> {
   try {
     // Not recursive: both parents exist on every Linux, and some file systems answer a recursive mkdir by never ending.
-    await mkdir(path, { mode }).catch(() => {});
+    await mkdir(path, { mode: 0o711 }).catch(() => {});
     const found = await lstat(path);
     return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
   } catch {
@@ -88,13 +97,16 @@ async function makeOwnFolder(path: string, mode: number): Promise<boolean> {
   }
 }
 
-/** Refuses a place that belongs to another data dir which still exists: two copies of a data dir must not share a database. */
-async function claimHome(home: string, dataDir: string): Promise<void> {
+/**
+ * Notes whose place it is. Refuses one outside that belongs to another data dir which still exists: two copies of a data dir must not
+ * share a database. One inside has been moved or copied together with its data dir.
+ */
+async function claimHome(home: string, { dataDir, isInside }: { dataDir: string; isInside: boolean }): Promise<void> {
   const note = join(home, "owner.json");
   const real = await realpath(dataDir);
   const owner = Owner.safeParse(parseJson(await readFile(note, "utf8").catch(() => "")));
   if (owner.success && owner.data.dataDir === real) return;
-  if (owner.success && (await stat(join(owner.data.dataDir, "postgres", "location.json")).catch(() => undefined))) {
+  if (!isInside && owner.success && (await stat(owner.data.dataDir).catch(() => undefined))) {
     throw new AppError(
       "data_dir_in_use",
       `The database at ${home} belongs to the data dir ${owner.data.dataDir}, of which ${real} seems to be a copy.`,

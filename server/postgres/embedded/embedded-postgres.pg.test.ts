@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AppError } from "#server/kernel/errors.ts";
-import { silentLog } from "#server/kernel/log.ts";
+import { silentLog, type Log } from "#server/kernel/log.ts";
 import { connect } from "../connection.ts";
 import { installedBinaries } from "./binaries.ts";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
@@ -76,8 +76,7 @@ describe("the embedded PostgreSQL", () => {
       first,
       "select setting from pg_settings where name in ('listen_addresses', 'unix_socket_directories') order by name",
     );
-    const wrong = connect(first.url("auterity_admin", "guess"));
-    await expect(wrong).rejects.toMatchObject({ code: "database_unavailable" });
+    await expect(connect(first.url("auterity_admin", "guess"))).rejects.toMatchObject({ code: "database_unavailable" });
     await first.stop();
     await expect(first.exited).resolves.toMatchObject({ expected: true, code: 0 });
     expect(await processesWorkingIn(first.clusterDir)).toEqual([]);
@@ -177,6 +176,35 @@ describe("the embedded PostgreSQL", () => {
     await writeFile(join(copy, "postgres", "location.json"), JSON.stringify({ home: dirname(first.clusterDir) }));
     await expect(start({ dataDir: copy })).rejects.toMatchObject({ code: "data_dir_in_use" });
     expect(await query(first, "select 1")).toEqual([1]);
+  });
+
+  test("goes on with its data when the data dir is moved", async () => {
+    const first = await start();
+    await query(first, "create table kept as select 7 as n");
+    await first.stop();
+    const moved = join(base, "moved");
+    await rename(dataDir, moved);
+    expect(await query(await start({ dataDir: moved }), "select n from kept")).toEqual([7]);
+  });
+
+  test("begins anew when the data dir was removed, and never takes up the database of the old one", async () => {
+    await chmod(base, 0o700);
+    const shared = join(await mkdtemp(join(tmpdir(), "auterity-shared-")), "databases");
+    try {
+      await chmod(dirname(shared), 0o711);
+      const warnings: string[] = [];
+      const log: Log = { ...silentLog, warn: (message) => void warnings.push(message) };
+      const first = await start({ sharedRoots: [shared], log });
+      await first.stop();
+      await rm(dataDir, { recursive: true });
+      await mkdir(dataDir, { mode: 0o711 });
+      const second = await start({ sharedRoots: [shared], superuserPassword: "new key", log });
+      expect(await query(second, "select 1")).toEqual([1]);
+      expect(warnings).toHaveLength(isRoot ? 1 : 0);
+      await second.stop();
+    } finally {
+      await rm(dirname(shared), { recursive: true, force: true });
+    }
   });
 
   test("says so when the data dir's database was made with another key, and leaves no process", async () => {

@@ -27,14 +27,14 @@ export type StartOptions = {
 };
 
 /** A running server, before anybody supervises it. */
-export type Running = { child: ChildProcess; pid: number; port: number; place: ClusterPlace; exited: Promise<Exit> };
+export type Running = { pid: number; port: number; place: ClusterPlace; exited: Promise<Exit> };
 export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 
 const START_TIMEOUT_MS = 60_000;
 
 /** Makes the cluster if there is none, ends what an earlier platform process left running, and finds the binaries. */
 export async function prepareCluster(options: StartOptions): Promise<{ place: ClusterPlace; binaries: Binaries }> {
-  const place = await placeCluster(options.dataDir, options.sharedRoots);
+  const place = await placeCluster(options);
   const binaries = await reachableBinaries(options.installed ?? (await installedBinaries()), place.account, place.home);
   await endOrphan(place, options.log);
   const version = await readFile(join(place.cluster, "PG_VERSION"), "utf8").catch(() => undefined);
@@ -79,7 +79,7 @@ export async function launch(
     const exited = exitOf(child);
     if (await becomesReady({ child, exited, place }, options.signal)) {
       const pid = child.pid ?? 0;
-      return { child, pid, port, place, exited };
+      return { pid, port, place, exited };
     }
     if (attempt >= 5 || (await isFree(port))) {
       throw new AppError("database_unavailable", `PostgreSQL did not start: ${output.tail()}`, {
