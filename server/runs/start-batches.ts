@@ -58,8 +58,8 @@ async function startTogether(deps: Deps, tenantId: string, orders: readonly Star
     const inserted = await database.asTenant(tenantId, async (tx) => {
       const runs = orders.map(({ run }) => run);
       const started = new Map((await insertRuns(tx, runs, { ...claimant, count: places })).map(({ id, at }) => [id, at]));
-      // The connection takes them one after the other; there is no need to wait for each answer.
-      await Promise.all(orders.filter(({ run }) => started.has(run.id)).map((order) => audit.record(tx, order.audit)));
+      // One after the other: each line is chained to the one before it.
+      for (const order of orders) if (started.has(order.run.id)) await audit.record(tx, order.audit);
       return started;
     });
     const results = orders.map((order, i) => resultOf(inserted.get(order.run.id), i < places));

@@ -4,7 +4,7 @@ import type { Caller } from "#server/kernel/caller.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import { newId } from "#server/kernel/ids.ts";
 
-type Sent = { caller: Caller; params?: unknown; query?: unknown; body?: unknown };
+type Sent = { caller: Caller; params?: unknown; query?: unknown; headers?: unknown; body?: unknown };
 
 /** Calls a slice's handler as HTTP would: validates what goes in and, so that drift fails the test, what comes out. */
 export async function callRoute<R extends RouteSpec>(routes: readonly Handled[], route: R, sent: Sent): Promise<R["response"]["_output"]> {
@@ -16,6 +16,7 @@ export async function callRoute<R extends RouteSpec>(routes: readonly Handled[],
     signal: new AbortController().signal,
     params: route.params?.parse(sent.params ?? {}),
     query: route.query?.parse(sent.query ?? {}),
+    headers: route.headers?.parse(sent.headers ?? {}),
     body: route.body?.parse(sent.body ?? {}),
   };
   const answer: unknown = await Reflect.apply(handled.run, undefined, [request]);

@@ -32,7 +32,8 @@ export class Reconciler {
 
   async start(): Promise<void> {
     if (this.#deps.settings.takeOverAtStart) await voidLeases(this.#deps.database, this.#deps.instanceId);
-    await this.#claim();
+    // Runs that wait are taken up while the rest of the platform starts.
+    background(this.#deps.log, "claiming runs", () => this.#claim());
     this.#schedule();
   }
 
