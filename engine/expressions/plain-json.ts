@@ -5,7 +5,7 @@ import { ExpressionFailure, tooLarge } from "./errors.ts";
 export type JsonObject = { [key: string]: Json };
 
 /** Sets an own property whatever its name is: `__proto__` becomes data, as in JSON.parse. */
-export function setOwn(target: JsonObject, key: string, value: Json): void {
+export function setOwn<T>(target: { [key: string]: T }, key: string, value: T): void {
   if (key === "__proto__") {
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
   } else {
@@ -86,3 +86,27 @@ const nameOf = (value: unknown) => (value === undefined ? "a missing value" : `a
 
 /** JSONata's functions and lambdas are objects with a mark. */
 export const isFunctionObject = (value: object) => "_jsonata_function" in value || "_jsonata_lambda" in value;
+
+/**
+ * Whether a value is plain JSON already, and small and flat enough without counting exactly. False means: ask `plainJson`.
+ * Much cheaper than copying, and almost always true.
+ */
+export function isPlain(value: unknown): value is Json {
+  return plainBytes(value, LIMITS.jsonDepth) <= LIMITS.expressionResultBytes;
+}
+
+/** An upper bound of what `PlainCopy` would count; infinite for what is not plain. */
+function plainBytes(value: unknown, depthLeft: number): number {
+  if (typeof value === "string") return value.length * 3 + 2;
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0) ? 8 : Infinity;
+  if (value === null || typeof value === "boolean") return 4;
+  if (typeof value !== "object" || depthLeft === 0) return Infinity;
+  let bytes = 2;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    for (const item of items) bytes += 1 + plainBytes(item, depthLeft - 1);
+    return bytes;
+  }
+  for (const [key, member] of Object.entries(value)) bytes += key.length * 3 + 4 + plainBytes(member, depthLeft - 1);
+  return bytes;
+}
