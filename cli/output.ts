@@ -44,6 +44,11 @@ export function notice(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** What a command is about goes to standard output. */
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
 /** One line without control characters: what a server or agent says must not steer the terminal. */
 export function printable(value: unknown): string {
   const text = typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value);

@@ -6,7 +6,7 @@ import { createAudit } from "./audit/index.ts";
 import { PROJECT_DIR, type Config } from "./config.ts";
 import { createEgress } from "./egress/index.ts";
 import type { OutsideType } from "#engine/index.ts";
-import { createHttp, type Http, type HttpObserver } from "./http/index.ts";
+import { createHttp, type Http } from "./http/index.ts";
 import type { Caller } from "./kernel/caller.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -51,7 +51,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
     access,
     agentSocket: slices.agentSocket,
     webDir: join(PROJECT_DIR, "web", "dist"),
-    metrics: observerOf(base),
+    metrics: base.metrics,
     host: config.host,
     version: VERSION,
     checkResponses: config.checkResponses,
@@ -117,7 +117,8 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
   const runs = createRuns({
     ...base,
     connectWorker: () => base.postgres.connectWorker(),
-    instanceId,
+    // The embedded database has one platform: what the one before it held is taken over at once.
+    ...(config.databaseUrl === undefined ? { instanceId: "embedded", settings: { takeOverAtStart: true } } : { instanceId }),
     plans: workflows,
     executors: {
       mcp_tool: traced("mcp_tool", mcp.executeTool),
@@ -126,8 +127,6 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
       a2a_agent: traced("a2a_agent", agents.executeA2a),
     },
     observer: base.metrics.observer,
-    // The embedded database has one platform: leases of the instance before this one are void at once.
-    takeOverAtStart: config.databaseUrl === undefined,
   });
   const start = async (): Promise<void> => {
     teardown.add("agents", () => agents.stop());
@@ -142,11 +141,6 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     agentSocket: agents.agentSocket,
     start,
   };
-}
-
-function observerOf({ metrics, tracing }: Foundation): HttpObserver {
-  const answered: HttpObserver["answered"] = (request) => metrics.answered(request);
-  return tracing ? { answered, started: (request) => tracing.started(request) } : { answered };
 }
 
 async function listen(http: Http, { host, port }: Config, teardown: Teardown): Promise<string> {

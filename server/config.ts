@@ -14,7 +14,7 @@ const Settings = z.object({
   AUTERITY_ROLE: z.literal("all", "expected `all`: this version runs the API and the workers in one process").default("all"),
   AUTERITY_BOOTSTRAP_TOKEN: z.string().min(16, "expected at least 16 characters").max(512).optional(),
   AUTERITY_ENCRYPTION_KEY: z.string().min(16, "expected 32 bytes in base64 or hex, or a passphrase of at least 16 characters").optional(),
-  AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).optional(),
   AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
@@ -35,7 +35,8 @@ export type Config = {
   readonly dataDir: string;
   readonly bootstrapToken: string | undefined;
   readonly encryptionKey: string | undefined;
-  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** Undefined: what needs attention at a terminal, where a person watches, and everything of note elsewhere. */
+  readonly logLevel: "debug" | "info" | "warn" | "error" | undefined;
   readonly frameRetentionDays: number;
   /** Undefined means the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;

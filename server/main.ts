@@ -1,8 +1,11 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isLoopbackHost } from "./access/index.ts";
+import { isLoopbackHost, type Access } from "./access/index.ts";
 import { compose } from "./compose.ts";
 import { maskedConfig, type Config } from "./config.ts";
+import type { Caller } from "./kernel/caller.ts";
+import type { Log } from "./kernel/log.ts";
+import type { Redactor } from "./kernel/ports.ts";
 import { Teardown } from "./kernel/teardown.ts";
 import { lockDataDir } from "./postgres/index.ts";
 import { createRedactor, loadOrCreateMasterKey } from "./secrets/index.ts";
@@ -15,7 +18,7 @@ export { backup, doctor, restore, type Check } from "./maintenance.ts";
 export type Platform = {
   /** `http://127.0.0.1:4600`, without a slash at the end. */
   readonly url: string;
-  /** An owner's API token, valid until the platform starts again; also in the file `owner-token` of the data dir. */
+  /** An owner's API token, for whoever can read the file `owner-token` of the data dir. */
   readonly token: string;
   /** Signs a browser in, once; absent when the platform listens beyond this machine. */
   readonly signInUrl: string | undefined;
@@ -26,8 +29,7 @@ export type Platform = {
 /** Starts the platform. Throws `AppError` with a remedy when it cannot; nothing is left running then. */
 export async function startPlatform(config: Config): Promise<Platform> {
   const redactor = createRedactor();
-  const format = process.stderr.isTTY ? "pretty" : "json";
-  const log = createLog({ level: config.logLevel, format, redactor, write: (line) => process.stderr.write(line) });
+  const log = processLog(config, redactor);
   for (const secret of [config.bootstrapToken, config.encryptionKey, config.openai?.apiKey]) if (secret) redactor.track(secret);
   for (const warning of config.warnings) log.warn(warning);
   const teardown = new Teardown(log);
@@ -37,14 +39,29 @@ export async function startPlatform(config: Config): Promise<Platform> {
     log.info("starting", maskedConfig(config));
     const masterKey = await loadOrCreateMasterKey(config.dataDir, config.encryptionKey);
     const { url, access, owner } = await compose({ config, masterKey, redactor, log, teardown });
-    const { token, id } = await access.issueToken(owner, "local owner");
-    teardown.add("owner token", () => access.revokeToken(owner, id));
+    const token = await ownerToken(config, access, owner);
     redactor.track(token);
-    await writeFile(join(config.dataDir, "owner-token"), token, { mode: 0o600 });
     const signInUrl = isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;
     return { url, token, signInUrl, stop: () => teardown.close() };
   } catch (error) {
     await teardown.close();
     throw error;
   }
+}
+
+/** Kept over starts, so that a command that has read it before a restart still works after it. */
+async function ownerToken({ dataDir }: Config, access: Access, owner: Caller): Promise<string> {
+  const file = join(dataDir, "owner-token");
+  const kept = await readFile(file, "utf8").catch(() => "");
+  if (kept !== "" && (await access.authenticate({ authorization: `Bearer ${kept}` }))) return kept;
+  const { token } = await access.issueToken(owner, "local owner");
+  await writeFile(file, token, { mode: 0o600 });
+  return token;
+}
+
+/** Lines for a person at a terminal, one JSON object a line for everything else; on standard error in both cases. */
+function processLog({ logLevel }: Config, redactor: Redactor): Log {
+  const isTerminal = process.stderr.isTTY;
+  const level = logLevel ?? (isTerminal ? "warn" : "info");
+  return createLog({ level, format: isTerminal ? "pretty" : "json", redactor, write: (line) => process.stderr.write(line) });
 }

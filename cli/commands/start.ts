@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import { AppError, readConfig, startPlatform, type Platform } from "#server/main.ts";
 import { startDemo, type Demo } from "../demo/flagship.ts";
-import { notice } from "../output.ts";
+import { say } from "../output.ts";
 
 type StartOptions = { demo: boolean; installMs?: string };
 
@@ -14,21 +14,20 @@ export async function start(options: StartOptions): Promise<number> {
   let demo: Demo | undefined;
   try {
     platform = await startPlatform(config);
-    notice(`${pc.bold("Auterity")} is ready at ${pc.cyan(platform.url)} ${pc.dim(timing(performance.now() - began, options.installMs))}`);
+    say(`${pc.bold("Auterity")} is ready at ${pc.cyan(platform.url)} ${pc.dim(timing(performance.now() - began, options.installMs))}`);
     if (options.demo) {
       demo = await startDemo(platform, { dataDir: config.dataDir, signal: stopping });
       await demo.run();
     }
-    if (platform.signInUrl)
-      notice(`\nOpen ${pc.cyan(platform.signInUrl)} ${pc.dim("(this link works once; `auterity link` makes another)")}`);
-    notice(pc.dim("Press Ctrl+C to stop."));
+    if (platform.signInUrl) say(`\nOpen ${pc.cyan(platform.signInUrl)} ${pc.dim("(this link works once; `auterity link` makes another)")}`);
+    say(pc.dim("Press Ctrl+C to stop."));
     await aborted(stopping);
     return 0;
   } catch (error) {
     if (stopping.aborted) return 0;
     if (!(error instanceof AppError)) throw error;
-    notice(pc.red(`${error.code}: ${error.message}`));
-    notice(error.remedy);
+    say(pc.red(`${error.code}: ${error.message}`));
+    say(error.remedy);
     return 1;
   } finally {
     await demo?.stop();

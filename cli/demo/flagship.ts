@@ -9,7 +9,7 @@ import type { Platform } from "#server/main.ts";
 import { createClient, type Client } from "#sdk/client.ts";
 import { saveWorkflow } from "../commands/run.ts";
 import { readDocument } from "../definition-file.ts";
-import { notice, printable } from "../output.ts";
+import { printable, say } from "../output.ts";
 import { follow } from "../progress.ts";
 import { freePort, readState, startAgent, stopAgent, writeState, type DemoState } from "./agent-processes.ts";
 
@@ -114,20 +114,20 @@ type Once = { workflowId: string; reports: string; signal: AbortSignal };
 async function runOnce(client: Client, url: string, { workflowId, reports, signal }: Once): Promise<void> {
   const input = { folder: at("examples", "documents"), report: join(reports, "service-desk-triage.md") };
   const began = performance.now();
-  notice(`\n${pc.bold(WORKFLOW)}: MCP tools, a model, a custom agent and an A2A agent read ${input.folder}`);
+  say(`\n${pc.bold(WORKFLOW)}: MCP tools, a model, a custom agent and an A2A agent read ${input.folder}`);
   const started = await client.startRun({ params: { id: workflowId }, body: { input }, headers: {} });
-  const run = await follow(client, started.id, (line) => (signal.aborted ? undefined : notice(line)));
+  const run = await follow(client, started.id, (line) => (signal.aborted ? undefined : say(line)));
   if (signal.aborted) return;
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (run.status === "succeeded") {
-    notice(`\n${reportOf(run.output)}`);
-    notice(`${pc.green("✓ succeeded")} in ${seconds} s`);
+    say(`\n${reportOf(run.output)}`);
+    say(`${pc.green("✓ succeeded")} in ${seconds} s`);
   } else {
-    notice(
+    say(
       `${pc.red(run.status)} after ${seconds} s${run.error ? `: ${run.error.code}: ${printable(run.error.message)}\n${run.error.remedy}` : ""}`,
     );
   }
-  notice(`Report file  ${input.report}\nRun page     ${pc.cyan(`${url}/runs/${started.id}`)}`);
+  say(`Report file  ${input.report}\nRun page     ${pc.cyan(`${url}/runs/${started.id}`)}`);
 }
 
 function reportOf(output: Json): string {
