@@ -11,7 +11,8 @@ const STOPWORDS = new Set(
 
 const WORD = /[\p{L}\p{N}][\p{L}\p{N}'’]*/gu;
 const SENTENCE_SEGMENTS = new Intl.Segmenter("en", { granularity: "sentence" });
-const ABBREVIATION = /(?:^|[\s(])(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Inc|Ltd|Co|approx|incl|excl|e\.g|i\.e|z\.B|ca|vs|Tel|\p{Lu})\.\s*$/u;
+const ABBREVIATION =
+  /(?:^|[\s("“„])(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|Inc|Ltd|Co|approx|incl|excl|e\.g|i\.e|z\.B|ca|vs|Tel|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|\p{Lu})\.\s*$/u;
 const OWN_LINE = /^(?:#{1,6}\s|[-*+•]\s|\d{1,2}[.)]\s|\||>|[\p{L}][\p{L} /-]{0,30}:\s)/u;
 const MARKUP = /^(?:#{1,6}\s+|[-*+•]\s+|>\s*)|\*\*|__|`/gu;
 
