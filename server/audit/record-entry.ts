@@ -6,17 +6,28 @@ const TEXT_CHARS = 512;
 const DETAILS_CHARS = 16_384;
 
 /**
- * Two statements in the caller's transaction: the first locks the tenant's head until that transaction ends, which is what
- * makes the numbers gapless and costs concurrent writers of one tenant their turn; so record late in a transaction. When
- * either fails, the change that it tells of fails too.
+ * Two statements in the caller's transaction, however many entries: the first locks the tenant's head until that transaction
+ * ends, which is what makes the numbers gapless and costs concurrent writers of one tenant their turn; so record late in a
+ * transaction. When either fails, the change that it tells of fails too.
  */
 export const recordEntry = (chain: Chain, redactor: Redactor): Audit => ({
-  record: async (tx, record) => {
-    const { head, at } = await lockHead(tx, chain, record.tenantId);
-    const entry = toEntry(record, redactor, { seq: head.seq + 1, at });
-    await append(tx, entry, { hash: chain.next(head.hash, entry), chain });
+  record: async (tx, ...records) => {
+    const [first] = records;
+    if (!first) return;
+    const { tenantId } = first;
+    const { head, at } = await lockHead(tx, chain, tenantId);
+    const links: Link[] = [];
+    for (const record of records) {
+      if (record.tenantId !== tenantId) throw new AppError("internal", "Audit entries of different tenants cannot be recorded together.");
+      const last = links.at(-1)?.hash ?? head.hash;
+      const entry = toEntry(record, redactor, { seq: head.seq + links.length + 1, at });
+      links.push({ entry, hash: chain.next(last, entry) });
+    }
+    await append(tx, chain, links);
   },
 });
+
+type Link = { entry: ChainEntry; hash: Buffer };
 
 async function lockHead(tx: Tx, chain: Chain, tenantId: string): Promise<{ head: ChainHead; at: string }> {
   const genesis = chain.genesis(tenantId);
@@ -29,25 +40,33 @@ async function lockHead(tx: Tx, chain: Chain, tenantId: string): Promise<{ head:
   return { head: { seq: Number(row.seq), hash: row.hash }, at: row.at.toISOString() };
 }
 
-async function append(tx: Tx, entry: ChainEntry, { hash, chain }: { hash: Buffer; chain: Chain }): Promise<void> {
+async function append(tx: Tx, chain: Chain, links: readonly Link[]): Promise<void> {
+  const last = links.at(-1);
+  if (!last) return;
+  const { tenantId, seq, at } = last.entry;
+  const column = <T>(pick: (entry: ChainEntry) => T): T[] => links.map(({ entry }) => pick(entry));
   await tx.query(
-    `with entry as (
+    `with entries as (
        insert into audit_log (tenant_id, seq, at, actor, action, target, outcome, reason, details, hash)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       select $1, e.seq, $2, e.actor, e.action, e.target, e.outcome, e.reason, e.details, e.hash
+       from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bytea[])
+         as e (seq, actor, action, target, outcome, reason, details, hash)
      )
-     update audit_heads set seq = $2, hash = $10, mac = $11 where tenant_id = $1`,
+     update audit_heads set seq = $11, hash = $12, mac = $13 where tenant_id = $1`,
     [
-      entry.tenantId,
-      entry.seq,
-      entry.at,
-      entry.actor,
-      entry.action,
-      entry.target,
-      entry.outcome,
-      entry.reason,
-      entry.details,
-      hash,
-      chain.mac(entry.tenantId, { seq: entry.seq, hash }),
+      tenantId,
+      at,
+      column((entry) => entry.seq),
+      column((entry) => entry.actor),
+      column((entry) => entry.action),
+      column((entry) => entry.target),
+      column((entry) => entry.outcome),
+      column((entry) => entry.reason),
+      column((entry) => entry.details),
+      links.map(({ hash }) => hash),
+      seq,
+      last.hash,
+      chain.mac(tenantId, { seq, hash: last.hash }),
     ],
   );
 }

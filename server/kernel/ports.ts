@@ -28,7 +28,8 @@ export type AuditRecord = {
   details?: Record<string, Json>;
 };
 export interface Audit {
-  record(tx: Tx, entry: AuditRecord): Promise<void>;
+  /** Entries of one tenant, in order. Several together cost no more round trips than one. */
+  record(tx: Tx, ...entries: readonly AuditRecord[]): Promise<void>;
 }
 
 /** Removes every known secret value (and its base64, URL and hex forms) from what is stored, logged or sent. */

@@ -2,7 +2,7 @@ import type { EventBody, JournalEvent } from "#contract/journal.ts";
 import type { Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Audit, AuditRecord, Database } from "../kernel/ports.ts";
-import { gather } from "./gather.ts";
+import { gather } from "../kernel/gather.ts";
 import { insertRuns, type NewRun } from "./store/insert-runs.pg.ts";
 import type { HeldRuns } from "./worker/held-runs.ts";
 import type { FreshRun } from "./worker/load-run.ts";
@@ -58,8 +58,7 @@ async function startTogether(deps: Deps, tenantId: string, orders: readonly Star
     const inserted = await database.asTenant(tenantId, async (tx) => {
       const runs = orders.map(({ run }) => run);
       const started = new Map((await insertRuns(tx, runs, { ...claimant, count: places })).map(({ id, at }) => [id, at]));
-      // One after the other: each line is chained to the one before it.
-      for (const order of orders) if (started.has(order.run.id)) await audit.record(tx, order.audit);
+      await audit.record(tx, ...orders.filter(({ run }) => started.has(run.id)).map((order) => order.audit));
       return started;
     });
     const results = orders.map((order, i) => resultOf(inserted.get(order.run.id), i < places));

@@ -1,9 +1,10 @@
 import { LRUCache } from "lru-cache";
 import { compile, type Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
+import { gather } from "../kernel/gather.ts";
 import type { Database, Tx } from "../kernel/ports.ts";
 import { versionUnknown } from "./show-workflows.ts";
-import { findNames, findVersion } from "./store.pg.ts";
+import { findNames, findVersion, type NameAndVersion } from "./store.pg.ts";
 
 export type Startable = { workflowId: string; workflowName: string; version: number; plan: Plan };
 export type Plans = {
@@ -33,10 +34,11 @@ export function createPlans(database: Database): Plans {
     loading.catch(() => compiled.delete(key));
     return loading;
   };
+  const nameOf = createNames(database);
   return {
     loadForStart: async ({ tenantId, workflowId, version }) => {
-      const [found] = await database.asTenant(tenantId, (tx) => findNames(tx, [workflowId]));
-      if (!found) return undefined;
+      const found = await nameOf(tenantId, workflowId);
+      if (found === "absent") return undefined;
       const wanted = { workflowId, version: version ?? found.version };
       if (wanted.version > found.version) throw versionUnknown(wanted);
       const plan = await planOf(wanted, (fn) => database.asTenant(tenantId, fn));
@@ -51,5 +53,23 @@ export function createPlans(database: Database): Plans {
         });
       }
     },
+  };
+}
+
+const NAMES_AT_ONCE = 500;
+
+/** Starts that come together ask together: one look per tenant at a time, for all workflows that are wanted by then. */
+function createNames(database: Database): (tenantId: string, workflowId: string) => Promise<NameAndVersion | "absent"> {
+  const byTenant = new LRUCache<string, (workflowId: string) => Promise<NameAndVersion | "absent">>({ max: PLANS_KEPT });
+  return (tenantId, workflowId) => {
+    const known = byTenant.get(tenantId);
+    if (known) return known(workflowId);
+    const find = gather<string, NameAndVersion | "absent">(async (ids) => {
+      const rows = await database.asTenant(tenantId, (tx) => findNames(tx, [...new Set(ids)]));
+      const found = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => found.get(id) ?? "absent");
+    }, NAMES_AT_ONCE);
+    byTenant.set(tenantId, find);
+    return find(workflowId);
   };
 }

@@ -42,7 +42,7 @@ export async function findWorkflowByName(tx: Tx, name: string): Promise<Workflow
   return row && fromRow(row);
 }
 
-type NameAndVersion = { id: string; name: string; version: number };
+export type NameAndVersion = { id: string; name: string; version: number };
 /** Only what a start needs, of many at once. */
 export async function findNames(tx: Tx, ids: readonly string[]): Promise<NameAndVersion[]> {
   return tx.query<NameAndVersion>("select id, name, version from workflows where id = any($1::uuid[]) and deleted_at is null", [ids]);

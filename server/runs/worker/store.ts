@@ -1,4 +1,4 @@
-import { gather } from "../gather.ts";
+import { gather } from "../../kernel/gather.ts";
 import type { LiveRun } from "../driver/live-run.ts";
 import { discardInbox, parkRuns, readInboxes, releaseRuns, renewLeases, type Held, type Inbox, type Parking } from "../store/leases.pg.ts";
 import type { WorkerDeps } from "./deps.ts";

@@ -1,0 +1,77 @@
+import { newId } from "#server/kernel/ids.ts";
+import { openPlatform } from "./platform.ts";
+
+type Row = { runId: string; seq: number; done: () => void };
+export type LimitOptions = { url: string; runs: number; steps: number; total?: number; lanes?: number };
+
+const BATCH_ROWS = 2_000;
+const SETTINGS = "set plan_cache_mode = force_generic_plan; set jit = off; set enable_seqscan = off";
+const INSERT = `insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
+  select run_id, seq, $3::uuid, 1, 'step_succeeded', '', 'step', 1, 1, seq, '\\x007b226f7574707574223a312c2268616e646c65223a2273756363657373227d', now()
+  from unnest($1::uuid[], $2::int4[]) as r (run_id, seq)`;
+
+/**
+ * The most that a journal can reach on this database: chains of rows, each committed before the next of its chain is sent,
+ * group commit over all chains, and nothing else: no engine, no starts, no ends. The yardstick for the executor.
+ */
+export async function measureLimit({ url, runs, steps, total = Math.max(1_000, runs * 20), lanes = 2 }: LimitOptions): Promise<number> {
+  const platform = await openPlatform(url);
+  const writers = await Promise.all(
+    Array.from({ length: lanes }, async () => laneOf(await platform.postgres.connectWorker(), platform.tenantId)),
+  );
+  try {
+    const chain = async (lane: number): Promise<void> => {
+      const runId = newId();
+      for (let seq = 1; seq <= steps; seq += 1) await new Promise<void>((done) => writers[lane % lanes]?.add({ runId, seq, done }));
+    };
+    const go = async (count: number): Promise<void> => {
+      let left = count;
+      const worker = async (_: unknown, lane: number): Promise<void> => {
+        while (left > 0) {
+          left -= 1;
+          await chain(lane);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(runs, count) }, worker));
+    };
+    await go(Math.ceil(total / 10));
+    const began = performance.now();
+    await go(total);
+    return (total * steps) / ((performance.now() - began) / 1_000);
+  } finally {
+    await Promise.all(writers.map((writer) => writer.end()));
+    await platform.close();
+  }
+}
+
+type Connection = Awaited<ReturnType<Awaited<ReturnType<typeof openPlatform>>["postgres"]["connectWorker"]>>;
+
+function laneOf(connection: Connection, tenantId: string): { add: (row: Row) => void; end: () => Promise<void> } {
+  let queue: Row[] = [];
+  let isBusy = false;
+  const ready = connection.query(SETTINGS);
+  const flush = async (): Promise<void> => {
+    await ready;
+    while (queue.length > 0) {
+      const batch = queue.slice(0, BATCH_ROWS).sort((a, b) => (a.runId < b.runId ? -1 : 1));
+      queue = queue.slice(BATCH_ROWS);
+      await connection.query({
+        name: "limit",
+        text: INSERT,
+        values: [batch.map(({ runId }) => runId), batch.map(({ seq }) => seq), tenantId],
+      });
+      for (const { done } of batch) done();
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    isBusy = false;
+  };
+  return {
+    add: (row) => {
+      queue.push(row);
+      if (isBusy) return;
+      isBusy = true;
+      setImmediate(() => void flush());
+    },
+    end: () => connection.end(),
+  };
+}
