@@ -1,4 +1,4 @@
-export { openPostgres, type OpenOptions, type Postgres } from "./open.ts";
+export { openPostgres, type Postgres } from "./open.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded/embedded-postgres.ts";
 export { lockDataDir, type DataDirLock } from "./data-dir-lock.ts";
 export { withDatabase, withLogin, type DatabaseRole } from "./addresses.ts";

@@ -9,7 +9,7 @@ import { findSchemaDrift, noteSchema, type SchemaDrift } from "./describe-schema
 
 export type Migration = { number: number; name: string; sql: string; checksum: string };
 
-export const MIGRATIONS_FOLDER = join(import.meta.dirname, "migrations");
+const MIGRATIONS_FOLDER = join(import.meta.dirname, "migrations");
 const FILE = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 /** First line of a migration that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY. Then it has one statement. */
 export const NO_TRANSACTION = "-- auterity:no-transaction";
@@ -68,7 +68,7 @@ export async function appliedMigrations(client: Client): Promise<Applied[]> {
 }
 
 /** What is still to be applied, in order; `config_invalid` when the database's history and the files disagree. */
-export function pendingMigrations(files: readonly Migration[], applied: readonly Applied[]): Migration[] {
+function pendingMigrations(files: readonly Migration[], applied: readonly Applied[]): Migration[] {
   for (const [i, done] of applied.entries()) {
     const label = String(done.number).padStart(4, "0");
     const file = files.find(({ number }) => number === done.number);

@@ -25,7 +25,8 @@ export function translatePgFailure(error: unknown, connectionLost = false): unkn
   const state = sqlState(error);
   if (state !== undefined && !UNAVAILABLE.test(state)) return withoutValues(error);
   if (state === undefined && !connectionLost && !isSocketError(error)) return error;
-  return new AppError("database_unavailable", "The connection to PostgreSQL was refused or lost.", {
+  const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+  return new AppError("database_unavailable", `The connection to PostgreSQL was refused or lost${code}.`, {
     cause: withoutValues(error),
     retryable: true,
   });

@@ -60,6 +60,11 @@ describe("the roles of a server", () => {
     });
   });
 
+  test("need a login and a database that exist, else the address is named as the cause", async () => {
+    await expect(open({ ownerUrl: withLogin(server.url(), "auterity_admin", "wrong") })).rejects.toMatchObject({ code: "config_invalid" });
+    await expect(open({ ownerUrl: inDatabase("nowhere") })).rejects.toMatchObject({ code: "config_invalid" });
+  });
+
   test("are made by the first start, also when several databases start at once, with no power but their own", async () => {
     await server.createDatabase("neighbour");
     await Promise.all([open(), open({ ownerUrl: inDatabase("neighbour") })]);

