@@ -6,7 +6,12 @@ import { databaseUrl, report, stepCount } from "./measure.ts";
 
 const schema = z.object({ value: z.number() });
 const step = (i: number) =>
-  createStep({ id: `step${i}`, inputSchema: schema, outputSchema: schema, execute: async ({ inputData }) => ({ value: inputData.value + 1 }) });
+  createStep({
+    id: `step${i}`,
+    inputSchema: schema,
+    outputSchema: schema,
+    execute: async ({ inputData }) => ({ value: inputData.value + 1 }),
+  });
 let chain = createWorkflow({ id: "chain", inputSchema: schema, outputSchema: schema });
 for (let i = 0; i < stepCount; i += 1) chain = chain.then(step(i));
 chain.commit();

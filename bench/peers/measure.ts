@@ -1,13 +1,28 @@
-/** Runs `start` for `runs` workflows of `steps` steps at once, after a short warm-up, and returns durable steps per second. */
-export async function stepsPerSecond(start: () => Promise<unknown>, { runs, steps }: { runs: number; steps: number }): Promise<number> {
-  await Promise.all(Array.from({ length: Math.min(runs, 20) }, start));
+/** Keeps `runs` workflows under way until `total` have ended: a new one begins when one ends. */
+async function keepGoing(start: () => Promise<unknown>, { runs, total }: { runs: number; total: number }): Promise<void> {
+  let left = total;
+  const worker = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await start();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(runs, total) }, worker));
+}
+
+type Load = { runs: number; steps: number };
+
+/** Durable steps per second with `runs` workflows of `steps` steps under way at once, after a warm-up. */
+async function stepsPerSecond(start: () => Promise<unknown>, { runs, steps }: Load): Promise<number> {
+  const total = Math.max(300, runs * 3);
+  await keepGoing(start, { runs, total: Math.ceil(total / 10) });
   const began = performance.now();
-  await Promise.all(Array.from({ length: runs }, start));
-  return (runs * steps) / ((performance.now() - began) / 1000);
+  await keepGoing(start, { runs, total });
+  return (total * steps) / ((performance.now() - began) / 1000);
 }
 
 /** The median over `count` runs, one after another, of the time one step adds, in ms. */
-export async function msPerStep(start: () => Promise<unknown>, { count, steps }: { count: number; steps: number }): Promise<number> {
+async function msPerStep(start: () => Promise<unknown>, { count, steps }: { count: number; steps: number }): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < count; i += 1) {
     const began = performance.now();

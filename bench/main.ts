@@ -1,0 +1,12 @@
+import { engine } from "./engine/bench.ts";
+
+/** `npm run bench -- <name>`: prints JSON lines `{bench, system, metric, value, unit}` and, at the end, the ratios. */
+const BENCHES: Record<string, () => Promise<void>> = { engine };
+
+const name = process.argv[2] ?? "";
+const bench = BENCHES[name];
+if (!bench) {
+  console.error(`Expected one of ${Object.keys(BENCHES).join(", ")}; got ${name || "nothing"}.`);
+  process.exit(1);
+}
+await bench();
