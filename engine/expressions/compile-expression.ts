@@ -2,7 +2,7 @@ import { ExpressionFailure } from "./errors.ts";
 import { parseExpression } from "./parse.ts";
 import { plainEvaluator } from "./plain.ts";
 import { referencesOf, type RootReference } from "./references.ts";
-import { evaluatorOf } from "./sandbox.ts";
+import { sandboxed } from "./sandbox.ts";
 import type { Compute } from "./value-parts.ts";
 
 export type CompiledExpression = { compute: Compute; references: readonly RootReference[]; failure?: ExpressionFailure };
@@ -12,7 +12,7 @@ export function compileExpression(source: string): CompiledExpression {
   try {
     const parsed = parseExpression(source);
     const references = referencesOf(parsed.ast, source);
-    return { compute: plainEvaluator(parsed.ast) ?? evaluatorOf(parsed, references), references };
+    return { compute: plainEvaluator(parsed.ast) ?? sandboxed(parsed, references), references };
   } catch (failure) {
     if (!(failure instanceof ExpressionFailure)) throw failure;
     const refuse = () => {
