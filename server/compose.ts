@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CreateAgent } from "#contract/agents.ts";
 import { assertBindAllowed, createAccess, isLoopbackHost, type Access } from "./access/index.ts";
-import { createAgents } from "./agents/index.ts";
+import { createAgents, type Agents } from "./agents/index.ts";
 import { createAudit } from "./audit/index.ts";
 import { PROJECT_DIR, type Config } from "./config.ts";
 import { createEgress } from "./egress/index.ts";
@@ -58,6 +59,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   });
   url = await listen(http, config, teardown);
   await slices.start();
+  if (config.openai) await registerOpenai(config.openai, { ...base, ...slices, owner: ownerCaller });
   log.info("ready", { url });
   return { url, access, owner: ownerCaller };
 }
@@ -84,6 +86,7 @@ async function foundation({ config, masterKey, redactor, log, teardown }: Compos
     newId,
     now,
     retentionDays: config.frameRetentionDays,
+    registry: metrics.registry,
   });
   teardown.add("messages", () => messaging.stop());
   await messaging.start();
@@ -100,6 +103,7 @@ async function foundation({ config, masterKey, redactor, log, teardown }: Compos
     tracing,
     egress: guard.egress,
     routes,
+    vault: secrets,
     secrets: secrets.reader,
     codec: secrets.codec,
     frames: messaging.frames,
@@ -137,10 +141,23 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     await runs.start();
   };
   return {
+    agents,
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes],
     agentSocket: agents.agentSocket,
     start,
   };
+}
+
+type Registering = Pick<Foundation, "vault"> & { agents: Agents; owner: Caller };
+
+/** The provider that `OPENAI_API_KEY` stands for; its key lives in the vault like any other. */
+async function registerOpenai({ apiKey, baseUrl }: NonNullable<Config["openai"]>, { vault, agents, owner }: Registering): Promise<void> {
+  const environment = "production";
+  const keySecret = "OPENAI_API_KEY";
+  await vault.put(owner, { name: keySecret, environment, value: apiKey });
+  const endpoint = { kind: "openai", baseUrl, keySecret, models: [] } as const;
+  const agent = { name: "openai", title: "OpenAI", description: "Registered by OPENAI_API_KEY.", environment, endpoint } as const;
+  await agents.ensureAgent({ tenantId: owner.tenantId, actor: "system", agent: CreateAgent.parse(agent) });
 }
 
 async function listen(http: Http, { host, port }: Config, teardown: Teardown): Promise<string> {

@@ -14,6 +14,8 @@ export type MetricsObserver = {
 };
 
 export type Metrics = {
+  /** For slices that have counters of their own. */
+  readonly registry: Registry;
   /** All metrics in the Prometheus text format. */
   text(): Promise<string>;
   answered(request: Answered): void;
@@ -27,7 +29,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
   new Counter({ name: "auterity_build_info", help: "1, with the version", labelNames: ["version"], registers: [registry] }).inc({
     version,
   });
-  return { text: () => registry.metrics(), answered: httpMetrics(registry), observer: runMetrics(registry) };
+  return { registry, text: () => registry.metrics(), answered: httpMetrics(registry), observer: runMetrics(registry) };
 }
 
 function httpMetrics(registry: Registry): Metrics["answered"] {

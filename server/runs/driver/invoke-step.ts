@@ -125,7 +125,8 @@ function throughJson(output: Json): Json {
 }
 
 function stepRequest(run: LiveRun, { scope, nodeId, attempt }: Invoke, input: Json): StepRequest {
-  return { tenantId: run.tenantId, environment: run.environment, step: { runId: run.id, scope, nodeId, attempt }, input };
+  const step = { runId: run.id, scope, nodeId, attempt, ...(run.isConfidential ? { confidential: true } : {}) };
+  return { tenantId: run.tenantId, environment: run.environment, step, input };
 }
 
 function timeoutError(timeoutMs: number, retryable: boolean): AppError {
