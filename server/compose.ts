@@ -24,7 +24,14 @@ import { createWorkflows } from "./workflows/index.ts";
 
 export const VERSION: string = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")).version;
 
-export type ComposeDeps = { config: Config; masterKey: Buffer; redactor: TrackingRedactor; log: Log; teardown: Teardown };
+export type ComposeDeps = {
+  config: Config;
+  masterKey: Buffer;
+  redactor: TrackingRedactor;
+  log: Log;
+  teardown: Teardown;
+  onDatabaseLost: () => void;
+};
 
 export type Composed = {
   url: string;

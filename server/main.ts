@@ -6,13 +6,14 @@ import { maskedConfig, type Config } from "./config.ts";
 import type { Caller } from "./kernel/caller.ts";
 import type { Log } from "./kernel/log.ts";
 import type { Redactor } from "./kernel/ports.ts";
+import { AppError } from "./kernel/errors.ts";
 import { Teardown } from "./kernel/teardown.ts";
 import { lockDataDir } from "./postgres/index.ts";
 import { createRedactor, loadOrCreateMasterKey } from "./secrets/index.ts";
 import { createLog } from "./telemetry/index.ts";
 
 export { readConfig, type Config } from "./config.ts";
-export { AppError } from "./kernel/errors.ts";
+export { AppError };
 export { backup, doctor, restore, type Check } from "./maintenance.ts";
 
 export type Platform = {
@@ -22,6 +23,8 @@ export type Platform = {
   readonly token: string;
   /** Signs a browser in, once; absent when the platform listens beyond this machine. */
   readonly signInUrl: string | undefined;
+  /** Resolves only when the platform cannot go on; it should then be stopped. */
+  readonly lost: Promise<AppError>;
   /** Lets running work come to a safe point, ends every child process, the database last. The same promise for a second caller. */
   stop(): Promise<void>;
 };
@@ -38,11 +41,13 @@ export async function startPlatform(config: Config): Promise<Platform> {
     teardown.add("data dir lock", () => lock.release());
     log.info("starting", maskedConfig(config));
     const masterKey = await loadOrCreateMasterKey(config.dataDir, config.encryptionKey);
-    const { url, access, owner } = await compose({ config, masterKey, redactor, log, teardown });
+    const lost = Promise.withResolvers<AppError>();
+    const onDatabaseLost = (): void => lost.resolve(new AppError("database_unavailable", "The embedded PostgreSQL died too often."));
+    const { url, access, owner } = await compose({ config, masterKey, redactor, log, teardown, onDatabaseLost });
     const token = await ownerToken(config, access, owner);
     redactor.track(token);
     const signInUrl = isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;
-    return { url, token, signInUrl, stop: () => teardown.close() };
+    return { url, token, signInUrl, lost: lost.promise, stop: () => teardown.close() };
   } catch (error) {
     await teardown.close();
     throw error;

@@ -1,12 +1,19 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
-import type { Log } from "./kernel/log.ts";
+import { background, type Log } from "./kernel/log.ts";
 import type { Teardown } from "./kernel/teardown.ts";
 import { openPostgres, startEmbeddedPostgres, type DatabaseRole, type Postgres } from "./postgres/index.ts";
 import { deriveSecret } from "./secrets/index.ts";
 
-type Deps = { config: Config; masterKey: Buffer; log: Log; teardown: Teardown };
+type Deps = {
+  config: Config;
+  masterKey: Buffer;
+  log: Log;
+  teardown: Teardown;
+  /** Told when the embedded database is gone for good without having been stopped. */
+  onDatabaseLost?: () => void;
+};
 
 /** The passwords of the database's roles come from the master key, so that every process with that key knows them. */
 export const rolePassword =
@@ -15,12 +22,15 @@ export const rolePassword =
     deriveSecret(masterKey, `postgres:${role}`).toString("base64url");
 
 /** A login that owns the database: the embedded cluster, which is started, or the one that `DATABASE_URL` names. */
-export async function ownerUrl({ config, masterKey, log, teardown }: Deps): Promise<string> {
+export async function ownerUrl({ config, masterKey, log, teardown, onDatabaseLost }: Deps): Promise<string> {
   if (config.databaseUrl !== undefined) return config.databaseUrl;
   const superuserPassword = rolePassword(masterKey)("superuser");
   const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log, superuserPassword });
   teardown.add("postgresql", () => embedded.stop());
-  await writeFile(portFile(config), String(embedded.port));
+  background(log, "watching the database", async () => {
+    if (!(await embedded.exited).expected) onDatabaseLost?.();
+  });
+  await writeFile(portFile(config), String(embedded.port), { mode: 0o600 });
   return embedded.url();
 }
 

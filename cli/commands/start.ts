@@ -21,7 +21,8 @@ export async function start(options: StartOptions): Promise<number> {
     }
     if (platform.signInUrl) say(`\nOpen ${pc.cyan(platform.signInUrl)} ${pc.dim("(this link works once; `auterity link` makes another)")}`);
     say(pc.dim("Press Ctrl+C to stop."));
-    await aborted(stopping);
+    const lost = await Promise.race([platform.lost, aborted(stopping)]);
+    if (lost) throw lost;
     return 0;
   } catch (error) {
     if (stopping.aborted) return 0;
