@@ -1,9 +1,10 @@
 // `npm test`: installs everything on a fresh machine, then every check and suite. `--full` runs the nightly depth.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join, relative, sep } from "node:path";
 import { ROOT, fail, install, projectEnv, projectNode, run } from "./install.mjs";
 
+const RESULTS = join(ROOT, "coverage", "results.json");
 const full = process.argv.includes("--full");
 await install();
 installBrowser();
@@ -16,14 +17,29 @@ const STEPS = [
   ["types of web", ...tool("typescript/bin/tsc", "--noEmit", "-p", "web")],
   ["dead code", ...tool("knip/bin/knip.js")],
   ["web build", ...tool("vite/bin/vite.js", "build", "--config", "web/vite.config.ts", "--logLevel", "error")],
-  ["tests", ...tool("vitest/vitest.mjs", "run", "--coverage")],
+  ["tests", ...tool("vitest/vitest.mjs", "run", "--coverage", "--reporter=default", "--reporter=json", `--outputFile.json=${RESULTS}`)],
 ];
 const env = { ...projectEnv(), AUTERITY_TEST_DEPTH: full ? "full" : "merge" };
+rmSync(RESULTS, { force: true });
 for (const [name, command, args] of STEPS) {
   const started = Date.now();
   const code = await run(command, args, { env });
+  if (existsSync(RESULTS)) printCounts();
   if (code !== 0) fail(`${name}: failed with code ${code}.`);
   console.log(`✓ ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+}
+
+/** How many tests each folder has and how they ended; nothing is ever skipped silently. */
+function printCounts() {
+  const { testResults, numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(RESULTS, "utf8"));
+  const byFolder = new Map();
+  for (const { name, assertionResults } of testResults) {
+    const folder = relative(ROOT, name).split(sep).slice(0, 2).join("/");
+    byFolder.set(folder, (byFolder.get(folder) ?? 0) + assertionResults.length);
+  }
+  for (const [folder, count] of [...byFolder].sort()) console.log(`${String(count).padStart(6)}  ${folder}`);
+  if (numPendingTests > 0) fail(`${numPendingTests} tests were skipped; none may be.`);
+  console.log(`${numPassedTests} passed, ${numFailedTests} failed`);
 }
 
 /** The browser tests need Chromium: installed by the system's packages where we may, named where we may not. */
