@@ -1,11 +1,11 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 /** 256 random bits behind a prefix that secret scanners can recognise. */
 export const newToken = (): string => `aut_${randomBytes(32).toString("base64url")}`;
 export const newSecret = (): string => randomBytes(32).toString("base64url");
 
 /** What is stored and compared instead of the secret. One round is enough: the secrets are random, not chosen by people. */
-export const hashOf = (secret: string): Buffer => createHash("sha256").update(secret).digest();
+export const hashOf = (secret: string): Buffer => hash("sha256", secret, "buffer");
 
 /** What a request offers: a bearer token before a session cookie, so that one request never mixes two identities. */
 export type Offered = { kind: "token" | "session"; secret: string };

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
+import { SECURITY_HEADERS } from "./security-headers.ts";
 import { connectionErrorOf, errorOf, problemOf, rawAnswer } from "./problem.ts";
 
 type Deps = { log: Log; redactor: Redactor; newId: () => string };
@@ -16,7 +17,7 @@ export function errorAnswers({ log, redactor, newId }: Deps) {
     problem.detail = redactor.text(problem.detail);
     problem.issues = problem.issues?.map((issue) => ({ ...issue, message: redactor.text(issue.message) }));
     // Errors of the router come before the hooks that set these.
-    reply.header("x-request-id", request.id).header("cache-control", "no-store");
+    reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
     if (problem.status === 401) reply.header("www-authenticate", "Bearer");
     if (problem.status === 429 && !reply.hasHeader("retry-after")) reply.header("retry-after", String(RETRY_AFTER_S));
     // Clients of OpenAI's API look for their own shape; RFC 9457 allows more members.

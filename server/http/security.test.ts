@@ -5,6 +5,7 @@ import { WithCookie } from "#server/kernel/handle.ts";
 import { testHttp, type TestHttp } from "#test/support/http-server.ts";
 import { openToAnybody, wrongForRole, type Send } from "#test/support/route-walk.ts";
 import { originPolicy } from "./origin.ts";
+import { requestBudget } from "./request-budget.ts";
 import { sessionCookie } from "./session-cookie.ts";
 
 const ID = "0192f0c1-2d3e-7f4a-8b5c-6d7e8f901234";
@@ -137,7 +138,7 @@ describe("headers", () => {
   test("every answer carries the policy of the first page, and is not stored", async () => {
     for (const url of ["/healthz", "/nothing", "/api/v1/session", "/docs"]) {
       const { headers } = await http.inject({ method: "GET", url });
-      expect(headers["content-security-policy"]).toContain("default-src 'none';script-src 'self'");
+      expect(headers["content-security-policy"]).toContain("default-src 'none'; script-src 'self'");
       expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
       expect(headers["content-security-policy"]).not.toContain("unsafe");
       expect(headers["x-content-type-options"]).toBe("nosniff");
@@ -149,7 +150,7 @@ describe("headers", () => {
     const echoed = async (id: string) =>
       (await http.inject({ method: "GET", url: "/healthz", headers: { "x-request-id": id } })).headers["x-request-id"];
     expect(await echoed("trace-1.2_3")).toBe("trace-1.2_3");
-    for (const id of ["a b", "x".repeat(65), "<script>", ""]) expect(await echoed(id)).toMatch(/^[0-9a-f-]{36}$/);
+    for (const id of ["a b", "x".repeat(65), "<script>", ""]) expect(await echoed(id)).toMatch(/^[0-9a-f]{12}-[0-9a-z]+$/);
   });
 
   test("the session cookie is out of reach of scripts and other sites, and cleared at the end", async () => {
@@ -171,6 +172,14 @@ describe("headers", () => {
     expect(JSON.parse(refused.body)).toMatchObject({ code: "rate_limited" });
     await strict.close();
   });
+});
+
+test("one address gets so many requests a minute, and new ones in the next", () => {
+  const spend = requestBudget(2);
+  for (const address of ["a", "b", "a"]) spend(address, 1_000);
+  expect(() => spend("a", 60_999)).toThrow(expect.objectContaining({ code: "rate_limited" }));
+  expect(() => spend("b", 60_999)).not.toThrow();
+  expect(() => spend("a", 61_000)).not.toThrow();
 });
 
 test("over https the cookie is bound to this host by its name", () => {
