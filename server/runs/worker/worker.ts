@@ -50,6 +50,9 @@ export class Worker {
 
   /** Reads a claimed run and goes on with it; doubts about calls that were in flight come first. */
   async resume(claimed: ClaimedRun): Promise<void> {
+    // This process had let its own lease expire, as after a long sleep of the machine: what it held is void.
+    const stale = this.held.find(claimed.id);
+    if (stale) this.#lose(stale);
     this.held.beginLoading(claimed);
     let run: LiveRun;
     try {

@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type pg from "pg";
+import { newId } from "#server/kernel/ids.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import type { Append, Holder, JournalRow, Refusal } from "./append.ts";
+import { uuidBytes } from "./array-column.ts";
+import type { BatchReport } from "./lane.ts";
+import { createJournalWriter, type JournalWriter } from "./writer.ts";
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterAll(() => db.close());
+
+const writers: JournalWriter[] = [];
+afterEach(async () => {
+  for (const writer of writers.splice(0)) await writer.stop();
+});
+
+type Options = { connectWorker?: () => Promise<pg.Client>; onBatch?: (batch: BatchReport) => void; lanes?: number; stopWithinMs?: number };
+function writerWith({ connectWorker = () => db.connectWorker(), lanes = 1, ...rest }: Options = {}): JournalWriter {
+  const writer = createJournalWriter({ connectWorker, log: silentLog, lanes, ...rest });
+  writers.push(writer);
+  return writer;
+}
+
+const holder = (over: Partial<Holder> & { id?: string } = {}): Holder => {
+  const id = over.id ?? newId();
+  return { id, idBytes: uuidBytes(id), tenantBytes: uuidBytes(db.tenantId), lane: 0, epoch: 1, ...over };
+};
+const row = (over: Partial<JournalRow> = {}): JournalRow => ({
+  kind: "step_succeeded",
+  scope: "",
+  nodeId: "a",
+  attempt: 1,
+  body: Buffer.from("{}"),
+  ...over,
+});
+
+type Result = { at: number } | Refusal;
+type Wanted = Partial<Pick<Append, "end" | "consumed" | "appendId">> & { rows?: JournalRow[] };
+const submit = (writer: JournalWriter, run: Holder, { firstSeq, ...wanted }: Wanted & { firstSeq: number }): Promise<Result> =>
+  new Promise((resolve) =>
+    writer.submit({
+      holder: run,
+      firstSeq,
+      appendId: firstSeq,
+      rows: [row()],
+      ...wanted,
+      onDurable: (at) => resolve({ at }),
+      onRefused: resolve,
+    }),
+  );
+
+async function stored(run: Holder): Promise<{ seq: number; epoch: number }[]> {
+  const { rows } = await db.ownerPool.query<{ seq: number; epoch: number }>(
+    "select seq, epoch from run_journal where run_id = $1 order by seq",
+    [run.id],
+  );
+  return rows;
+}
+const writtenByOther = (run: Holder, seq: number, epoch: number) =>
+  db.ownerPool.query(
+    `insert into run_journal (run_id, seq, tenant_id, v, kind, scope, attempt, epoch, append_id, body, at)
+     values ($1, $2, $3, 1, 'run_claimed', '', 0, $4, 0, '', now())`,
+    [run.id, seq, db.tenantId, epoch],
+  );
+
+/** A connection on which the next journal statements meet with something, once each. */
+type Fault = "lose_answer" | "lose_request" | "deadlock";
+function faulty(faults: Fault[]): () => Promise<pg.Client> {
+  return async () => {
+    const client = await db.connectWorker();
+    const send = client.query.bind(client);
+    const isJournal = (config: unknown): boolean =>
+      typeof config === "object" && config !== null && "name" in config && String(config.name).startsWith("journal");
+    const query = async (config: { name: string; text: string; values: Buffer[] }): Promise<unknown> => {
+      const fault = isJournal(config) && config.name !== "journal_owner" ? faults.shift() : undefined;
+      if (fault === "deadlock") throw Object.assign(new Error("deadlock detected"), { severity: "ERROR", code: "40P01" });
+      if (fault === "lose_answer") await send(config);
+      if (fault !== undefined) {
+        await client.end();
+        throw new Error("Connection terminated unexpectedly");
+      }
+      return send(config);
+    };
+    return Object.assign(client, { query });
+  };
+}
+
+describe("group commit", () => {
+  test("what many runs append at once is stored in few statements, with the database's time", async () => {
+    const batches: BatchReport[] = [];
+    const writer = writerWith({ onBatch: (batch) => batches.push(batch), lanes: 2 });
+    const runs = Array.from({ length: 100 }, () => holder({ lane: writer.nextLane() }));
+    const results = await Promise.all(runs.flatMap((run) => [submit(writer, run, { firstSeq: 1 }), submit(writer, run, { firstSeq: 2 })]));
+    expect(results.every((result) => "at" in result)).toBe(true);
+    expect(batches.length).toBeLessThanOrEqual(4);
+    expect(batches.reduce((sum, { rows }) => sum + rows, 0)).toBe(200);
+    for (const run of runs)
+      expect(await stored(run)).toEqual([
+        { seq: 1, epoch: 1 },
+        { seq: 2, epoch: 1 },
+      ]);
+  });
+
+  test("more than one statement may hold goes in several, in order", async () => {
+    const batches: BatchReport[] = [];
+    const writer = writerWith({ onBatch: (batch) => batches.push(batch) });
+    const run = holder();
+    const rows = Array.from({ length: 900 }, () => row());
+    await Promise.all([0, 1, 2, 3].map((i) => submit(writer, run, { firstSeq: 1 + i * 900, rows })));
+    expect((await stored(run)).length).toBe(3_600);
+    expect(batches.map(({ rows }) => rows)).toEqual([1_800, 1_800]);
+  });
+
+  test("every value arrives as it was given", async () => {
+    const run = holder();
+    const body = Buffer.from([0, 1, 255, 0]);
+    const scope = `/each[17]/ünïcödé ${"x".repeat(400)}`;
+    await submit(writerWith(), run, {
+      firstSeq: 7,
+      appendId: 3,
+      rows: [row({ kind: "run_claimed", scope, nodeId: null, attempt: 0, body })],
+    });
+    const { rows } = await db.ownerPool.query("select * from run_journal where run_id = $1", [run.id]);
+    expect(rows).toMatchObject([{ seq: 7, scope, node_id: null, attempt: 0, append_id: 3, epoch: 1, v: 1, tenant_id: db.tenantId, body }]);
+  });
+});
+
+describe("one writer", () => {
+  test("a run that another worker has taken over is lost, with all that it has queued; its neighbours are stored", async () => {
+    const writer = writerWith();
+    const zombie = holder();
+    const neighbour = holder();
+    await submit(writer, zombie, { firstSeq: 1 });
+    await writtenByOther(zombie, 2, 2);
+    const results = await Promise.all([
+      submit(writer, neighbour, { firstSeq: 1 }),
+      submit(writer, zombie, { firstSeq: 2 }),
+      submit(writer, zombie, { firstSeq: 3 }),
+    ]);
+    expect(results).toMatchObject([{ at: expect.any(Number) }, { kind: "lost" }, { kind: "lost" }]);
+    expect(await stored(zombie)).toEqual([
+      { seq: 1, epoch: 1 },
+      { seq: 2, epoch: 2 },
+    ]);
+    expect(await stored(neighbour)).toHaveLength(1);
+  });
+
+  test("a commit whose answer was lost is recognised as one's own", async () => {
+    const writer = writerWith({ connectWorker: faulty(["lose_answer"]) });
+    const [one, two] = [holder(), holder()];
+    const results = await Promise.all([submit(writer, one, { firstSeq: 1 }), submit(writer, two, { firstSeq: 1, rows: [row(), row()] })]);
+    expect(results).toMatchObject([{ at: expect.any(Number) }, { at: expect.any(Number) }]);
+    expect(await stored(one)).toHaveLength(1);
+    expect(await stored(two)).toHaveLength(2);
+  });
+
+  test("a batch that never arrived is sent again", async () => {
+    const writer = writerWith({ connectWorker: faulty(["lose_request", "lose_request"]) });
+    const run = holder();
+    expect(await submit(writer, run, { firstSeq: 1 })).toMatchObject({ at: expect.any(Number) });
+    expect(await stored(run)).toHaveLength(1);
+  });
+
+  test("a takeover while the answer was lost is recognised too", async () => {
+    const writer = writerWith({ connectWorker: faulty(["lose_request"]) });
+    const run = holder();
+    await writtenByOther(run, 1, 2);
+    expect(await submit(writer, run, { firstSeq: 1 })).toEqual({ kind: "lost" });
+  });
+
+  test("a deadlock is tried again", async () => {
+    const writer = writerWith({ connectWorker: faulty(["deadlock", "deadlock"]) });
+    expect(await submit(writer, holder(), { firstSeq: 1 })).toMatchObject({ at: expect.any(Number) });
+  });
+
+  test("a row that cannot be stored fails only its run", async () => {
+    const writer = writerWith();
+    const runs = [holder(), holder(), holder()];
+    const results = await Promise.all(
+      runs.map((run, i) => submit(writer, run, { firstSeq: 1, rows: i === 1 ? [row(), row({ scope: "\0" })] : [row()] })),
+    );
+    expect(results).toMatchObject([
+      { at: expect.any(Number) },
+      { kind: "failed", error: { code: "internal" } },
+      { at: expect.any(Number) },
+    ]);
+    expect(await Promise.all(runs.map(async (run) => (await stored(run)).length))).toEqual([1, 0, 1]);
+  });
+
+  test("stopping while the database is away refuses what was not stored", async () => {
+    const writer = writerWith({ connectWorker: () => Promise.reject(new Error("refused")), stopWithinMs: 10 });
+    const result = submit(writer, holder(), { firstSeq: 1 });
+    await writer.stop();
+    expect(await result).toMatchObject({ kind: "failed", error: { code: "unavailable" } });
+  });
+});
