@@ -163,16 +163,9 @@ export async function findTokenOwner(tx: Tx, hash: Buffer): Promise<{ tokenId: s
   return rows[0];
 }
 
-type NewConnection = { id: string; tenantId: string; agentId: string; tokenId: string };
-/** Also clears what crashes have left of this agent. */
-export async function insertConnection(tx: Tx, { id, tenantId, agentId, tokenId }: NewConnection): Promise<void> {
+/** Clears what crashes have left of this agent. */
+export async function removeStaleConnections(tx: Tx, agentId: string): Promise<void> {
   await tx.query("delete from agent_connections where agent_id = $1 and last_seen_at < now() - interval '1 minute'", [agentId]);
-  await tx.query("insert into agent_connections (id, tenant_id, agent_id, token_id) values ($1, $2, $3, $4)", [
-    id,
-    tenantId,
-    agentId,
-    tokenId,
-  ]);
 }
 
 /** Removes a connection; says whether the agent has another one, on this node or elsewhere. */
@@ -185,13 +178,19 @@ export async function removeConnection(tx: Tx, { id, agentId }: { id: string; ag
   return { othersOpen: others.length > 0 };
 }
 
-/** Heartbeat of open connections; returns those whose agent and token are still valid. The others must be closed. */
-export async function touchConnections(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+/**
+ * Records connections, or that they are still open. Returns those whose agent and token are valid; the others must be
+ * closed. A row that was cleared meanwhile, because this process slept, is written again.
+ */
+export async function touchConnections(tx: Tx, connections: readonly { id: string; tokenId: string }[]): Promise<Set<string>> {
   const rows = await tx.query<{ id: string }>(
-    `update agent_connections c set last_seen_at = now() from agents a, agent_tokens t
-     where c.id = any($1::uuid[]) and a.id = c.agent_id and a.deleted_at is null and t.id = c.token_id and t.revoked_at is null
-     returning c.id`,
-    [ids],
+    `insert into agent_connections (id, tenant_id, agent_id, token_id)
+     select c.id, t.tenant_id, t.agent_id, t.id from unnest($1::uuid[], $2::uuid[]) as c (id, token_id)
+       join agent_tokens t on t.id = c.token_id and t.revoked_at is null
+       join agents a on a.id = t.agent_id and a.deleted_at is null
+     on conflict (id) do update set last_seen_at = now()
+     returning id`,
+    [connections.map(({ id }) => id), connections.map(({ tokenId }) => tokenId)],
   );
   return new Set(rows.map((row) => row.id));
 }

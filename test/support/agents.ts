@@ -31,6 +31,8 @@ export type TestAgents = {
   ): Promise<RouteResponse<R>>;
   /** The handler's own answer, before the response schema; for streams. */
   raw(route: RouteSpec, request: { body?: unknown; signal?: AbortSignal }): Promise<unknown>;
+  /** Breaks every agent's connection, as a network does. */
+  dropSockets(): void;
   step(input: Json, more?: Partial<StepCall>): StepCall;
   close(): Promise<void>;
 };
@@ -63,7 +65,7 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
     ownerApproves: true,
     ...options,
   });
-  const server = await socketServer(agents);
+  const { server, sockets } = await socketServer(agents);
   agents.start();
   const address = server.address();
   const run = async (
@@ -93,6 +95,9 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
     url: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`,
     call: async (route, request) => route.response.parse(await run(route, request)) as never,
     raw: (route, request) => run(route, request),
+    dropSockets: () => {
+      for (const socket of sockets.clients) socket.terminate();
+    },
     step: (input, more) => ({
       tenantId,
       environment: "production",
@@ -114,7 +119,7 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
   };
 }
 
-async function socketServer(agents: Agents): Promise<Server> {
+async function socketServer(agents: Agents): Promise<{ server: Server; sockets: WebSocketServer }> {
   const sockets = new WebSocketServer({ noServer: true });
   const server = createServer().listen(0, "127.0.0.1");
   server.on("upgrade", async (request: IncomingMessage, socket, head) => {
@@ -123,7 +128,7 @@ async function socketServer(agents: Agents): Promise<Server> {
     return sockets.handleUpgrade(request, socket, head, (ws) => agents.agentSocket.accept(ws, principal));
   });
   await once(server, "listening");
-  return server;
+  return { server, sockets };
 }
 
 const callerOf = (tenantId: string, role: Role): Caller => ({
@@ -150,3 +155,10 @@ export async function closedPort(): Promise<number> {
   await once(server, "close");
   return typeof address === "object" && address ? address.port : 0;
 }
+
+/** What a promise fails with; for failures that come while the test does other things. */
+export const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    (value) => ({ succeeded: value }),
+    (error: unknown) => error,
+  );

@@ -3,7 +3,7 @@ import type { Database, LiveBus } from "#server/kernel/ports.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { background, type Log } from "#server/kernel/log.ts";
 import { parseAgentToken } from "../agent.ts";
-import { describeAgent, findTokenOwner, insertConnection, removeConnection, touchConnections } from "../store.pg.ts";
+import { describeAgent, findTokenOwner, removeConnection, removeStaleConnections, touchConnections } from "../store.pg.ts";
 import { AgentConnection, type AgentPrincipal, type Hello } from "./agent-connection.ts";
 import { AgentPool } from "./agent-pool.ts";
 
@@ -108,8 +108,8 @@ export class AgentHub {
     const known = await this.#deps.database.asTenant(tenantId, async (tx) => {
       const agent = await describeAgent(tx, { id: agentId, skills: hello.skills, version: hello.version });
       if (!agent) return false;
-      await insertConnection(tx, { id, tenantId, agentId, tokenId });
-      return (await touchConnections(tx, [id])).has(id);
+      await removeStaleConnections(tx, agentId);
+      return (await touchConnections(tx, [{ id, tokenId }])).has(id);
     });
     if (known) this.#deps.live.publish(tenantId, { type: "agent", agentId, status: "online" });
     return known;
@@ -135,10 +135,12 @@ export class AgentHub {
   async #checkAll(): Promise<void> {
     const open = [...this.#connections.values()].filter((connection) => connection.isOpen);
     for (const [tenantId, connections] of Map.groupBy(open, (connection) => connection.principal.tenantId)) {
-      const ids = connections.map((connection) => connection.id);
-      const valid = await this.#deps.database.asTenant(tenantId, (tx) => touchConnections(tx, ids));
+      const rows = connections.map(({ id, principal }) => ({ id, tokenId: principal.tokenId }));
+      const valid = await this.#deps.database.asTenant(tenantId, (tx) => touchConnections(tx, rows));
       for (const connection of connections) {
-        if (!valid.has(connection.id)) connection.close(CLOSE_UNAUTHORISED, "the agent's token is no longer valid");
+        // It closed while it was being recorded: the record must go again.
+        if (!connection.isOpen) this.#leave(connection, true);
+        else if (!valid.has(connection.id)) connection.close(CLOSE_UNAUTHORISED, "the agent's token is no longer valid");
       }
     }
   }

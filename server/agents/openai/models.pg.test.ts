@@ -6,7 +6,7 @@ import type { Json } from "#contract/common.ts";
 import { chatCompletions, openaiModels } from "#contract/openai.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { EventStream, type SseEvent } from "#server/kernel/handle.ts";
-import { closedPort, testAgents, type TestAgents } from "#test/support/agents.ts";
+import { closedPort, failureOf, testAgents, type TestAgents } from "#test/support/agents.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 type Received = { headers: IncomingMessage["headers"]; body: Record<string, unknown> };
@@ -227,12 +227,10 @@ describe("what goes wrong with a provider", () => {
     const silent = Promise.withResolvers<void>();
     answer = () => silent.resolve();
     const controller = new AbortController();
-    const failed = expect(run({ model: "house/small", messages }, { signal: controller.signal })).rejects.toMatchObject({
-      code: "step_cancelled",
-    });
+    const failed = failureOf(run({ model: "house/small", messages }, { signal: controller.signal }));
     await silent.promise;
     controller.abort(new AppError("step_cancelled", "enough"));
-    await failed;
+    expect(await failed).toMatchObject({ code: "step_cancelled" });
   });
 });
 
