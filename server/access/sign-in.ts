@@ -19,7 +19,7 @@ export type SignInDeps = {
   publicUrl: () => string;
 };
 
-/** A link that signs in as `caller`, once, within 15 minutes. The code is in the fragment, which browsers never send and proxies never log. */
+/** A link that signs in as `caller`, once, within 15 minutes. Opening it uses nothing up: the page exchanges the code and takes it out of the address. */
 export const createSignInLink =
   ({ database, audit, newId, host, publicUrl }: SignInDeps) =>
   async (caller: Caller): Promise<{ url: string; expiresAt: string }> => {
@@ -36,7 +36,7 @@ export const createSignInLink =
       await audit.record(tx, { tenantId: caller.tenantId, actor: caller.ref, action: "sign_in_link.created", target });
       return at;
     });
-    return { url: `${publicUrl()}/sign-in#code=${code}`, expiresAt: expiresAt.toISOString() };
+    return { url: `${publicUrl()}/?t=${code}`, expiresAt: expiresAt.toISOString() };
   };
 
 /** Exchanges a link's code for a session: of several who try at the same time, one gets it. */

@@ -21,6 +21,6 @@ export async function serveDocs(app: FastifyInstance, version: string): Promise<
     routePrefix: "/docs",
     theme: { title: "Auterity API" },
     transformSpecification: document,
-    uiConfig: { docExpansion: "none", deepLinking: true, syntaxHighlight: false, validatorUrl: null },
+    uiConfig: { layout: "BaseLayout", docExpansion: "list", deepLinking: true, syntaxHighlight: false, validatorUrl: null },
   });
 }
