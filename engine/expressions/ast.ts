@@ -66,10 +66,14 @@ export function childrenOf(node: Ast): Ast[] {
   ];
 }
 
-/** Where the token of this node begins: JSONata notes where it ends. */
+/** Where a token begins: JSONata notes where it ends, and for the call of a function where its parenthesis is open. */
 export function startOf(source: string, end: number, token: unknown): number {
   if (typeof token !== "string") return end;
-  if (source.slice(end - token.length, end) === token) return end - token.length;
-  const quoted = end - token.length - 2;
-  return source.slice(quoted, end) === `\`${token}\`` ? quoted : end;
+  const isCall = source[end - 1] === "(" && token !== "(";
+  for (const behind of isCall ? [end - 1, end] : [end]) {
+    const start = behind - token.length;
+    if (source.slice(start, behind) === token) return source[start - 1] === "$" ? start - 1 : start;
+    if (source.slice(start - 2, behind) === `\`${token}\``) return start - 2;
+  }
+  return end;
 }

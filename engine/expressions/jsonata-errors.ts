@@ -1,19 +1,23 @@
 import { startOf } from "./ast.ts";
 import { ExpressionFailure, type ExpressionCode } from "./errors.ts";
 
-const TIMEOUT = "D1012";
-/** Ranges and sequences beyond their limit. */
-const TOO_LARGE = new Set(["D2014", "D2015"]);
+/** Over the time, and ranges and sequences beyond their limit. */
+const CODES: ReadonlyMap<string, ExpressionCode> = new Map([
+  ["D1012", "expression_timeout"],
+  ["D2014", "expression_too_large"],
+  ["D2015", "expression_too_large"],
+]);
 const MAX_MESSAGE_CHARS = 300;
 
 /** JSONata throws plain objects with a code, a message, and the offset behind the token. */
 export function failureOf(thrown: unknown, source: string, otherwise: ExpressionCode): ExpressionFailure {
-  if (thrown instanceof ExpressionFailure) return thrown;
-  if (thrown instanceof RangeError)
+  if (thrown instanceof RangeError) {
     return new ExpressionFailure("expression_too_large", `The expression needs too much: ${thrown.message}.`);
+  }
   const { code, message, position, token } = detailsOf(thrown);
-  const failure = code === TIMEOUT ? "expression_timeout" : TOO_LARGE.has(code) ? "expression_too_large" : otherwise;
   const text = message.length > MAX_MESSAGE_CHARS ? `${message.slice(0, MAX_MESSAGE_CHARS)}…` : message;
+  // What our own functions throw has its code, but gets its position and token from JSONata too.
+  const failure = thrown instanceof ExpressionFailure ? thrown.code : (CODES.get(code) ?? otherwise);
   return new ExpressionFailure(failure, text, position === undefined ? undefined : startOf(source, position, token));
 }
 

@@ -91,7 +91,8 @@ function optionsOf(): jsonata.JsonataOptions {
 
 function at({ position, type, value }: Ast, source: string): number | undefined {
   if (position === undefined) return undefined;
-  return startOf(source, position, type === "variable" ? `$${String(value)}` : value);
+  if (value instanceof RegExp) return source.lastIndexOf(`/${value.source}/`, position);
+  return startOf(source, position, type === "transform" ? "|" : value);
 }
 
 function refuseDoubling(source: string): void {

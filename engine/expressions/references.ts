@@ -76,7 +76,7 @@ class ReferenceWalk {
   }
 
   #report(root: string, { position = 0, type, value }: Ast, name?: string): void {
-    const at = type === "name" ? startOf(this.#source, position, value) : Math.max(0, position - root.length);
+    const at = startOf(this.#source, position, type === "name" || type === "variable" ? value : root);
     this.#found.push(name === undefined ? { root, position: at } : { root, name, position: at });
   }
 }
