@@ -60,6 +60,14 @@ export class PlatformProcess {
     }
   }
 
+  /** Waits until the output has this in it. */
+  async printed(pattern: RegExp): Promise<void> {
+    for (let tries = 0; !pattern.test(this.#output); tries += 1) {
+      if (tries > 1_200) throw new Error(`Expected ${String(pattern)} in the output:\n${this.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   async #isReady(): Promise<boolean> {
     try {
       return (await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(1_000) })).ok;
