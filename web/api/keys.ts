@@ -1,0 +1,28 @@
+/** Keys of everything that is read from the server. A hint about a thing invalidates the keys that begin with it. */
+export const keys = {
+  me: ["me"],
+  workflows: {
+    all: ["workflows"],
+    list: (name: string) => ["workflows", "list", name],
+    detail: (id: string) => ["workflows", "detail", id],
+    versions: (id: string) => ["workflows", "versions", id],
+  },
+  /** Versions never change, so nothing invalidates them. */
+  version: (workflowId: string, version: number) => ["workflow-version", workflowId, version],
+  runs: {
+    all: ["runs"],
+    lists: ["runs", "list"],
+    list: (filter: object) => ["runs", "list", filter],
+    latest: (workflowId: string) => ["runs", "list", "latest", workflowId],
+    detail: (id: string) => ["runs", "detail", id],
+    journal: (id: string) => ["runs", "journal", id],
+  },
+  messages: { run: (runId: string) => ["messages", runId] },
+  mcp: {
+    all: ["mcp"],
+    list: ["mcp", "list"],
+    tools: (id: string) => ["mcp", "tools", id],
+    logs: (id: string) => ["mcp", "logs", id],
+  },
+  agents: { all: ["agents"], list: ["agents", "list"], models: ["agents", "models"] },
+} as const;

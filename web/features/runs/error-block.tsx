@@ -1,0 +1,47 @@
+import { CircleX } from "lucide-react";
+import type { ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import type { StepError } from "#contract/journal.ts";
+import { CopyButton } from "../../ui/copy-button.tsx";
+
+/** An error of a step or a run: what happened, what the other side said, what to do, and all of it to copy. */
+export const ErrorBlock = ({ error, children }: { error: StepError; children?: ReactNode }) => {
+  const { t } = useTranslation();
+  return (
+    <section
+      aria-label={t("run.step.error")}
+      className="flex flex-col gap-2 rounded-xl border border-[color-mix(in_oklch,var(--bad)_30%,transparent)] bg-bad-soft p-3.5"
+    >
+      <header className="flex items-center gap-2 text-bad">
+        <CircleX aria-hidden="true" className="size-4.5 shrink-0" />
+        <code className="min-w-0 flex-1 truncate font-mono text-xs font-semibold" title={t("run.step.code")}>
+          {error.code}
+        </code>
+        <CopyButton value={() => JSON.stringify(error, null, 2)} what={t("run.step.error")} />
+      </header>
+      <p className="text-[0.8125rem] font-medium break-words">{error.message}</p>
+      {error.issues && error.issues.length > 0 ? (
+        <ul className="list-disc pl-4 text-xs text-ink-2">
+          {error.issues.map(({ path, message }) => (
+            <li key={`${path} ${message}`}>
+              <code className="font-mono">{path || "/"}</code> {message}
+            </li>
+          ))}
+        </ul>
+      ) : null}
+      {error.cause ? (
+        <div>
+          <h4 className="eyebrow">{t("run.step.otherSide")}</h4>
+          <pre className="mt-1 max-h-40 overflow-auto font-mono text-xs leading-5 break-words whitespace-pre-wrap text-ink-2">
+            {error.cause}
+          </pre>
+        </div>
+      ) : null}
+      <div>
+        <h4 className="eyebrow">{t("run.step.remedy")}</h4>
+        <p className="text-[0.8125rem] text-ink-2">{error.remedy}</p>
+      </div>
+      {children}
+    </section>
+  );
+};

@@ -1,0 +1,17 @@
+import type { Json } from "#contract/common.ts";
+
+const NAMING = ["name", "title", "id", "label", "path", "file"] as const;
+const PREVIEW_CHARS = 80;
+
+/** An item of a `map` in a few words: a text itself, an object by what names it. */
+export function previewOf(item: Json): string {
+  if (typeof item === "string") return shorten(item);
+  if (item === null || typeof item !== "object") return String(item);
+  if (!Array.isArray(item)) {
+    const named = NAMING.map((key) => item[key]).find((value) => typeof value === "string" || typeof value === "number");
+    if (named !== undefined) return shorten(String(named));
+  }
+  return shorten(JSON.stringify(item));
+}
+
+const shorten = (text: string): string => (text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS)}…` : text);

@@ -1,0 +1,116 @@
+import { Link } from "@tanstack/react-router";
+import { ChevronLeft, CircleStop, RotateCw } from "lucide-react";
+import { useState, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { isFinal, type Run } from "#contract/runs.ts";
+import { usePermission } from "../../api/session.ts";
+import { useCommands } from "../../commands/use-commands.ts";
+import { Badge } from "../../ui/badge.tsx";
+import { CopyButton } from "../../ui/copy-button.tsx";
+import { shortId } from "../../ui/format.ts";
+import { GatedButton } from "../../ui/gated-button.tsx";
+import { PageHeader } from "../../ui/page.ts";
+import { RunStatusBadge } from "../../ui/status.tsx";
+import { Duration, RelativeTime } from "../../ui/time.tsx";
+import { CancelDialog } from "./cancel-dialog.tsx";
+import { useRetryRun } from "./use-run-actions.ts";
+
+export const RunHeader = ({ run }: { run: Run }) => {
+  const { t } = useTranslation();
+  return (
+    <PageHeader
+      className="px-4 pt-4 pb-3 sm:px-6 sm:pt-5"
+      above={
+        <Link to="/runs" className="mb-1 -ml-1 inline-flex items-center gap-0.5 rounded text-xs font-medium text-ink-3 hover:text-ink">
+          <ChevronLeft aria-hidden="true" className="size-3.5" />
+          {t("runs.title")}
+        </Link>
+      }
+      title={
+        <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
+          <Link to="/workflows/$workflowId" params={{ workflowId: run.workflowId }} className="rounded underline-offset-4 hover:underline">
+            {run.workflowName}
+          </Link>
+          <output>
+            <RunStatusBadge status={run.status} className="h-6 align-middle" />
+          </output>
+        </span>
+      }
+      subtitle={<Facts run={run} />}
+      actions={<Actions run={run} />}
+    />
+  );
+};
+
+const Facts = ({ run }: { run: Run }) => {
+  const { t } = useTranslation();
+  return (
+    <dl className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-1 text-xs">
+      <Fact name={t("run.duration")}>
+        {run.startedAt ? <Duration from={run.startedAt} to={run.finishedAt} className="font-medium text-ink-2" /> : "–"}
+      </Fact>
+      <Fact name={t("common.time.started")}>
+        <RelativeTime at={run.startedAt ?? run.createdAt} />
+      </Fact>
+      <Fact name={t("common.version", { version: "" }).trim()}>{t("common.versionShort", { version: run.version })}</Fact>
+      <Fact name={t("run.id")}>
+        <code className="font-mono" title={run.id}>
+          {shortId(run.id)}
+        </code>
+        <CopyButton value={run.id} what={t("run.id")} className="-my-1 size-6" />
+      </Fact>
+      {run.parentRunId ? (
+        <Fact name={t("run.parent")}>
+          <Link to="/runs/$runId" params={{ runId: run.parentRunId }} className="font-mono text-accent hover:underline">
+            {shortId(run.parentRunId)}
+          </Link>
+        </Fact>
+      ) : null}
+      {run.tags.map((tag) => (
+        <Badge key={tag} className="h-5 text-2xs">
+          {tag}
+        </Badge>
+      ))}
+    </dl>
+  );
+};
+
+const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
+  <div className="tabular flex items-center gap-1">
+    <dt>{name}</dt>
+    <dd className="flex items-center text-ink-2">{children}</dd>
+  </div>
+);
+
+const Actions = ({ run }: { run: Run }) => {
+  const { t } = useTranslation();
+  const control = usePermission("run:control");
+  const start = usePermission("run:start");
+  const [cancelling, setCancelling] = useState(false);
+  const retry = useRetryRun(run);
+  const over = isFinal(run.status);
+  const cancelReason =
+    control.reason ?? (over ? t("run.reason.final") : run.status === "cancelling" ? t("run.reason.cancelling") : undefined);
+  const retryReason = start.reason ?? (over ? undefined : t("run.reason.notFinal"));
+  const openCancel = (): void => setCancelling(true);
+  const doRetry = (): void => retry.mutate();
+  useCommands({
+    cancelRun: cancelReason === undefined ? openCancel : undefined,
+    retryRun: retryReason === undefined ? doRetry : undefined,
+  });
+  return (
+    <>
+      {over ? null : (
+        <GatedButton variant="danger" reason={cancelReason} onClick={openCancel}>
+          <CircleStop />
+          {t("run.cancel")}
+        </GatedButton>
+      )}
+      <GatedButton variant={over ? "primary" : "secondary"} reason={retryReason} onClick={doRetry} hint={t("shell.commands.retryRun")}>
+        <RotateCw />
+        {t("run.retry")}
+      </GatedButton>
+      {cancelling ? <CancelDialog run={run} onClose={() => setCancelling(false)} /> : null}
+    </>
+  );
+};

@@ -1,0 +1,78 @@
+import { GanttChart, MessagesSquare, ScrollText, Workflow } from "lucide-react";
+import { lazy, Suspense, useMemo } from "react";
+import { useTranslation } from "react-i18next";
+import { Badge } from "../../ui/badge.tsx";
+import { Skeleton } from "../../ui/skeleton.tsx";
+import { EmptyState } from "../../ui/page.ts";
+import { TabPanel, Tabs } from "../../ui/tabs.tsx";
+import { EventsTab } from "./events-tab.tsx";
+import { MessagesTab } from "./messages-tab.tsx";
+import { canvasOf, type RunModel } from "./run-model.ts";
+import { TimelineTab } from "./timeline-tab.tsx";
+import type { RunNav } from "./use-run-nav.ts";
+
+const WorkflowCanvas = lazy(() => import("../canvas/workflow-canvas.tsx").then((module) => ({ default: module.WorkflowCanvas })));
+
+export const RunViews = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
+  const { t } = useTranslation();
+  const tabs = [
+    { value: "graph", label: t("run.tabs.graph"), icon: <Workflow /> },
+    { value: "timeline", label: t("run.tabs.timeline"), icon: <GanttChart /> },
+    { value: "messages", label: t("run.tabs.messages"), icon: <MessagesSquare /> },
+    {
+      value: "events",
+      label: t("run.tabs.events"),
+      icon: <ScrollText />,
+      badge: <Badge className="tabular h-4.5 px-1.5 text-2xs">{model.view.events.length}</Badge>,
+    },
+  ] as const;
+  return (
+    <Tabs
+      label={t("run.tabs.label")}
+      value={nav.tab}
+      onChange={nav.setTab}
+      tabs={tabs}
+      className="min-w-0 flex-1"
+      listClassName="px-3 sm:px-5"
+    >
+      <TabPanel value="graph" className="h-[58dvh] bg-sunken lg:h-auto">
+        <GraphTab model={model} nav={nav} />
+      </TabPanel>
+      <TabPanel value="timeline" className="h-[70dvh] lg:h-auto">
+        <TimelineTab model={model} nav={nav} />
+      </TabPanel>
+      <TabPanel value="messages" className="h-[70dvh] lg:h-auto">
+        <MessagesTab model={model} nav={nav} />
+      </TabPanel>
+      <TabPanel value="events" className="h-[70dvh] lg:h-auto">
+        <EventsTab model={model} nav={nav} />
+      </TabPanel>
+    </Tabs>
+  );
+};
+
+const GraphTab = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
+  const { t } = useTranslation();
+  const { definition } = model.view;
+  const scope = nav.step?.scope ?? "";
+  const shown = useMemo(() => (definition ? canvasOf(model, definition, scope) : undefined), [model, definition, scope]);
+  if (!definition || !shown)
+    return <EmptyState icon={<Workflow />} title={t("run.noDefinition.title")} detail={t("run.noDefinition.detail")} />;
+  /** A node inside the map whose item is chosen belongs to that item; any other stands for itself. */
+  const open = (nodeId: string): void => {
+    const parentId = definition.nodes.find(({ id }) => id === nodeId)?.parentId;
+    const item = parentId === undefined ? "" : scopeWithin(scope, parentId);
+    nav.open({ nodeId, scope: item });
+  };
+  return (
+    <Suspense fallback={<Skeleton className="m-6 h-15 w-52" />}>
+      <WorkflowCanvas definition={definition} overlays={shown.overlays} flows={shown.flows} chosen={nav.step?.nodeId} onOpen={open} />
+    </Suspense>
+  );
+};
+
+/** The part of `scope` up to an item of `mapId`; empty when it has none. */
+function scopeWithin(scope: string, mapId: string): string {
+  const at = scope.lastIndexOf(`/${mapId}[`);
+  return at < 0 ? "" : scope.slice(0, scope.indexOf("]", at) + 1);
+}

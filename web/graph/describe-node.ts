@@ -1,0 +1,53 @@
+import type { Json } from "#contract/common.ts";
+import type { Definition, NodeType, WorkflowNode } from "#contract/definition.ts";
+
+/** Kinds that share a colour: the four kinds of agents, what steers the flow, and what works on data. */
+export type NodeFamily = "flow" | "mcp" | "model" | "custom" | "a2a" | "data";
+
+export const FAMILY: Readonly<Record<NodeType, NodeFamily>> = {
+  start: "flow",
+  end: "flow",
+  mcp_tool: "mcp",
+  openai_model: "model",
+  custom_agent: "custom",
+  a2a_agent: "a2a",
+  transform: "data",
+  condition: "flow",
+  map: "data",
+};
+
+export const nodeLabel = (node: Pick<WorkflowNode, "id" | "label">): string => node.label ?? node.id;
+
+/** The second line of a node: what it calls or computes. Empty when there is nothing to add. */
+export function nodeSubtitle(node: WorkflowNode): string {
+  switch (node.type) {
+    case "mcp_tool":
+      return `${node.data.server} · ${node.data.tool}`;
+    case "openai_model":
+      return node.data.model;
+    case "custom_agent":
+      return `${node.data.agent} · ${node.data.skill}`;
+    case "a2a_agent":
+      return node.data.agent;
+    case "transform":
+      return brief(node.data.output);
+    case "condition":
+      return brief(node.data.when);
+    case "map":
+      return brief(node.data.items);
+    default:
+      return "";
+  }
+}
+
+/** A value as one short line: an expression without its `=`, an object by its keys. */
+function brief(value: Json): string {
+  if (typeof value === "string") return value.replace(/^=/, "").replaceAll(/\s+/g, " ").trim();
+  if (Array.isArray(value)) return `[${value.length}]`;
+  if (value !== null && typeof value === "object") return `{ ${Object.keys(value).join(", ")} }`;
+  return String(value);
+}
+
+export function labelsOf(definition: Definition | undefined): ReadonlyMap<string, string> {
+  return new Map(definition?.nodes.map((node) => [node.id, nodeLabel(node)]));
+}

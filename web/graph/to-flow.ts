@@ -1,0 +1,155 @@
+import type { Definition, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
+
+/** Sizes in pixels; the node component is drawn to fit them. */
+export const NODE_SIZE = { width: 220, height: 62 } as const;
+export const SMALL_NODE_SIZE = { width: 132, height: 48 } as const;
+/** Room that a run's status line takes below the two lines of a node. */
+export const STATUS_HEIGHT = 24;
+export const MAP_PADDING = { top: 60, right: 18, bottom: 18, left: 18 } as const;
+
+export type Box = { x: number; y: number; width: number; height: number };
+/** Boxes by node id; those of children are relative to their `map`. */
+export type Boxes = ReadonlyMap<string, Box>;
+
+export const isSmall = (node: Pick<WorkflowNode, "type">): boolean => node.type === "start" || node.type === "end";
+
+export function sizeOf(node: Pick<WorkflowNode, "type">, withStatus: boolean): { width: number; height: number } {
+  const size = isSmall(node) ? SMALL_NODE_SIZE : NODE_SIZE;
+  return { width: size.width, height: size.height + (withStatus && !isSmall(node) ? STATUS_HEIGHT : 0) };
+}
+
+/**
+ * Boxes from the positions in the definition, or undefined when they cannot be used: one is missing, or two nodes would lie
+ * on each other, as happens when a definition was drawn for smaller nodes.
+ */
+export function boxesFromPositions(definition: Definition, withStatus: boolean): Boxes | undefined {
+  const boxes = new Map<string, Box>();
+  for (const node of definition.nodes) {
+    if (!node.position) return undefined;
+    boxes.set(node.id, { ...node.position, ...sizeOf(node, withStatus) });
+  }
+  for (const map of mapsInnermostFirst(definition)) {
+    const children = definition.nodes.filter((node) => node.parentId === map.id).flatMap((node) => boxes.get(node.id) ?? []);
+    const box = boxes.get(map.id);
+    if (!box || children.length === 0) continue;
+    box.width = Math.max(NODE_SIZE.width, ...children.map((child) => child.x + child.width + MAP_PADDING.right));
+    box.height = Math.max(...children.map((child) => child.y + child.height + MAP_PADDING.bottom));
+    if (children.some((child) => child.x < 0 || child.y < MAP_PADDING.top - 12)) return undefined;
+  }
+  return anyOverlap(definition, boxes) ? undefined : boxes;
+}
+
+function mapsInnermostFirst({ nodes }: Definition): WorkflowNode[] {
+  const depth = (node: WorkflowNode): number => {
+    const parent = nodes.find((candidate) => candidate.id === node.parentId);
+    return parent ? depth(parent) + 1 : 0;
+  };
+  return nodes.filter((node) => node.type === "map").sort((a, b) => depth(b) - depth(a));
+}
+
+function anyOverlap({ nodes }: Definition, boxes: Boxes): boolean {
+  const gap = 8;
+  return nodes.some((a, index) =>
+    nodes.slice(index + 1).some((b) => {
+      if (a.parentId !== b.parentId) return false;
+      const one = boxes.get(a.id);
+      const two = boxes.get(b.id);
+      if (!one || !two) return false;
+      const apart =
+        one.x + one.width + gap <= two.x ||
+        two.x + two.width + gap <= one.x ||
+        one.y + one.height + gap <= two.y ||
+        two.y + two.height + gap <= one.y;
+      return !apart;
+    }),
+  );
+}
+
+/** A plain arrangement in one row, for when nothing better can be computed. */
+export function boxesInARow(definition: Definition, withStatus: boolean): Boxes {
+  const boxes = new Map<string, Box>();
+  const place = (parentId: string | undefined, origin: { x: number; y: number }): { width: number; height: number } => {
+    let x = origin.x;
+    let height = 0;
+    for (const node of definition.nodes.filter((candidate) => candidate.parentId === parentId)) {
+      const inner = node.type === "map" ? place(node.id, { x: MAP_PADDING.left, y: MAP_PADDING.top }) : undefined;
+      const own = sizeOf(node, withStatus);
+      const size = inner
+        ? { width: Math.max(own.width, inner.width + MAP_PADDING.right), height: Math.max(own.height, inner.height + MAP_PADDING.bottom) }
+        : own;
+      boxes.set(node.id, { x, y: origin.y, ...size });
+      x += size.width + 48;
+      height = Math.max(height, origin.y + size.height);
+    }
+    return { width: x - 48, height };
+  };
+  place(undefined, { x: 0, y: 0 });
+  return boxes;
+}
+
+/** Parents come before their children, as the canvas needs them. */
+export function parentsFirst({ nodes }: Definition): WorkflowNode[] {
+  const sorted: WorkflowNode[] = [];
+  const visit = (parentId: string | undefined): void => {
+    for (const node of nodes.filter((candidate) => candidate.parentId === parentId)) {
+      sorted.push(node);
+      if (node.type === "map") visit(node.id);
+    }
+  };
+  visit(undefined);
+  return sorted;
+}
+
+export type EdgeFlow = "idle" | "taken" | "active" | "not_taken";
+
+/** Whether a run went along an edge. `handleOf` gives the handle by which a step went on, `hasBegun` whether a step was reached. */
+export function edgeFlow(
+  edge: WorkflowEdge,
+  handleOf: (nodeId: string) => string | undefined,
+  stateOf: (nodeId: string) => "idle" | "active" | "done" | "skipped",
+): EdgeFlow {
+  const handle = handleOf(edge.source);
+  if (handle === undefined) return "idle";
+  if (handle !== (edge.sourceHandle ?? "success")) return "not_taken";
+  const target = stateOf(edge.target);
+  if (target === "active") return "active";
+  return target === "done" ? "taken" : "idle";
+}
+
+/** The frame around the whole drawing. */
+export function boundsOf({ nodes }: Definition, boxes: Boxes): Box {
+  const all = nodes.filter((node) => node.parentId === undefined).flatMap((node) => boxes.get(node.id) ?? []);
+  if (all.length === 0) return { x: 0, y: 0, width: 1, height: 1 };
+  const x = Math.min(...all.map((box) => box.x));
+  const y = Math.min(...all.map((box) => box.y));
+  return {
+    x,
+    y,
+    width: Math.max(...all.map((box) => box.x + box.width)) - x,
+    height: Math.max(...all.map((box) => box.y + box.height)) - y,
+  };
+}
+
+/** The nodes of one level so that each comes after what leads to it. */
+export function inFlowOrder({ nodes, edges }: Definition, parentId: string | undefined): WorkflowNode[] {
+  const level = nodes.filter((node) => node.parentId === parentId);
+  const waitsFor = new Map(
+    level.map((node) => [
+      node.id,
+      edges.filter((edge) => edge.target === node.id && level.some((other) => other.id === edge.source)).length,
+    ]),
+  );
+  const sorted: WorkflowNode[] = [];
+  const ready = level.filter((node) => waitsFor.get(node.id) === 0);
+  for (let node = ready.shift(); node; node = ready.shift()) {
+    sorted.push(node);
+    for (const edge of edges) {
+      if (edge.source !== node.id) continue;
+      const left = (waitsFor.get(edge.target) ?? 0) - 1;
+      waitsFor.set(edge.target, left);
+      const target = level.find((candidate) => candidate.id === edge.target);
+      if (left === 0 && target) ready.push(target);
+    }
+  }
+  return sorted;
+}
