@@ -7,8 +7,7 @@ import { buildApp } from "./app.ts";
 import type { HttpDeps, HttpLimits } from "./ports.ts";
 
 export { openApiDocument } from "./openapi.ts";
-export { HTTP_STATUS, problemOf } from "./problem.ts";
-export type { AgentSocket, Authentication, Credentials, HttpDeps, HttpLimits, HttpObserver, HttpTracer } from "./ports.ts";
+export type { AgentSocket, HttpLimits } from "./ports.ts";
 
 export type Http = {
   /** Port 0 asks for a free one. Throws `port_in_use`. */

@@ -1,5 +1,5 @@
 export { createLiveBus } from "./live-bus.ts";
-export { createLog, type LogOptions } from "./log.ts";
-export { createMetrics, type Metrics, type MetricsObserver } from "./metrics.ts";
+export { createLog } from "./log.ts";
+export { createMetrics } from "./metrics.ts";
 export { systemRoutes, type SystemDeps } from "./routes.ts";
-export { startTracing, type Tracing, type TracingOptions } from "./tracing.ts";
+export { startTracing } from "./tracing.ts";
