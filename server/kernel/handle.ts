@@ -15,7 +15,8 @@ export type RequestContext = {
 export type SseEvent = { id?: string; event?: string } & ({ data: unknown } | { raw: string });
 /**
  * A streamed answer, for routes marked `stream: "sse"`. The iterable is ended (`return()`) when the client goes away or
- * the server closes, and is read only as fast as the client reads.
+ * the server closes, and is read only as fast as the client reads. Errors that should be the answer (`not_found`) must be
+ * thrown before the stream is returned; later ones become an event named `error`.
  */
 export class EventStream {
   readonly events: AsyncIterable<SseEvent>;
