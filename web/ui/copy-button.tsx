@@ -30,9 +30,7 @@ export const CopyButton = ({ value, what, className, withText = false }: Props) 
     >
       {copied ? <Check className="text-ok" /> : <Copy className="size-3.5!" />}
       {withText ? (copied ? t("common.copied") : label) : null}
-      <output className="sr-only">
-        {copied ? t("common.copied") : ""}
-      </output>
+      <output className="sr-only">{copied ? t("common.copied") : ""}</output>
     </Button>
   );
 };

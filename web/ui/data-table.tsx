@@ -1,4 +1,4 @@
-import { createColumnHelper, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
+import { createColumnHelper, tableFeatures, useTable, type Cell, type ColumnDef, type Header } from "@tanstack/react-table";
 import { useState, type ReactNode } from "react";
 import { cn } from "./cn.ts";
 import { useVirtualRows } from "./virtual.ts";
@@ -26,6 +26,8 @@ type Props<Row extends object> = {
 export function DataTable<Row extends object>({ label, rows, rowKey, columns, template, cellClass, rowHeight, end }: Props<Row>) {
   const [body, setBody] = useState<HTMLElement | null>(null);
   const table = useTable({ features, columns, data: rows, getRowId: rowKey });
+  const head = (header: Header<Features, Row>): ReactNode => <table.FlexRender header={header} />;
+  const content = (cell: Cell<Features, Row>): ReactNode => <table.FlexRender cell={cell} />;
   const shown = table.getRowModel().rows;
   const offset = body?.offsetTop ?? 0;
   const virtual = useVirtualRows({
@@ -44,7 +46,7 @@ export function DataTable<Row extends object>({ label, rows, rowKey, columns, te
           <tr aria-rowindex={1} className={cn("grid h-9 items-center gap-x-4 border-b border-line bg-sunken px-4", template)}>
             {table.getHeaderGroups()[0]?.headers.map((header) => (
               <th key={header.id} scope="col" className={cn("eyebrow truncate text-left", cellClass[header.column.id])}>
-                <table.FlexRender header={header} />
+                {head(header)}
               </th>
             ))}
           </tr>
@@ -67,7 +69,7 @@ export function DataTable<Row extends object>({ label, rows, rowKey, columns, te
               >
                 {row.getAllCells().map((cell) => (
                   <td key={cell.id} className={cn("min-w-0", cellClass[cell.column.id])}>
-                    <table.FlexRender cell={cell} />
+                    {content(cell)}
                   </td>
                 ))}
               </tr>

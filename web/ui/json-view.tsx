@@ -69,7 +69,12 @@ const Clipped = ({ children }: { children: ReactNode }) => {
         </div>
       </div>
       {isTall ? (
-        <div className={cn("flex justify-center pb-2", !whole && "absolute inset-x-0 bottom-0 bg-linear-to-t from-raised from-50% to-transparent pt-12")}>
+        <div
+          className={cn(
+            "flex justify-center pb-2",
+            !whole && "absolute inset-x-0 bottom-0 bg-linear-to-t from-raised from-50% to-transparent pt-12",
+          )}
+        >
           <Button variant="secondary" size="sm" aria-expanded={whole} onClick={() => setWhole(!whole)}>
             {t(whole ? "common.showLess" : "common.showAll")}
           </Button>

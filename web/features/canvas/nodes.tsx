@@ -1,5 +1,5 @@
 import { Handle, Position, type Node, type NodeProps } from "@xyflow/react";
-import { createContext, useContext } from "react";
+import { createContext, useContext, type KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { WorkflowNode } from "#contract/definition.ts";
 import { nodeLabel, nodeSubtitle } from "../../graph/describe-node.ts";
@@ -14,8 +14,13 @@ import { Duration } from "../../ui/time.tsx";
 export type StepNodeData = { node: WorkflowNode; overlay: Overlay | undefined; isChosen: boolean; isTabStop: boolean };
 export type StepNode = Node<StepNodeData, "step" | "map">;
 
-type CanvasActions = { open: ((nodeId: string) => void) | undefined; focused: (nodeId: string) => void; direction: Direction };
-export const CanvasContext = createContext<CanvasActions>({ open: undefined, focused: () => {}, direction: "RIGHT" });
+type CanvasActions = {
+  open: ((nodeId: string) => void) | undefined;
+  focused: (nodeId: string) => void;
+  onKeyDown: (event: KeyboardEvent) => void;
+  direction: Direction;
+};
+export const CanvasContext = createContext<CanvasActions>({ open: undefined, focused: () => {}, onKeyDown: () => {}, direction: "RIGHT" });
 
 /** Where edges arrive and leave. Invisible: nothing can be connected here. */
 const Ends = () => {
@@ -34,7 +39,7 @@ export const nodeButtonId = (nodeId: string): string => `node-${nodeId}`;
 
 function useNodeButton({ node, overlay, isTabStop, isChosen }: StepNodeData) {
   const { t } = useTranslation();
-  const { open, focused } = useContext(CanvasContext);
+  const { open, focused, onKeyDown } = useContext(CanvasContext);
   const words = { label: nodeLabel(node), type: t(`canvas.type.${node.type}`) };
   return {
     id: nodeButtonId(node.id),
@@ -46,6 +51,7 @@ function useNodeButton({ node, overlay, isTabStop, isChosen }: StepNodeData) {
     "aria-current": isChosen ? ("step" as const) : undefined,
     onClick: () => open?.(node.id),
     onFocus: () => focused(node.id),
+    onKeyDown,
   };
 }
 

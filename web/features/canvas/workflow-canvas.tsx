@@ -1,7 +1,7 @@
 import "@xyflow/react/dist/base.css";
 import "./canvas.css";
 import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, useReactFlow } from "@xyflow/react";
-import { useCallback, useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useCallback, useEffect, useMemo, useState, type KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { boundsOf, parentsFirst } from "../../graph/to-flow.ts";
 import { firstView } from "../../graph/view.ts";
@@ -23,12 +23,12 @@ const MANY_NODES = 150;
 export const WorkflowCanvas = (props: GraphProps) => {
   const { t } = useTranslation();
   const [asList, setAsList] = useState(false);
-  const frame = useRef<HTMLDivElement>(null);
+  const [frame, setFrame] = useState<HTMLElement | null>(null);
   const size = useSize(frame);
   const isPhone = useNarrow("phone");
   const { arrangement, failed } = useBoxes(props.definition, { width: size.width, withStatus: props.overlays !== undefined, isPhone });
   return (
-    <div ref={frame} className="relative size-full min-h-64 overflow-hidden">
+    <div ref={setFrame} className="relative size-full min-h-64 overflow-hidden">
       <ReactFlowProvider>
         {asList ? (
           <StepList {...props} />
@@ -36,19 +36,19 @@ export const WorkflowCanvas = (props: GraphProps) => {
           // A new arrangement is a new drawing: it starts from its own first view.
           <Graph key={arrangement.direction} {...props} arrangement={arrangement} room={size} />
         ) : (
-          <div role="status" className="flex size-full items-center justify-center gap-10 opacity-70">
+          <output className="flex size-full items-center justify-center gap-10 opacity-70">
             <span className="sr-only">{t("canvas.layingOut")}</span>
             <Skeleton className="h-15 w-48 rounded-xl" />
             <Skeleton className="hidden h-15 w-48 rounded-xl sm:block" />
             <Skeleton className="hidden h-15 w-48 rounded-xl lg:block" />
-          </div>
+          </output>
         )}
         <CanvasControls asList={asList} onAsList={setAsList} />
       </ReactFlowProvider>
       {failed ? (
-        <p role="status" className="absolute inset-x-0 top-3 mx-auto w-fit rounded-full bg-wait-soft px-3 py-1 text-xs text-wait">
+        <output className="block absolute inset-x-0 top-3 mx-auto w-fit rounded-full bg-wait-soft px-3 py-1 text-xs text-wait">
           {t("canvas.layoutFailed")}
-        </p>
+        </output>
       ) : null}
     </div>
   );
@@ -68,22 +68,25 @@ const Graph = (props: DrawnProps) => {
       flowEdges(props, (handle) => (handle === "true" || handle === "false" || handle === "error" ? t(`canvas.handle.${handle}`) : handle)),
     [props, t],
   );
-  const actions = useMemo(() => ({ open: onOpen, focused: setFocused, direction }), [onOpen, direction]);
   const bringIntoView = useBringIntoView(props);
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (!isArrow(event.key) || tabStop === undefined || event.metaKey || event.ctrlKey || event.altKey) return;
-    const next = walk(tabStop, event.key, { definition, boxes });
-    event.preventDefault();
-    if (next === undefined) return;
-    setFocused(next);
-    bringIntoView(next);
-    document.getElementById(nodeButtonId(next))?.focus({ preventScroll: true });
-  };
+  const onKeyDown = useCallback(
+    (event: KeyboardEvent): void => {
+      if (!isArrow(event.key) || tabStop === undefined || event.metaKey || event.ctrlKey || event.altKey) return;
+      const next = walk(tabStop, event.key, { definition, boxes });
+      event.preventDefault();
+      if (next === undefined) return;
+      setFocused(next);
+      bringIntoView(next);
+      document.getElementById(nodeButtonId(next))?.focus({ preventScroll: true });
+    },
+    [tabStop, definition, boxes, bringIntoView],
+  );
+  const actions = useMemo(() => ({ open: onOpen, focused: setFocused, onKeyDown, direction }), [onOpen, onKeyDown, direction]);
   const bounds = useMemo(() => boundsOf(definition, boxes), [definition, boxes]);
   const initial = firstView(bounds, room, direction);
   return (
     <CanvasContext value={actions}>
-      <div role="group" aria-label={t("canvas.label")} aria-describedby="canvas-hint" className="size-full" onKeyDown={onKeyDown}>
+      <section aria-label={t("canvas.label")} aria-describedby="canvas-hint" className="size-full">
         <span id="canvas-hint" className="sr-only">
           {t("canvas.hint")}
         </span>
@@ -115,7 +118,7 @@ const Graph = (props: DrawnProps) => {
             style={{ width: 148, height: 96 }}
           />
         </ReactFlow>
-      </div>
+      </section>
     </CanvasContext>
   );
 };

@@ -1,19 +1,15 @@
 import { Link } from "@tanstack/react-router";
-import { ChevronLeft, CircleStop, RotateCw } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { ChevronLeft } from "lucide-react";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { isFinal, type Run } from "#contract/runs.ts";
-import { usePermission } from "../../api/session.ts";
-import { useCommands } from "../../commands/use-commands.ts";
+import type { Run } from "#contract/runs.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { shortId } from "../../ui/format.ts";
-import { GatedButton } from "../../ui/gated-button.tsx";
 import { PageHeader } from "../../ui/page.ts";
 import { RunStatusBadge } from "../../ui/status.tsx";
 import { Duration, RelativeTime } from "../../ui/time.tsx";
-import { CancelDialog } from "./cancel-dialog.tsx";
-import { useRetryRun } from "./use-run-actions.ts";
+import { RunActions } from "./run-actions.tsx";
 
 export const RunHeader = ({ run }: { run: Run }) => {
   const { t } = useTranslation();
@@ -37,7 +33,7 @@ export const RunHeader = ({ run }: { run: Run }) => {
         </span>
       }
       subtitle={<Facts run={run} />}
-      actions={<Actions run={run} />}
+      actions={<RunActions run={run} />}
     />
   );
 };
@@ -81,36 +77,3 @@ const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
     <dd className="flex items-center text-ink-2">{children}</dd>
   </div>
 );
-
-const Actions = ({ run }: { run: Run }) => {
-  const { t } = useTranslation();
-  const control = usePermission("run:control");
-  const start = usePermission("run:start");
-  const [cancelling, setCancelling] = useState(false);
-  const retry = useRetryRun(run);
-  const over = isFinal(run.status);
-  const cancelReason =
-    control.reason ?? (over ? t("run.reason.final") : run.status === "cancelling" ? t("run.reason.cancelling") : undefined);
-  const retryReason = start.reason ?? (over ? undefined : t("run.reason.notFinal"));
-  const openCancel = (): void => setCancelling(true);
-  const doRetry = (): void => retry.mutate();
-  useCommands({
-    cancelRun: cancelReason === undefined ? openCancel : undefined,
-    retryRun: retryReason === undefined ? doRetry : undefined,
-  });
-  return (
-    <>
-      {over ? null : (
-        <GatedButton variant="danger" reason={cancelReason} onClick={openCancel}>
-          <CircleStop />
-          {t("run.cancel")}
-        </GatedButton>
-      )}
-      <GatedButton variant={over ? "primary" : "secondary"} reason={retryReason} onClick={doRetry} hint={t("shell.commands.retryRun")}>
-        <RotateCw />
-        {t("run.retry")}
-      </GatedButton>
-      {cancelling ? <CancelDialog run={run} onClose={() => setCancelling(false)} /> : null}
-    </>
-  );
-};

@@ -4,15 +4,12 @@ import type { Run } from "#contract/runs.ts";
 import { journalQuery, type RunView } from "../../api/journal.ts";
 import { runQuery } from "../../api/runs.ts";
 import { useCommands } from "../../commands/use-commands.ts";
-import { Drawer } from "../../ui/dialog.tsx";
 import { ErrorState, PageSkeleton, usePageTitle } from "../../ui/page.ts";
-import { useNarrow } from "../../ui/use-narrow.ts";
 import { Questions } from "./questions.tsx";
 import { RunHeader } from "./run-header.tsx";
-import { useRunModel, type RunModel } from "./run-model.ts";
-import { RunResult } from "./run-result.tsx";
+import { useRunModel } from "./run-model.ts";
+import { RunSide } from "./run-side.tsx";
 import { RunViews } from "./run-views.tsx";
-import { StepPanel } from "./step-panel.tsx";
 import { useRunNav, type RunNav } from "./use-run-nav.ts";
 
 export const RunPage = () => {
@@ -30,7 +27,6 @@ export const RunPage = () => {
 
 const Loaded = ({ run, view, nav }: { run: Run; view: RunView; nav: RunNav }) => {
   const model = useRunModel(run, view);
-  const hasNoPanel = useNarrow("noPanel");
   useCommands({
     tabGraph: () => nav.setTab("graph"),
     tabTimeline: () => nav.setTab("timeline"),
@@ -44,29 +40,8 @@ const Loaded = ({ run, view, nav }: { run: Run; view: RunView; nav: RunNav }) =>
       <Questions run={run} labels={model.labels} onOpen={(step) => nav.open(step)} />
       <div className="flex min-h-0 flex-1 flex-col lg:flex-row">
         <RunViews model={model} nav={nav} />
-        {hasNoPanel ? <Narrow model={model} nav={nav} /> : <Side model={model} nav={nav} />}
+        <RunSide model={model} nav={nav} />
       </div>
     </div>
-  );
-};
-
-const Side = ({ model, nav }: { model: RunModel; nav: RunNav }) => (
-  <aside className="w-[25rem] shrink-0 overflow-y-auto border-l border-line xl:w-[28rem]">
-    {nav.step ? <StepPanel model={model} nav={nav} step={nav.step} /> : <RunResult model={model} nav={nav} />}
-  </aside>
-);
-
-const Narrow = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
-  const { t } = useTranslation();
-  const name = nav.step ? (model.labels.get(nav.step.nodeId) ?? nav.step.nodeId) : "";
-  return (
-    <>
-      {nav.tab === "graph" ? <RunResult model={model} nav={nav} /> : null}
-      <Drawer open={nav.step !== undefined} onOpenChange={(open) => (open ? undefined : nav.close())} title={t("run.step.label", { name })}>
-        <div className="min-h-0 flex-1 overflow-y-auto border-t border-line">
-          {nav.step ? <StepPanel model={model} nav={nav} step={nav.step} inDrawer /> : null}
-        </div>
-      </Drawer>
-    </>
   );
 };

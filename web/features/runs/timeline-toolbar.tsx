@@ -5,6 +5,7 @@ import { keysOf } from "../../commands/commands.ts";
 import { Button } from "../../ui/button.tsx";
 import { cn } from "../../ui/cn.ts";
 import { Tooltip } from "../../ui/tooltip.tsx";
+import { SEGMENT_CLASS } from "./timeline-bars.tsx";
 
 type Props = {
   onExpandAll: () => void;
@@ -71,14 +72,6 @@ const Tool = ({
     </Button>
   </Tooltip>
 );
-
-/** How segments are drawn, the same in the legend and in the rows. */
-export const SEGMENT_CLASS = {
-  queued: "h-0.5 rounded-full bg-line-strong",
-  executing: "h-3.5 rounded-[4px]",
-  backoff: "h-1 rounded-full bg-[repeating-linear-gradient(90deg,var(--wait)_0_3px,transparent_3px_6px)]",
-  waiting: "h-3.5 rounded-[4px] border border-wait bg-[repeating-linear-gradient(135deg,var(--wait-soft)_0_4px,transparent_4px_8px)]",
-} as const;
 
 const Legend = () => {
   const { t } = useTranslation();
