@@ -4,7 +4,7 @@ import { LIMITS } from "#contract/limits.ts";
 import { SkillRunner } from "./skill-runner.ts";
 import type { AgentSkill } from "./skills.ts";
 
-export { RetryableError, jsonSchema, skill, type AgentSkill, type SkillContext, type SkillSpec } from "./skills.ts";
+export { RetryableError, jsonSchema, skill, type AgentSkill, type SkillContext } from "./skills.ts";
 
 export type AgentOptions = {
   /** Shown in this process's own messages; the platform knows the agent by its token. */

@@ -1,17 +1,16 @@
 import { a2aExecutor } from "./a2a/a2a-executor.ts";
 import { createA2aConnector } from "./a2a/connection.ts";
 import { noteReachable } from "./agent-status.ts";
-import type { AgentPrincipal } from "./custom/agent-connection.ts";
 import { AgentHub, HUB_TIMES } from "./custom/agent-hub.ts";
 import { customExecutor } from "./custom/custom-executor.ts";
 import { createSchemaCheck } from "./json-schema.ts";
 import { modelExecutor } from "./model-executor.ts";
 import { createModelDirectory } from "./models.ts";
-import type { Agents, AgentsDeps, EnsureAgent } from "./ports.ts";
+import type { Agents, AgentsDeps } from "./ports.ts";
 import { ensureAgent } from "./register.ts";
 import { agentRoutes, shown } from "./routes.ts";
 
-export type { AgentPrincipal, Agents, AgentsDeps, EnsureAgent };
+export type { Agents, AgentsDeps };
 
 export function createAgents(deps: AgentsDeps): Agents {
   const { database, egress, secrets } = deps;

@@ -1,8 +1,8 @@
 import { findAmounts, type Amount } from "./amounts.ts";
 import { checkDates, findDates } from "./dates.ts";
+import type { Issue } from "./issue.ts";
 import { checkTotals } from "./totals.ts";
 
-export type Issue = { kind: string; message: string };
 export type Facts = { amounts: Amount[]; dates: { raw: string; iso: string | null }[]; issues: Issue[] };
 
 /** The amounts and dates of a document, and what is wrong with them. */

@@ -1,4 +1,4 @@
-import type { Issue } from "./check.ts";
+import type { Issue } from "./issue.ts";
 
 /** `iso` is null for a date that no calendar has. */
 export type FoundDate = { raw: string; iso: string | null; index: number };

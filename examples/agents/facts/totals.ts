@@ -1,5 +1,5 @@
 import { currencyOf, formatAmount, inlineAmounts, parseNumber } from "./amounts.ts";
-import type { Issue } from "./check.ts";
+import type { Issue } from "./issue.ts";
 import { readRows, type Row } from "./table.ts";
 
 type Entry = { label: string; value: number; currency: string; isSum: boolean };

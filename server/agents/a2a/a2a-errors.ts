@@ -2,7 +2,7 @@ import { A2AError } from "@a2a-js/sdk/errors";
 import { AppError } from "#server/kernel/errors.ts";
 import { abortError } from "../abort.ts";
 import { appErrorWithin, networkReason } from "../bounded-fetch.ts";
-import type { FetchWatch } from "./connection.ts";
+import type { FetchWatch } from "./fetch-watch.ts";
 
 type Failure = { who: string; signal: AbortSignal; watch: FetchWatch; doing: "connect" | "send" | "follow" };
 

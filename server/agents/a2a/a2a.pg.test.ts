@@ -290,6 +290,16 @@ describe("following a task", () => {
     expect(remote.received).toHaveLength(1);
   });
 
+  test("goes on by asking, where the agent cannot stream", async () => {
+    await register({ streaming: false, binding: "JSONRPC" });
+    const handle = Promise.withResolvers<StepHandle>();
+    const result = run("wait", { saveHandle: async (given) => handle.resolve(given) });
+    const { id } = await handle.promise;
+    await until(() => remote.finish.has(id));
+    remote.finish.get(id)?.();
+    expect(await result).toEqual(completed);
+  });
+
   test("a cancelled step cancels the task", async () => {
     const controller = new AbortController();
     const handle = Promise.withResolvers<StepHandle>();

@@ -7,11 +7,10 @@ import type { Egress, SecretReader } from "#server/kernel/ports.ts";
 import type { AgentOf } from "../agent.ts";
 import { boundedFetch } from "../bounded-fetch.ts";
 import { a2aError } from "./a2a-errors.ts";
+import { watched, type FetchWatch } from "./fetch-watch.ts";
 
 export type A2aDeps = { egress: Egress; secrets: SecretReader };
 export type A2aConnection = { client: Client; card: AgentCard; streams: boolean; watch: FetchWatch };
-/** What the last HTTP exchange of a connection came to; the A2A client only throws sentences about it. */
-export type FetchWatch = { status: number | undefined; failure: unknown };
 
 const CARD_MS = 15_000;
 const CARD_CACHE_MS = 5 * 60_000;
@@ -60,21 +59,6 @@ export function createA2aConnector({ egress, secrets }: A2aDeps) {
   return { open, forget: (agentId: string) => void cards.delete(agentId) };
 }
 export type A2aConnector = ReturnType<typeof createA2aConnector>;
-
-function watched(fetch: typeof globalThis.fetch, watch: FetchWatch): typeof globalThis.fetch {
-  return async (input, init) => {
-    watch.status = undefined;
-    watch.failure = undefined;
-    try {
-      const response = await fetch(input, init);
-      watch.status = response.status;
-      return response;
-    } catch (thrown) {
-      watch.failure = thrown;
-      throw thrown;
-    }
-  };
-}
 
 /** `url` is the card itself when it ends in `.json`, else the address below which `/.well-known/agent-card.json` lies. */
 async function readCard(agent: AgentOf<"a2a">, fetch: typeof globalThis.fetch, signal: AbortSignal): Promise<AgentCard> {

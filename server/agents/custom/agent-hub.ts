@@ -115,14 +115,13 @@ export class AgentHub {
     return known;
   }
 
-  #leave({ id, principal }: AgentConnection, wasOpen: boolean): void {
-    this.#connections.delete(id);
-    this.releasePool(principal.agentId);
+  #leave(connection: AgentConnection, wasOpen: boolean): void {
+    this.#connections.delete(connection.id);
+    this.releasePool(connection.principal.agentId);
     if (!wasOpen) return;
-    const { tenantId, agentId, name } = principal;
-    const { database, live, log } = this.#deps;
-    const done = database
-      .asTenant(tenantId, (tx) => removeConnection(tx, { id, agentId }))
+    const { tenantId, agentId, name } = connection.principal;
+    const { live, log } = this.#deps;
+    const done = this.#erase(connection)
       .then(({ othersOpen }) => {
         return othersOpen ? undefined : live.publish(tenantId, { type: "agent", agentId, status: "offline" });
       })
@@ -138,10 +137,14 @@ export class AgentHub {
       const rows = connections.map(({ id, principal }) => ({ id, tokenId: principal.tokenId }));
       const valid = await this.#deps.database.asTenant(tenantId, (tx) => touchConnections(tx, rows));
       for (const connection of connections) {
-        // It closed while it was being recorded: the record must go again.
-        if (!connection.isOpen) this.#leave(connection, true);
+        // One that closed while it was being recorded has lost its record already: it must go again.
+        if (!connection.isOpen) await this.#erase(connection);
         else if (!valid.has(connection.id)) connection.close(CLOSE_UNAUTHORISED, "the agent's token is no longer valid");
       }
     }
+  }
+
+  #erase({ id, principal: { tenantId, agentId } }: AgentConnection): Promise<{ othersOpen: boolean }> {
+    return this.#deps.database.asTenant(tenantId, (tx) => removeConnection(tx, { id, agentId }));
   }
 }
