@@ -22,9 +22,9 @@ export async function connectHttp(deps: ConnectDeps, { server, launch, options }
   const end = ending();
   client.onclose = () => end.lose(new AppError("mcp_connection_refused", "The connection to the server was closed.", { retryable: true }));
   const close = async (): Promise<number> => {
-    end.asked = true;
+    end.ask();
     await client.close().catch(() => {});
     return 0;
   };
-  return { transport: "http", pid: null, lost: end.lost, ...speak(client, deps.timings), close: once(close) };
+  return { transport: "http", pid: null, ...end.seen, ...speak(client, deps.timings), close: once(close) };
 }

@@ -1,5 +1,6 @@
 import type { AppError } from "#server/kernel/errors.ts";
 import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { Connection } from "./connection.ts";
 import { frameRecorder, type FrameRecorder } from "./frames.ts";
 import { secretName } from "./launch.ts";
 import type { ProcessJournal } from "./process-journal.ts";
@@ -50,11 +51,17 @@ export async function resolveValues(
 export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>
   frameRecorder({ sink: deps.frames, tenantId: server.tenantId, serverName: server.name, connectionId });
 
-/** One end of a conversation: `lose` counts only until it was asked for. */
-export function ending(): { asked: boolean; lost: Promise<AppError>; lose: (error: AppError) => void } {
+/** The end of a conversation: `lose` counts once, and only until the end was asked for. */
+export function ending(): { ask: () => void; lose: (error: AppError) => void; seen: Pick<Connection, "lost" | "lossReason"> } {
   const { promise, resolve } = Promise.withResolvers<AppError>();
-  const end = { asked: false, lost: promise, lose: (error: AppError): void => (end.asked ? undefined : resolve(error)) };
-  return end;
+  let isAsked = false;
+  let reason: AppError | undefined;
+  const lose = (error: AppError): void => {
+    if (isAsked) return;
+    reason ??= error;
+    resolve(reason);
+  };
+  return { ask: () => void (isAsked = true), lose, seen: { lost: promise, lossReason: () => reason } };
 }
 
 /** Runs a task at most once; everybody gets its result. */

@@ -39,12 +39,12 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
   client.onclose = () => end.lose(seen.fatal() ?? lostProcess(exit, seen.tail()));
   if (exit !== undefined) end.lose(lostProcess(exit, seen.tail()));
   const close = async (): Promise<number> => {
-    end.asked = true;
+    end.ask();
     await client.close().catch(() => {});
     return endProcess();
   };
   const isLegacy = client.getProtocolEra() !== "modern";
-  return { transport: "stdio", pid: process.pid, lost: end.lost, isLegacy, ...speak(client, deps.timings), close: once(close) };
+  return { transport: "stdio", pid: process.pid, ...end.seen, isLegacy, ...speak(client, deps.timings), close: once(close) };
 }
 
 /** Resolves the secrets at the last moment, and tells the journal before the process exists. */

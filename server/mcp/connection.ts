@@ -29,6 +29,8 @@ export type Connection = {
   callTool(call: ToolCall): Promise<CallToolResult>;
   /** Resolves when the conversation ends without having been asked to; never rejects. */
   readonly lost: Promise<AppError>;
+  /** What `lost` has resolved with, if it has. */
+  lossReason(): AppError | undefined;
   /** Ends the conversation and the whole process tree. Resolves with how many processes could not be ended. A second call joins the first. */
   close(): Promise<number>;
 };

@@ -1,15 +1,22 @@
-import { z } from "zod";
+import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "#server/kernel/step-executor.ts";
 import type { AllowTool, InvokeTool } from "./invoke-tool.ts";
+import { isRecord } from "./json-value.ts";
 import type { SupervisedServer } from "./supervised-server.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Where a tool that knows about it finds the key that is equal over all attempts of a step. */
 export const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
 
-const Input = z.object({ server: z.string(), tool: z.string(), arguments: z.record(z.string(), z.unknown()).default({}) });
-type Input = z.infer<typeof Input>;
+type Input = { server: string; tool: string; arguments: Record<string, unknown> };
+
+/** By hand rather than by schema: it is on the path of every call, and the definition was validated when it was saved. */
+function readInput(input: Json): Input {
+  const { server, tool, arguments: args = {} } = isRecord(input) ? input : {};
+  if (typeof server === "string" && typeof tool === "string" && isRecord(args)) return { server, tool, arguments: args };
+  throw new AppError("request_invalid", "Expected `server`, `tool` and `arguments` (an object) as the step's input.");
+}
 
 type Deps = { supervisor: Supervisor; allow: AllowTool; invoke: InvokeTool; firstListMs: number };
 
@@ -19,23 +26,25 @@ const LONGEST_MESSAGE = 1_000;
 
 /** The step of a workflow that calls a tool. */
 export function createExecuteTool({ supervisor, allow, invoke, firstListMs }: Deps): StepExecutor {
-  const target = async (request: StepRequest): Promise<{ server: SupervisedServer; input: Input }> => {
-    const input = Input.parse(request.input);
-    const address = { tenantId: request.tenantId, environment: request.environment, name: input.server };
-    const server = supervisor.known(address) ?? (await supervisor.find(address));
-    if (!server) throw new AppError("mcp_server_unknown", `There is no MCP server named ${input.server} in ${request.environment}.`);
-    return { server, input };
+  const find = async ({ tenantId, environment }: StepRequest, name: string): Promise<SupervisedServer> => {
+    const server = await supervisor.find({ tenantId, environment, name });
+    if (server) return server;
+    throw new AppError("mcp_server_unknown", `There is no MCP server named ${name} in ${environment}.`);
   };
+  const known = ({ tenantId, environment }: StepRequest, name: string): SupervisedServer | undefined =>
+    supervisor.known({ tenantId, environment, name });
   return {
     async prepare(request) {
-      const { server, input } = await target(request);
+      const input = readInput(request.input);
+      const server = known(request, input.server) ?? (await find(request, input.server));
       // A server that has never listed its tools has to do so before anything can be said about them.
       if (!server.catalogue.isKnown) await server.whenReady(AbortSignal.timeout(firstListMs));
       const tool = await allow({ server, tool: input.tool, actor: actorOf(request) });
       return { effect: tool.effect, binding: { tool_hash: tool.hash, server_id: server.record.id } };
     },
     async run(call) {
-      const { server, input } = await target(call);
+      const input = readInput(call.input);
+      const server = known(call, input.server) ?? (await find(call, input.server));
       const bound = call.binding;
       if (bound?.["server_id"] !== undefined && bound["server_id"] !== server.record.id) {
         throw new AppError("tool_changed", `${input.server} is another server than the one this step was bound to.`);

@@ -60,11 +60,18 @@ export function connectFailure(thrown: unknown, seen: Circumstances): AppError {
   return new AppError("mcp_handshake_failed", `The handshake failed: ${messageOf(thrown)}`, { cause: thrown });
 }
 
+type CallCircumstances = {
+  transport: "stdio" | "http";
+  repeatable: boolean;
+  /** Why the connection is lost, if it is. */
+  loss?: AppError | undefined;
+};
+
 /**
  * The class of a failed call. `repeatable` says whether a second call could do harm: where the first one's outcome is not
  * known, only a harmless call may be tried again.
  */
-export function callFailure(thrown: unknown, { transport, repeatable }: { transport: "stdio" | "http"; repeatable: boolean }): AppError {
+export function callFailure(thrown: unknown, { transport, repeatable, loss }: CallCircumstances): AppError {
   const known = findCause(thrown, (cause) => cause instanceof AppError);
   if (known instanceof AppError) return known;
   const unknownOutcome = { cause: thrown, retryable: repeatable };
@@ -74,12 +81,16 @@ export function callFailure(thrown: unknown, { transport, repeatable }: { transp
   }
   const byStatus = httpFailure(thrown);
   if (byStatus) return byStatus;
+  if (isClosed(thrown) && loss) return new AppError(loss.code, loss.message, unknownOutcome);
   if (isClosed(thrown)) {
     return transport === "stdio"
       ? new AppError("mcp_exited", "The server's process ended during the call.", unknownOutcome)
       : new AppError("mcp_connection_refused", "The connection to the server broke during the call.", unknownOutcome);
   }
-  return new AppError("mcp_protocol_error", `The server's answer cannot be used: ${messageOf(thrown)}`, { cause: thrown });
+  return new AppError("mcp_protocol_error", `The server's answer cannot be used: ${messageOf(thrown)}`, {
+    cause: thrown,
+    remedy: "Correct or update the server; its answer does not follow the protocol.",
+  });
 }
 
 /** Whether a failed call shows that the connection itself is lost: nobody listens there, or the session is gone. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JSONRPCMessage } from "@modelcontextprotocol/client";
+import type { Json } from "#contract/common.ts";
 import type { Frame, FrameSink, StepRef } from "#server/kernel/ports.ts";
 import { toJson } from "./json-value.ts";
 
@@ -10,7 +11,11 @@ export const inStep = <T>(step: StepRef | undefined, call: () => Promise<T>): Pr
   step === undefined ? call() : callingStep.run(step, call);
 
 /** Records what crosses one connection, both ways. */
-export type FrameRecorder = { sent(message: JSONRPCMessage): void; received(message: JSONRPCMessage): void };
+export type FrameRecorder = {
+  sent(message: JSONRPCMessage): void;
+  /** `content` is the same message, known to be JSON. */
+  received(message: JSONRPCMessage, content: Json): void;
+};
 
 type Options = { sink: FrameSink; tenantId: string; serverName: string; connectionId: string };
 type Direction = Frame["direction"];
@@ -27,14 +32,15 @@ export function frameRecorder({ sink, tenantId, serverName, connectionId }: Opti
   const mayNotify = perSecond(NOTIFICATIONS_PER_SECOND);
   const remote = `mcp:${serverName}`;
 
-  const record = (direction: Direction, message: JSONRPCMessage): void => {
-    const described = describe(message, direction, open);
-    if (described.kind === "notification" && !mayNotify()) return;
-    const [from, to] = direction === "out" ? ["auterity", remote] : [remote, "auterity"];
-    const correlationId = `${connectionId}:${described.correlationId}`;
-    sink.record({ tenantId, protocol: "mcp", direction, from, to, ...described, correlationId, content: toJson(message) });
+  const record = (direction: Direction, message: JSONRPCMessage, content: Json): void => {
+    const { kind, method, correlationId: id, step, latencyMs } = describe(message, direction, open);
+    if (kind === "notification" && !mayNotify()) return;
+    const from = direction === "out" ? "auterity" : remote;
+    const to = direction === "out" ? remote : "auterity";
+    const correlationId = `${connectionId}:${id}`;
+    sink.record({ tenantId, protocol: "mcp", direction, kind, method, from, to, correlationId, step, latencyMs, content });
   };
-  return { sent: (message) => record("out", message), received: (message) => record("in", message) };
+  return { sent: (message) => record("out", message, toJson(message)), received: (message, content) => record("in", message, content) };
 }
 
 type OpenRequests = Record<Direction, Map<string, Open>>;
@@ -52,7 +58,7 @@ function describe(message: JSONRPCMessage, direction: Direction, open: OpenReque
     method: asked?.method ?? "",
     correlationId: key,
     step: asked?.step,
-    latencyMs: asked && Math.round((performance.now() - asked.at) * 1000) / 1000,
+    latencyMs: asked && performance.now() - asked.at,
   };
 }
 

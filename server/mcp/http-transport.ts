@@ -70,12 +70,12 @@ export class HttpTransport implements Transport {
   }
 
   #receive(message: JSONRPCMessage): void {
-    const fits: boolean = isJson(message);
-    if (!fits) {
+    const content: unknown = message;
+    if (!isJson(content)) {
       this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;
     }
-    this.#frames.received(message);
+    this.#frames.received(message, content);
     this.onmessage?.(message);
   }
 }

@@ -48,7 +48,8 @@ export const createInvokeTool =
   async (invocation) => {
     const { server, timeoutMs, signal } = invocation;
     const deadline = performance.now() + timeoutMs;
-    const tool = await allow(invocation);
+    const allowed = allow(invocation);
+    const tool = allowed instanceof Promise ? await allowed : allowed;
     checkArguments(validators, tool, invocation.arguments);
     let connection = server.connection;
     if (connection === undefined) {
@@ -80,7 +81,7 @@ async function callOnce(connection: Connection, call: ToolCall, { server, tool }
   } catch (thrown) {
     if (call.signal?.aborted) throw new AppError("step_cancelled", "The call was cancelled.", { cause: thrown });
     const repeatable = tool.effect === "none" || tool.effect === "idempotent";
-    const failure = callFailure(thrown, { transport: connection.transport, repeatable });
+    const failure = callFailure(thrown, { transport: connection.transport, repeatable, loss: connection.lossReason() });
     if (endsConnection(thrown)) server.reportLost(connection, failure);
     throw failure;
   }

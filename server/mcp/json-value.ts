@@ -20,8 +20,12 @@ export function isJson(value: unknown, depth = MESSAGE_DEPTH): value is Json {
 
 function isContainer(value: object, depth: number): boolean {
   if (depth === 0) return false;
-  if (Array.isArray(value)) return value.every((item) => isJson(item, depth - 1));
-  return Object.values(value).every((item) => isJson(item, depth - 1));
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isJson(item, depth - 1)) return false;
+    return true;
+  }
+  for (const item of Object.values(value)) if (!isJson(item, depth - 1)) return false;
+  return true;
 }
 
 /** The value as JSON would carry it (members without a value left out), or null when it cannot be carried. */

@@ -1,4 +1,3 @@
-import { toAppError } from "#server/kernel/errors.ts";
 import { compareCatalogue, type CatalogueChange, type PinnedTool } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import { callFailure } from "./failures.ts";
@@ -112,6 +111,6 @@ async function list(connection: Connection, signal: AbortSignal): Promise<unknow
   try {
     return await connection.listTools(signal);
   } catch (thrown) {
-    throw toAppError(callFailure(thrown, { transport: connection.transport, repeatable: true }));
+    throw callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
   }
 }

@@ -1,14 +1,14 @@
 import {
   SdkError,
   SdkErrorCode,
-  parseJSONRPCMessage,
+  deserializeMessage,
   serializeMessage,
   type JSONRPCMessage,
   type Transport,
 } from "@modelcontextprotocol/client";
 import { AppError } from "#server/kernel/errors.ts";
 import type { FrameRecorder } from "./frames.ts";
-import { MESSAGE_DEPTH, isJson } from "./json-value.ts";
+import { isJson } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
 import type { ServerProcess } from "./server-process.ts";
 
@@ -81,7 +81,9 @@ export class StdioTransport implements Transport {
     if (line.trim() === "") return;
     const message = parseMessage(line);
     if (message === undefined) return this.#options.onGarbage(line);
-    this.#options.frames.received(message);
+    const content: unknown = message;
+    if (!isJson(content)) return this.#options.onGarbage("a message that is nested too deep");
+    this.#options.frames.received(message, content);
     try {
       this.onmessage?.(message);
     } catch (error) {
@@ -98,8 +100,7 @@ export class StdioTransport implements Transport {
 
 function parseMessage(line: string): JSONRPCMessage | undefined {
   try {
-    const value: unknown = JSON.parse(line);
-    return isJson(value, MESSAGE_DEPTH) ? parseJSONRPCMessage(value) : undefined;
+    return deserializeMessage(line);
   } catch {
     return undefined;
   }

@@ -33,6 +33,7 @@ export class SupervisedServer {
   #failures = 0;
   #failedChecks = 0;
   #upSince = 0;
+  #isListStale = false;
   #isClosed = false;
   #waiting = new Set<() => void>();
 
@@ -105,15 +106,18 @@ export class SupervisedServer {
   /** Lists the tools again. Two requests at the same time become one. */
   async refresh(): Promise<void> {
     const connection = this.#connection;
+    // While a server is being taken over, its list may be older than the change it announces.
+    this.#isListStale = connection === undefined;
     if (connection === undefined) return;
+    const { signal } = this.#attempt;
     try {
-      const isFlapping = await this.catalogue.take(this.#record, connection, this.#attempt.signal);
+      const isFlapping = await this.catalogue.take(this.#record, connection, signal);
       if (connection !== this.#connection) return;
       this.#failedChecks = 0;
       if (isFlapping) return this.#later(() => this.#quarantine());
       if (this.#record.state === "DEGRADED") await this.#move("READY", { lastError: null });
     } catch (thrown) {
-      if (connection === this.#connection) await this.#onFailedCheck(connection, toAppError(thrown));
+      if (connection === this.#connection && !signal.aborted) await this.#onFailedCheck(connection, toAppError(thrown));
     }
   }
 
@@ -127,16 +131,21 @@ export class SupervisedServer {
     background(this.#ports.log, `supervision of MCP server ${this.#record.name}`, () => this.#inTurn(task));
   }
 
+  #refreshLater(): void {
+    background(this.#ports.log, `check of MCP server ${this.#record.name}`, () => this.refresh());
+  }
+
   async #bringUp(): Promise<void> {
     if (this.#connection !== undefined || this.#isClosed || this.#record.desired !== "running") return;
     clearTimeout(this.#retry);
     const attempt = new AbortController();
     this.#attempt = attempt;
+    this.#isListStale = false;
     await this.#move("STARTING", {});
     try {
       const approved = await this.#ports.checkLaunch(this.#record);
       this.#record = { ...this.#record, ...approved.hashes };
-      const onToolsChanged = (): void => void this.refresh();
+      const onToolsChanged = (): void => this.#refreshLater();
       const connection = await this.#ports.connect(this.#record, { signal: attempt.signal, onToolsChanged, file: approved.file });
       await this.#takeOver(connection, attempt.signal);
     } catch (thrown) {
@@ -158,9 +167,10 @@ export class SupervisedServer {
     this.#upSince = performance.now();
     this.#failedChecks = 0;
     void connection.lost.then((error) => this.reportLost(connection, error));
-    this.#check = setInterval(() => void this.refresh(), this.#ports.timings.checkEveryMs).unref();
+    this.#check = setInterval(() => this.#refreshLater(), this.#ports.timings.checkEveryMs).unref();
     const { pid, protocolVersion, serverVersion } = connection;
     await this.#move("READY", { pid, protocolVersion, serverVersion, startedAt: this.#ports.now(), lastError: null });
+    if (this.#isListStale) this.#refreshLater();
   }
 
   async #bringDown(to: "STOPPED" | "QUARANTINED"): Promise<void> {

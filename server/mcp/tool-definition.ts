@@ -9,7 +9,7 @@ import { scanDefinition } from "./scan.ts";
 export const MOST_TOOLS = 1_000;
 const LONGEST_DEFINITION = 256 * 1024;
 /** The names that the specification recommends. Others could imitate a name or break out of where names are shown. */
-const TOOL_NAME = /^[A-Za-z0-9_./:-]{1,128}$/;
+const TOOL_NAME = /^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./:-]{0,127}$/;
 
 const Members = z.record(z.string(), Json);
 

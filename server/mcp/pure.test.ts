@@ -1,0 +1,174 @@
+import { describe, expect, test } from "vitest";
+import { SERVER_STATES } from "#contract/mcp.ts";
+import { canonicalJson } from "./canonical.ts";
+import { readServersFile } from "./import-file.ts";
+import { isJson, toJson } from "./json-value.ts";
+import { launchHash, maskLaunch, secretName } from "./launch.ts";
+import { lineSplitter } from "./line-splitter.ts";
+import { canMove, isUp } from "./state.ts";
+import { compileSchema, createValidators } from "./validators.ts";
+
+const launch = { transport: "stdio", command: "node", args: ["a.js"], env: { TOKEN: "secret:token" }, cwd: "/srv" } as const;
+const stdio = (change: Partial<{ command: string; args: string[]; env: Record<string, string>; cwd: string }> = {}) => ({
+  ...launch,
+  args: ["a.js"],
+  ...change,
+});
+
+describe("the hash of a launch", () => {
+  const before = launchHash(stdio(), "sum");
+  test.each([
+    ["command", launchHash(stdio({ command: "node2" }), "sum")],
+    ["an argument", launchHash(stdio({ args: ["a.js", "--eval"] }), "sum")],
+    ["where one argument ends", launchHash(stdio({ command: "node a.js", args: [] }), "sum")],
+    ["the name of a variable", launchHash(stdio({ env: { NODE_OPTIONS: "secret:token" } }), "sum")],
+    ["the value of a variable", launchHash(stdio({ env: { TOKEN: "secret:other" } }), "sum")],
+    ["the folder", launchHash(stdio({ cwd: "/" }), "sum")],
+    ["the bytes of the executable", launchHash(stdio(), "other sum")],
+    ["nothing installed", launchHash(stdio(), null)],
+  ])("changes with %s", (_what, hash) => {
+    expect(hash).not.toBe(before);
+  });
+  test("of HTTP is about the address and the headers", () => {
+    const http = { transport: "http", url: "https://example.com/mcp", headers: { authorization: "secret:token" } } as const;
+    expect(launchHash(http, null)).not.toBe(launchHash({ ...http, url: "https://example.org/mcp" }, null));
+    expect(launchHash(http, null)).not.toBe(launchHash({ ...http, headers: {} }, null));
+  });
+});
+
+test("secrets are named whole; credentials in plain are masked", () => {
+  expect(secretName("secret:api_key")).toBe("api_key");
+  expect(secretName("secret:not a name")).toBeUndefined();
+  expect(secretName("Bearer secret:x")).toBeUndefined();
+  expect(maskLaunch(stdio({ env: { API_KEY: "sk-1", TOKEN: "secret:t", MODE: "fast" } }))).toMatchObject({
+    env: { API_KEY: "********", TOKEN: "secret:t", MODE: "fast" },
+  });
+  const masked = maskLaunch({ transport: "http", url: "https://example.com", headers: { Authorization: "Bearer x", Accept: "y" } });
+  expect(masked).toMatchObject({ headers: { Authorization: "********", Accept: "y" } });
+});
+
+describe("states", () => {
+  test("every state but its own end leads somewhere, and nothing skips the stop", () => {
+    for (const from of SERVER_STATES) expect(SERVER_STATES.filter((to) => canMove(from, to))).not.toEqual([]);
+    expect(canMove("READY", "STOPPED")).toBe(false);
+    expect(canMove("READY", "QUARANTINED")).toBe(false);
+    expect(canMove("QUARANTINED", "READY")).toBe(false);
+  });
+  test("calls go through while READY and DEGRADED", () => {
+    expect(SERVER_STATES.filter(isUp)).toEqual(["READY", "DEGRADED"]);
+  });
+});
+
+describe("JSON values", () => {
+  const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+  test("are bounded in depth", () => {
+    expect(isJson(nested(128))).toBe(true);
+    expect(isJson(nested(129))).toBe(false);
+    expect(toJson(JSON.parse("[".repeat(5_000) + "]".repeat(5_000)))).toBeNull();
+  });
+  test("lose what JSON cannot say", () => {
+    expect(toJson({ a: undefined, b: [1, Number.NaN] })).toEqual({ b: [1, null] });
+    expect(toJson(undefined)).toBeNull();
+    expect(toJson(() => 1)).toBeNull();
+  });
+  test("without a canonical form are refused", () => {
+    expect(canonicalJson({ b: 1, a: "é" })).toBe('{"a":"é","b":1}');
+    expect(canonicalJson("\uD800")).toBeUndefined();
+  });
+});
+
+describe("lines", () => {
+  const split = (chunks: string[], maxBytes = 10): { lines: string[]; overflows: number } => {
+    const seen = { lines: [] as string[], overflows: 0 };
+    const push = lineSplitter({ maxBytes, onLine: (line) => seen.lines.push(line), onOverflow: () => (seen.overflows += 1) });
+    for (const chunk of chunks) push(Buffer.from(chunk));
+    return seen;
+  };
+  test("are put together over chunks and cut within them", () => {
+    expect(split(["ab", "c\nd\r\n\ne", "f\n", "rest"])).toEqual({ lines: ["abc", "d", "", "ef"], overflows: 0 });
+  });
+  test("that are too long are left out, once, and the next one is whole", () => {
+    expect(split(["12345678", "9012345", "more\nok\n"])).toEqual({ lines: ["ok"], overflows: 1 });
+  });
+});
+
+describe("arguments against a tool's schema", () => {
+  const issues = (inputSchema: object, args: unknown) =>
+    createValidators().issues({ name: "t", hash: "h", inputSchema: () => inputSchema }, args);
+
+  test("all that is wrong is named with its place", () => {
+    const schema = {
+      type: "object",
+      properties: { a: { type: "object", properties: { b: { type: "number" } } } },
+      required: ["c"],
+      additionalProperties: false,
+    };
+    expect(issues(schema, { a: { b: "x" }, d: 1 }).map(({ path, code }) => [path, code])).toEqual([
+      ["arguments.c", "required"],
+      ["arguments.d", "additionalProperties"],
+      ["arguments.a.b", "type"],
+    ]);
+  });
+  test("what an object inherits does not count as given", () => {
+    expect(issues({ type: "object", required: ["toString"] }, {})).toHaveLength(1);
+  });
+  test("draft 7 and 2020-12 are both understood", () => {
+    const draft7 = {
+      $schema: "http://json-schema.org/draft-07/schema#",
+      type: "object",
+      properties: { a: { type: "array", items: [{ type: "number" }] } },
+    };
+    expect(issues(draft7, { a: ["x"] })).toHaveLength(1);
+    const draft2020 = { $schema: "https://json-schema.org/draft/2020-12/schema", properties: { a: { prefixItems: [{ type: "number" }] } } };
+    expect(issues(draft2020, { a: ["x"] })).toHaveLength(1);
+    expect(issues({ properties: { a: { format: "date" } } }, { a: "yesterday" })).toHaveLength(1);
+  });
+  test("a pattern that backtracks does not stop the process; one that cannot be expressed is left to the server", () => {
+    expect(issues({ properties: { a: { pattern: "^(a+)+$" } } }, { a: `${"a".repeat(50_000)}!` })).toHaveLength(1);
+    expect(issues({ properties: { a: { pattern: "(?=x)y" } } }, { a: "z" })).toEqual([]);
+  });
+  test("a schema that refers elsewhere is refused, not fetched", () => {
+    expect(() => issues({ $ref: "http://127.0.0.1:1/x" }, {})).toThrow(expect.objectContaining({ code: "mcp_protocol_error" }));
+    expect(() => compileSchema({ $ref: "file:///etc/passwd" }, false)).toThrow("can't resolve reference");
+  });
+  test("two servers may use the same $id", () => {
+    const validators = createValidators();
+    const check = (hash: string, type: string) =>
+      validators.issues({ name: "t", hash, inputSchema: () => ({ $id: "https://x/s", properties: { a: { type } } }) }, { a: 1 });
+    expect([check("1", "number"), check("2", "string").length]).toEqual([[], 1]);
+  });
+});
+
+describe("an mcpServers document", () => {
+  test("becomes registrations, with names made fit for definitions", () => {
+    const read = readServersFile({
+      mcpServers: { files: { command: "npx", args: ["-y", "x"] }, "My GitHub!": { url: "https://example.com/mcp", type: "http" } },
+    });
+    expect(read).toMatchObject([
+      { name: "files", environment: "production", start: true, launch: { transport: "stdio", command: "npx", args: ["-y", "x"], env: {} } },
+      { name: "my-github", launch: { transport: "http", url: "https://example.com/mcp" } },
+    ]);
+  });
+  test("names every entry that is wrong", () => {
+    const file = {
+      mcpServers: {
+        a: {},
+        b: { command: "x", url: "https://example.com" },
+        c: { url: "ftp://example.com" },
+        "!": { command: "x" },
+        D: { command: "x" },
+        d: { command: "x" },
+      },
+    };
+    expect(() => readServersFile(file)).toThrow(expect.objectContaining({ code: "request_invalid" }));
+    try {
+      readServersFile(file);
+    } catch (error) {
+      const paths =
+        error instanceof Error && "issues" in error && Array.isArray(error.issues)
+          ? error.issues.map((issue: { path: string }) => issue.path.split(".").slice(0, 2).join("."))
+          : [];
+      expect(paths).toEqual(expect.arrayContaining(["mcpServers.a", "mcpServers.b", "mcpServers.c", "mcpServers.!", "mcpServers"]));
+    }
+  });
+});

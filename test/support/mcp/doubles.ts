@@ -1,0 +1,52 @@
+import { AppError } from "#server/kernel/errors.ts";
+import type { Audit, AuditRecord, Egress, Frame, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { LiveEvent } from "#contract/system.ts";
+
+/** In-memory ports around the MCP slice, and what they were given. */
+export type McpDoubles = {
+  audit: Audit;
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  live: LiveBus;
+  redactor: Redactor;
+  audited: AuditRecord[];
+  allowedUrls: string[];
+  recorded: Frame[];
+  published: LiveEvent[];
+};
+
+/** Secrets by name. Their values are what the redactor knows. */
+export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpDoubles {
+  const audited: AuditRecord[] = [];
+  const allowedUrls: string[] = [];
+  const recorded: Frame[] = [];
+  const published: LiveEvent[] = [];
+  const text = (value: string): string => Object.values(secrets).reduce((out, secret) => out.replaceAll(secret, "[redacted]"), value);
+  return {
+    audited,
+    allowedUrls,
+    recorded,
+    published,
+    audit: { record: async (_tx, entry) => void audited.push(entry) },
+    egress: {
+      allow: async (_tx, { url }) => void allowedUrls.push(url),
+      fetchFor: () => async (input, init) => {
+        const url = input instanceof Request ? input.url : String(input);
+        if (!allowedUrls.some((allowed) => new URL(allowed).origin === new URL(url).origin))
+          throw new AppError("egress_denied", `${url} is not allowed.`);
+        return fetch(input, init);
+      },
+    },
+    secrets: {
+      read: async ({ name }) => {
+        const value = secrets[name];
+        if (value === undefined) throw new AppError("secret_missing", `There is no secret ${name}.`);
+        return value;
+      },
+    },
+    frames: { record: (frame) => void recorded.push(frame) },
+    live: { publish: (_tenantId, event) => void published.push(event), subscribe: () => () => {} },
+    redactor: { text, json: (value) => JSON.parse(text(JSON.stringify(value))) },
+  };
+}
