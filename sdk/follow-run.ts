@@ -15,28 +15,29 @@ const LONGEST_PAUSE_MS = 5_000;
 
 /** A run's events in order, each once, over as many connections as it takes. Ends with the run's last event or when aborted. */
 export async function* followRun({ open, after = 0, signal }: Options): AsyncGenerator<JournalEvent> {
-  let seen = after;
+  let last: Pick<JournalEvent, "seq" | "kind"> = { seq: after, kind: "run_created" };
   let pauseMs = FIRST_PAUSE_MS;
-  while (!signal?.aborted) {
+  while (!signal?.aborted && !FINAL.has(last.kind)) {
     try {
-      for await (const event of eventsOf(await open(seen))) {
-        if (event.seq <= seen) continue;
-        seen = event.seq;
+      for await (const event of eventsOf(await open(last.seq), last.seq)) {
+        last = event;
         pauseMs = FIRST_PAUSE_MS;
         yield event;
-        if (FINAL.has(event.kind)) return;
       }
     } catch (error) {
-      if (signal?.aborted) return;
-      // The server's word is final, unless it says that it is only starting or stopping.
-      if (error instanceof ApiError && error.status !== 503) throw error;
+      if (isFinalWord(error, signal)) throw error;
     }
+    if (FINAL.has(last.kind)) return;
     await pause(pauseMs, signal);
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
   }
 }
 
-async function* eventsOf(response: Response): AsyncGenerator<JournalEvent> {
+/** A connection that breaks is opened again; what the server refuses stays refused, unless it is only starting or stopping. */
+const isFinalWord = (error: unknown, signal: AbortSignal | undefined): boolean =>
+  !signal?.aborted && error instanceof ApiError && error.status !== 503;
+
+async function* eventsOf(response: Response, after: number): AsyncGenerator<JournalEvent> {
   if (!response.body) return;
   const arrived: JournalEvent[] = [];
   const parser = createParser({ onEvent: ({ data }) => void arrived.push(JournalEvent.parse(JSON.parse(data))) });
@@ -45,7 +46,7 @@ async function* eventsOf(response: Response): AsyncGenerator<JournalEvent> {
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       parser.feed(decoder.decode(part.value, { stream: true }));
-      yield* arrived.splice(0);
+      yield* arrived.splice(0).filter((event) => event.seq > after);
     }
   } finally {
     await reader.cancel().catch(() => undefined);

@@ -18,7 +18,7 @@ const SIGNALS: readonly [string, number, RegExp][] = [
   ["legal steps are mentioned", 15, /\b(?:lawyer|solicitor|attorney|legal action|court|consumer protection)\b/i],
   ["asks for an answer at once", 10, /\b(?:urgent\w*|immediate\w*|at once|as soon as possible|asap|today|tomorrow)\b/i],
   ["money back is asked for", 8, /\b(?:refund|reimburse\w*|compensation|chargeback)\b/i],
-  ["not for the first time", 8, /\b(?:again|third time|second time|repeated\w*|still not|came back)\b/i],
+  ["not for the first time", 8, /\b(?:again|third time|second time|repeatedly|still not|came back)\b/i],
   ["a payment is late", 8, /\b(?:overdue|reminder|unpaid|late payment)\b/i],
 ];
 const ISSUE_SCORE = 6;
