@@ -4,6 +4,7 @@ import { ROUTES } from "#contract/routes.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import { buildApp } from "./app.ts";
+import { endableConnections } from "./connections.ts";
 import type { HttpDeps, HttpLimits } from "./ports.ts";
 
 export { openApiDocument } from "./openapi.ts";
@@ -12,7 +13,7 @@ export type { AgentSocket, HttpLimits } from "./ports.ts";
 export type Http = {
   /** Port 0 asks for a free one. Throws `port_in_use`. */
   listen(at: { host: string; port: number }): Promise<{ address: string }>;
-  /** Ends event streams and sockets, answers what is under way, then resolves. */
+  /** Ends event streams and sockets, answers what is under way and ends within seconds, then resolves. */
   close(): Promise<void>;
   inject: FastifyInstance["inject"];
 };
@@ -26,12 +27,21 @@ const DEFAULT_LIMITS: HttpLimits = {
   requestMs: 60_000,
   heartbeatMs: 15_000,
   recheckMs: 2_000,
+  closeMs: 5_000,
 };
 
 /** The HTTP server. Fails, naming them, while a route of the contract has no handler or more than one. */
 export async function createHttp<Agent>(deps: HttpDeps<Agent>): Promise<Http> {
   assertComplete(deps.routes);
-  const app = await buildApp(deps, { ...DEFAULT_LIMITS, ...deps.limits });
+  const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const app = await buildApp(deps, limits);
+  const endConnections = endableConnections(app.server);
+  const close = async (): Promise<void> => {
+    const closed = app.close();
+    const end = endConnections(limits.closeMs);
+    await closed;
+    clearTimeout(end);
+  };
   let closing: Promise<void> | undefined;
   return {
     listen: async ({ host, port }) => {
@@ -42,7 +52,7 @@ export async function createHttp<Agent>(deps: HttpDeps<Agent>): Promise<Http> {
         throw new AppError("port_in_use", `Something else listens on ${host}:${port}.`, { cause });
       }
     },
-    close: () => (closing ??= app.close()),
+    close: () => (closing ??= close()),
     inject: app.inject.bind(app),
   };
 }

@@ -41,6 +41,8 @@ export type HttpLimits = {
   heartbeatMs: number;
   /** How often an open stream asks whether its caller may still read. */
   recheckMs: number;
+  /** How long answers that are under way may take once the server closes. */
+  closeMs: number;
 };
 
 export type HttpDeps<Agent> = {

@@ -81,6 +81,23 @@ describe("connections", () => {
     sent.destroy();
   });
 
+  test("a close waits neither for a connection that never sent anything nor for a request that never ends", async () => {
+    const { http, port, url } = await serve({ limits: { closeMs: 100 } });
+    const silent = connect(port, "127.0.0.1");
+    const slow = connect(port, "127.0.0.1");
+    slow.write("POST /api/v1/workflows HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer owner\r\ncontent-length: 9\r\n\r\n{");
+    const ended = [silent, slow].map((socket) =>
+      once(
+        socket.on("error", () => {}),
+        "close",
+      ),
+    );
+    await Promise.all([silent, slow].map((socket) => once(socket, "connect")));
+    await fetch(`${url}/healthz`);
+    await http.close();
+    await Promise.all(ended);
+  });
+
   test("a port in use is named", async () => {
     const { port } = await serve();
     const second = await testHttp();
