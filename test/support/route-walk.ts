@@ -85,6 +85,7 @@ const Schema = z.looseObject({
   minimum: z.number().optional(),
   minItems: z.number().optional(),
   format: z.string().optional(),
+  pattern: z.string().optional(),
   $ref: z.string().optional(),
 });
 
@@ -108,6 +109,13 @@ function sample(value: unknown): z.core.util.JSONType {
     case "boolean":
       return false;
     default:
-      return schema.format === "uri" ? "http://127.0.0.1:9/" : "a".repeat(Math.max(1, schema.minLength ?? 1));
+      return schema.format === "uri" ? "http://127.0.0.1:9/" : sampleText(schema.pattern, schema.minLength ?? 1);
   }
+}
+
+/** Patterns of the contract are names or hashes: some number of `a` fits each of them. */
+function sampleText(pattern: string | undefined, minLength: number): string {
+  const expected = new RegExp(pattern ?? "");
+  const fitting = [1, 16, 64].map((length) => "a".repeat(Math.max(length, minLength))).find((text) => expected.test(text));
+  return fitting ?? "a".repeat(minLength);
 }
