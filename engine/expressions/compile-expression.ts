@@ -1,5 +1,6 @@
 import { ExpressionFailure } from "./errors.ts";
-import { parseExpression } from "./parse.ts";
+import { parseExpression, type Parsed } from "./parse.ts";
+import { NativeFailure } from "./plain-natives.ts";
 import { plainEvaluator } from "./plain.ts";
 import { referencesOf, type RootReference } from "./references.ts";
 import { sandboxed } from "./sandbox.ts";
@@ -12,7 +13,7 @@ export function compileExpression(source: string): CompiledExpression {
   try {
     const parsed = parseExpression(source);
     const references = referencesOf(parsed.ast, source);
-    return { compute: plainEvaluator(parsed.ast) ?? sandboxed(parsed, references), references };
+    return { compute: plainCompute(parsed, references) ?? sandboxed(parsed, references), references };
   } catch (failure) {
     if (!(failure instanceof ExpressionFailure)) throw failure;
     const refuse = () => {
@@ -20,4 +21,20 @@ export function compileExpression(source: string): CompiledExpression {
     };
     return { compute: refuse, references: [], failure };
   }
+}
+
+/** Keeps nothing of JSONata: the few evaluations that need it after all parse the expression again. */
+function plainCompute({ ast, source }: Parsed, references: readonly RootReference[]): Compute | undefined {
+  const evaluate = plainEvaluator(ast);
+  return (
+    evaluate &&
+    ((roots) => {
+      try {
+        return evaluate(roots);
+      } catch (error) {
+        if (!(error instanceof NativeFailure)) throw error;
+        return sandboxed(parseExpression(source), references)(roots);
+      }
+    })
+  );
 }

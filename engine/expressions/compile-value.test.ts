@@ -31,9 +31,10 @@ describe("compileValue", () => {
 
   test("is synchronous where closures do, asynchronous where JSONata must", async () => {
     expect(evaluate("=input.list[0] + 1")).toBe(2);
-    const value = evaluate(["=input.a", "=$sum(input.list)", "=input.text", "{{ $uppercase(input.text) }}"]);
+    expect(evaluate("=$uppercase(input.text) & $count(input.list)")).toBe("HI2");
+    const value = evaluate(["=input.a", "=$sum($map(input.list, $abs))", "=input.text", "{{ $split(input.text, '')[0] }}"]);
     expect(value).toBeInstanceOf(Promise);
-    expect(await value).toEqual([1, 3, "hi", "HI"]);
+    expect(await value).toEqual([1, 3, "hi", "h"]);
   });
 
   test("never evaluates results again", () => {

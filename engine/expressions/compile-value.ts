@@ -83,7 +83,10 @@ class Compilation {
   #expression({ source, offset }: { source: string; offset: number }, place: ExpressionPlace): Compute {
     const { compute, references, failure } = compileExpression(source);
     if (failure) this.#note(place, failure, offset);
-    for (const reference of references) this.references.push({ ...reference, field: place.field, position: reference.position + offset });
+    for (const { root, name, position } of references) {
+      const at = { root, field: place.field, position: position + offset };
+      this.references.push(name === undefined ? at : { ...at, name });
+    }
     return located(compute, place, offset);
   }
 

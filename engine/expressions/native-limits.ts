@@ -5,7 +5,7 @@ import type { Evaluation } from "./evaluation.ts";
 
 /**
  * Arguments that make JSONata's own functions build huge values, or loop for ever, before anything could stop them. Lengths of
- * all text arguments and the finiteness of numbers are checked for every function already.
+ * text arguments are checked for every function already.
  */
 type Check = (args: readonly unknown[], evaluation: Evaluation) => void;
 
@@ -31,8 +31,9 @@ function checkZip(args: readonly unknown[]): void {
   if (Math.min(...args.map(lengthOf)) * args.length > MAX_SEQUENCE) throw tooLarge(`Expected at most ${MAX_SEQUENCE} members.`);
 }
 
-/** A picture can ask for any width (`[Y,1000000]`). */
+/** A picture can ask for any width (`[Y,1000000]`), and an infinite number is scaled down for ever. */
 function checkPicture(args: readonly unknown[]): void {
+  if (typeof args[0] === "number" && !Number.isFinite(args[0])) throw refused(`Number out of range: ${args[0]}`);
   for (const picture of args.slice(1)) {
     if (typeof picture !== "string") continue;
     if (picture.length > MAX_PICTURE) throw refused(`Expected a picture of at most ${MAX_PICTURE} characters.`);

@@ -1,8 +1,11 @@
 import jsonata from "jsonata";
-import { ExpressionFailure } from "./errors.ts";
-import { checkTime, evaluationOf } from "./evaluation.ts";
+import { LIMITS } from "#contract/limits.ts";
+import { tooLarge } from "./errors.ts";
+import { Evaluation, checkTime, evaluationOf } from "./evaluation.ts";
 import { NATIVE_CHECKS } from "./native-limits.ts";
 import { nativeReplacements, type Native } from "./native-replacements.ts";
+import { MAX_SEQUENCE } from "./plain-values.ts";
+import type { Roots } from "./roots.ts";
 
 /** Every function of JSONata but `$eval`. */
 const NAMES =
@@ -25,27 +28,58 @@ export function assign(expression: jsonata.Expression, name: string | symbol, va
   if (typeof bind === "function") Reflect.apply(bind, expression, [name, value]);
 }
 
-let guardedDefinitions: ReadonlyMap<string, Definition> | undefined;
-
-/** Replaces JSONata's functions, as far as the expression uses them, by ones that mind their limits. */
-export function guardNatives(expression: jsonata.Expression, used: Iterable<string>): void {
-  guardedDefinitions ??= guardAll();
-  for (const name of used) {
-    const definition = guardedDefinitions.get(name);
-    if (definition) assign(expression, name, definition);
-  }
-}
-
-function guardAll(): ReadonlyMap<string, Definition> {
+/** JSONata's own, by name. */
+const definitionOf = lazily(() => {
   const environment = rootEnvironment();
-  const definitionOf = (name: string): Definition => {
+  return (name: string): Definition => {
     const definition: unknown = environment.lookup(name);
     if (!isDefinition(definition)) throw new Error(`JSONata has no function $${name}.`);
     return definition;
   };
-  const replacements = nativeReplacements((name) => definitionOf(name).implementation);
-  return new Map([...NATIVE_NAMES].map((name) => [name, guarded(name, definitionOf(name), replacements.get(name))]));
+});
+
+const guardedDefinitions = lazily(() => {
+  const original = definitionOf();
+  const replacements = nativeReplacements((name) => original(name).implementation);
+  return new Map([...NATIVE_NAMES].map((name) => [name, guarded(name, original(name), replacements.get(name))]));
+});
+
+/** JSONata is asked for its functions once, when the first expression needs one. */
+function lazily<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
+
+/** Replaces JSONata's functions, as far as the expression uses them, by ones that mind their limits. */
+export function guardNatives(expression: jsonata.Expression, used: Iterable<string>): void {
+  for (const name of used) {
+    const definition = guardedDefinitions().get(name);
+    if (definition) assign(expression, name, definition);
+  }
+}
+
+/** A function of JSONata that needs no environment, to be called directly. Throws whatever JSONata throws. */
+export function directNative(name: string): (args: readonly unknown[], context: unknown) => unknown {
+  const { implementation, signature } = definitionOf()(name);
+  const validate: unknown = typeof signature === "object" && signature !== null ? Reflect.get(signature, "validate") : undefined;
+  if (typeof validate !== "function") throw new Error(`JSONata does not check the arguments of $${name}.`);
+  const check = NATIVE_CHECKS.get(name);
+  return (args, context) => {
+    for (const arg of args) checkArgument(arg);
+    const valid: unknown = Reflect.apply(validate, signature, [args, context]);
+    if (!Array.isArray(valid)) throw new Error(`JSONata did not accept the arguments of $${name}.`);
+    check?.(valid, new Evaluation(NO_ROOTS, name));
+    return Reflect.apply(implementation, FOCUS, valid);
+  };
+}
+
+/** What the direct functions find in their `this`. */
+const FOCUS = {
+  options: { sequence: MAX_SEQUENCE },
+  createSequence: (...members: unknown[]) => Object.assign([...members], { sequence: true }),
+};
+
+const NO_ROOTS: Roots = { input: null, step: () => undefined, run: { id: "", workflowId: "", version: 0 }, now: 0, seed: "" };
 
 /** JSONata calls this hook, before anything asynchronous, with the environment in which it looks its functions up. */
 function rootEnvironment(): jsonata.Environment {
@@ -80,7 +114,8 @@ function guarded(name: string, definition: Definition, replacement: Native | und
 }
 
 function checkArgument(arg: unknown): void {
-  if (typeof arg === "number" && !Number.isFinite(arg)) throw new ExpressionFailure("expression_failed", `Number out of range: ${arg}`);
+  if (typeof arg === "string" && arg.length > LIMITS.expressionResultBytes)
+    throw tooLarge(`Expected texts of at most ${LIMITS.expressionResultBytes} characters.`);
 }
 
 /** A regular expression comes as a function whose results lead to the next match; each match asks for the time. */

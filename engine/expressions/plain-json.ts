@@ -1,6 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { ExpressionFailure, tooLarge } from "./errors.ts";
+import { isList, type Value } from "./plain-values.ts";
 
 export type JsonObject = { [key: string]: Json };
 
@@ -91,22 +92,21 @@ export const isFunctionObject = (value: object) => "_jsonata_function" in value 
  * Whether a value is plain JSON already, and small and flat enough without counting exactly. False means: ask `plainJson`.
  * Much cheaper than copying, and almost always true.
  */
-export function isPlain(value: unknown): value is Json {
+export function isPlain(value: Value): value is Json {
   return plainBytes(value, LIMITS.jsonDepth) <= LIMITS.expressionResultBytes;
 }
 
 /** An upper bound of what `PlainCopy` would count; infinite for what is not plain. */
-function plainBytes(value: unknown, depthLeft: number): number {
+function plainBytes(value: Value, depthLeft: number): number {
   if (typeof value === "string") return value.length * 3 + 2;
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0) ? 8 : Infinity;
   if (value === null || typeof value === "boolean") return 4;
-  if (typeof value !== "object" || depthLeft === 0) return Infinity;
+  if (value === undefined || depthLeft === 0) return Infinity;
   let bytes = 2;
-  if (Array.isArray(value)) {
-    const items: readonly unknown[] = value;
-    for (const item of items) bytes += 1 + plainBytes(item, depthLeft - 1);
+  if (isList(value)) {
+    for (const item of value) bytes += 1 + plainBytes(item, depthLeft - 1);
     return bytes;
   }
-  for (const [key, member] of Object.entries(value)) bytes += key.length * 3 + 4 + plainBytes(member, depthLeft - 1);
+  for (const key of Object.keys(value)) bytes += key.length * 3 + 4 + plainBytes(value[key], depthLeft - 1);
   return bytes;
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import jsonata from "jsonata";
 import { describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
+import { compileExpression } from "./compile-expression.ts";
 import { parseExpression } from "./parse.ts";
 import { plainEvaluator } from "./plain.ts";
 import { plainJson } from "./plain-json.ts";
@@ -26,6 +27,22 @@ const literal = fc.oneof(
   fc.integer({ min: -3, max: 3 }).map(String),
 );
 const operator = fc.constantFrom("+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", "&", "and", "or", "in", "??", "?:");
+const unaryNative = fc.constantFrom(
+  ..."exists sum count max min average string length uppercase trim join number floor abs round".split(" "),
+  ..."sqrt boolean not keys merge reverse type zip base64encode encodeUrlComponent fromMillis".split(" "),
+);
+const binaryNative = fc.constantFrom(
+  "append",
+  "lookup",
+  "substring",
+  "substringBefore",
+  "pad",
+  "join",
+  "power",
+  "round",
+  "string",
+  "formatBase",
+);
 const root = fc.oneof(
   { weight: 6, arbitrary: fc.constant("input") },
   fc.constantFrom("item", "index", "steps.one", "steps.none", "run.id", "nope", "secrets.a", "$$.input"),
@@ -46,7 +63,8 @@ const { expression } = fc.letrec<Sources>((tie) => {
     fc.tuple(operand, operand).map(([when, then]) => `(${when}) ? (${then})`),
     fc.array(operand, { maxLength: 4 }).map((items) => `[${items.join(", ")}]`),
     fc.array(operand, { maxLength: 2 }).map((items) => `(${items.join("; ")})`),
-    operand.map((inner) => `$exists(${inner})`),
+    fc.tuple(unaryNative, operand).map(([native, inner]) => `$${native}(${inner})`),
+    fc.tuple(binaryNative, operand, operand).map(([native, left, right]) => `$${native}(${left}, ${right})`),
     operand.map((inner) => `(${inner})[]`),
   ];
   return {
@@ -99,12 +117,11 @@ describe("plain expressions", () => {
     await fc.assert(
       fc.asyncProperty(expression, data, data, async (source, input, one) => {
         const roots: Roots = { input, item: one, index: 1, run, now: 0, seed: "", step: (id) => (id === "one" ? one : undefined) };
-        const evaluate = plainOf(source);
-        if (evaluate === undefined) return;
+        if (plainOf(source) === undefined) return;
         compiled++;
         const context = structuredClone({ input, item: one, index: 1, run, steps: { one } });
         const expected = await outcomeOf(() => jsonata(source).evaluate(context));
-        expect(await outcomeOf(() => evaluate(roots))).toEqual(expected);
+        expect(await outcomeOf(() => compileExpression(source).compute(roots))).toEqual(expected);
       }),
       { numRuns: 4_000 },
     );

@@ -2,14 +2,15 @@ import type { Json } from "#contract/common.ts";
 import { isAst, operands, pairsOf, type Ast } from "./ast.ts";
 import { isPlain, plainJson, setOwn } from "./plain-json.ts";
 import { OPERATIONS } from "./plain-operators.ts";
+import { nativeClosure } from "./plain-natives.ts";
 import { pathClosure, type Closure } from "./plain-path.ts";
 import { checkSequence, failed, isList, isNumeric, isTruthy, type Value } from "./plain-values.ts";
 import type { Roots } from "./roots.ts";
 
 /**
  * The plain part of JSONata as closures, with exactly JSONata's results: paths of names with predicates, literals, array and
- * object constructors, arithmetic, comparison, `&`, `and`, `or`, `in`, `?:` and its relatives, blocks without variables. Undefined
- * for everything else. `plain.property.test.ts` compares the two.
+ * object constructors, arithmetic, comparison, `&`, `and`, `or`, `in`, `?:` and its relatives, blocks without variables, calls of
+ * simple functions. Undefined for everything else. Throws `NativeFailure` where JSONata itself has to say what is wrong. `plain.property.test.ts` compares the two.
  */
 export function plainEvaluator(ast: Ast): ((roots: Roots) => Json | undefined) | undefined {
   const closure = compile(ast, true);
@@ -28,7 +29,7 @@ const COMPILERS: ReadonlyMap<string, Compiler> = new Map<string, Compiler>([
   ["unary", unary],
   ["condition", condition],
   ["block", block],
-  ["function", existence],
+  ["function", call],
 ]);
 
 function compile(node: Ast | undefined, atTop: boolean): Closure | undefined {
@@ -59,7 +60,7 @@ function binary(node: Ast, atTop: boolean): Closure | undefined {
   if (!sides || !left || !right) return undefined;
   if (node.value === "and") return (context, roots) => isTruthy(left(context, roots)) && isTruthy(right(context, roots));
   if (node.value === "or") return (context, roots) => isTruthy(left(context, roots)) || isTruthy(right(context, roots));
-  // JSONata compares objects by identity here, which only it can do: see `contextOf`.
+  // JSONata compares objects by identity here, which only it can do: see `copyOf` in `context.ts`.
   if (node.value === "in" && !isScalar(sides.left) && !isScalar(sides.right)) return undefined;
   const operation = OPERATIONS.get(String(node.value));
   const position = startOfOperator(node);
@@ -180,13 +181,15 @@ function block({ expressions = [] }: Ast, atTop: boolean): Closure | undefined {
   );
 }
 
-/** `$exists(x)`, which `x ?? y` also becomes. It can only be redefined by an assignment, and those are not plain. */
-function existence(node: Ast, atTop: boolean): Closure | undefined {
-  const [argument, ...more] = node.arguments ?? [];
-  if (!isAst(node.procedure) || node.procedure.type !== "variable" || node.procedure.value !== "exists" || more.length > 0)
-    return undefined;
-  const closure = compile(argument, atTop);
-  return closure && ((context, roots) => closure(context, roots) !== undefined);
+/** A call of one of JSONata's functions. They can only be redefined by an assignment, and those are not plain. */
+function call(node: Ast, atTop: boolean): Closure | undefined {
+  const name = isAst(node.procedure) && node.procedure.type === "variable" && !node.procedure.predicate ? node.procedure.value : undefined;
+  const args = typeof name === "string" ? compileAll(node.arguments ?? [], atTop) : undefined;
+  if (typeof name !== "string" || args === undefined) return undefined;
+  const [only] = args;
+  // `x ?? y` asks for `$exists(x)`.
+  if (name === "exists" && only && args.length === 1) return (context, roots) => only(context, roots) !== undefined;
+  return nativeClosure(name, args, node.keepArray === true);
 }
 
 /** Results are refused or tidied as those of JSONata are; what is already fine is not copied. */

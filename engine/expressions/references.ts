@@ -1,7 +1,13 @@
 import { childrenOf, isAst, startOf, type Ast } from "./ast.ts";
 
 /** A name that an expression reads from its top-level context. `position` is an offset inside the expression's own source. */
-export type RootReference = { root: string; name?: string; position: number };
+export type RootReference = {
+  root: string;
+  name?: string;
+  position: number;
+  /** Names below it that the path surely goes through; what is not below them is not read by this path. */
+  path: readonly string[];
+};
 
 /** Roots that hold named things: reading one needs the name, so that it can be checked before the run. */
 const NAMED_ROOTS = new Set(["steps", "secrets", "context"]);
@@ -58,7 +64,7 @@ class ReferenceWalk {
     for (; next < steps.length; next++) {
       const step = steps[next];
       if (step === undefined) break;
-      if (contextIsTop && step.type === "name") this.#name(step, steps[next + 1]);
+      if (contextIsTop && step.type === "name") this.#name(steps.slice(next));
       else this.visit(step, contextIsTop);
       this.#stages(step);
       if (step.focus === undefined) contextIsTop = false;
@@ -66,17 +72,34 @@ class ReferenceWalk {
     for (const pair of path.group?.lhs ?? []) for (const node of pair) this.visit(node, false);
   }
 
-  #name(step: Ast, next: Ast | undefined): void {
-    const named = NAMED_ROOTS.has(String(step.value)) && next?.type === "name" && !step.stages && step.focus === undefined;
-    this.#report(String(step.value), step, named ? String(next.value) : undefined);
+  #name([step, ...rest]: readonly Ast[]): void {
+    if (step === undefined) return;
+    const [next, ...below] = rest;
+    const isNamed = NAMED_ROOTS.has(String(step.value)) && next?.type === "name" && isBare(step);
+    if (isNamed && next) this.#report(String(step.value), step, { name: String(next.value), path: isBare(next) ? namesOf(below) : [] });
+    else this.#report(String(step.value), step, { path: isBare(step) ? namesOf(rest) : [] });
   }
 
   #stages(node: Ast): void {
     for (const stage of [...(node.stages ?? []), ...(node.predicate ?? [])]) if (stage.expr) this.visit(stage.expr, false);
   }
 
-  #report(root: string, { position = 0, type, value }: Ast, name?: string): void {
+  #report(root: string, { position = 0, type, value }: Ast, more: { name?: string; path: readonly string[] } = { path: [] }): void {
     const at = startOf(this.#source, position, type === "name" || type === "variable" ? value : root);
-    this.#found.push(name === undefined ? { root, position: at } : { root, name, position: at });
+    this.#found.push({ root, position: at, ...more });
   }
+}
+
+/** Nothing but a name. */
+const isBare = (step: Ast) => step.stages === undefined && step.focus === undefined && step.index === undefined && step.tuple === undefined;
+
+function namesOf(steps: readonly Ast[]): string[] {
+  const names: string[] = [];
+  for (const step of steps) {
+    // Behind `@$x` the path goes on from where it was before.
+    if (step.type !== "name" || step.focus !== undefined || step.tuple !== undefined) break;
+    names.push(String(step.value));
+    if (!isBare(step)) break;
+  }
+  return names;
 }

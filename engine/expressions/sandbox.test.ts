@@ -83,6 +83,11 @@ describe("guarded JSONata", () => {
     "input.items[tags = 'p'].id",
     "input.items@$i.items#$n.{'n': $n}",
     "input.**.price",
+    "input.items.tags.{'tag': $, 'of': %.id}",
+    "input.items.tags[%.price = 5]",
+    "$map(input.items.id, function($id) { $id & input.items[0].price })",
+    "input.items.price ~> $sum()",
+    "[input.items[0].tags, input.items[1].tags].($ & '!')",
     "input.*[0]",
     "[1..5][$ % 2 = 1]",
     "input.items.price in [5, 1]",
@@ -179,6 +184,12 @@ describe("guarded JSONata", () => {
     const value = await evaluate("$append(input.empty{'a': 1}, input.items[])");
     expect(input).toEqual(before);
     expect(value).toHaveLength(4);
+  });
+
+  test("one and the same object is not itself in another part of the data: a restart would tell them apart", async () => {
+    const shared = { a: 1 };
+    expect(await evaluate("input.x in [input.y]", { input: { x: shared, y: shared } })).toBe(false);
+    expect(await evaluate("input.x in [input.x]", { input: { x: shared } })).toBe(true);
   });
 
   test("evaluations at the same time do not use up one another's time", async () => {
