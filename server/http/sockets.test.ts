@@ -86,12 +86,10 @@ describe("connections", () => {
     const silent = connect(port, "127.0.0.1");
     const slow = connect(port, "127.0.0.1");
     slow.write("POST /api/v1/workflows HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer owner\r\ncontent-length: 9\r\n\r\n{");
-    const ended = [silent, slow].map((socket) =>
-      once(
-        socket.on("error", () => {}),
-        "close",
-      ),
-    );
+    const ended = [silent, slow].map((socket) => {
+      socket.resume().on("error", () => {});
+      return once(socket, "close");
+    });
     await Promise.all([silent, slow].map((socket) => once(socket, "connect")));
     await fetch(`${url}/healthz`);
     await http.close();
