@@ -7,8 +7,11 @@ export type LimitOptions = { url: string; runs: number; steps: number; total?: n
 const BATCH_ROWS = 2_000;
 const SETTINGS = "set plan_cache_mode = force_generic_plan; set jit = off; set enable_seqscan = off";
 const INSERT = `insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
-  select run_id, seq, $3::uuid, 1, 'step_succeeded', '', 'step', 1, 1, seq, '\\x007b226f7574707574223a312c2268616e646c65223a2273756363657373227d', now()
-  from unnest($1::uuid[], $2::int4[]) as r (run_id, seq)`;
+  select run_id, seq, tenant_id, 1, kind, scope, node_id, attempt, epoch, append_id, body, now()
+  from unnest($1::uuid[], $2::int4[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::int4[], $9::int4[], $10::bytea[])
+    as r (run_id, seq, tenant_id, kind, scope, node_id, attempt, epoch, append_id, body)`;
+/** As long as what a step of the benchmark's chains stores. */
+const BODY = Buffer.from('{"output":10,"handle":"success"}');
 
 /**
  * The most that a journal can reach on this database: chains of rows, each committed before the next of its chain is sent,
@@ -55,11 +58,7 @@ function laneOf(connection: Connection, tenantId: string): { add: (row: Row) => 
     while (queue.length > 0) {
       const batch = queue.slice(0, BATCH_ROWS).sort((a, b) => (a.runId < b.runId ? -1 : 1));
       queue = queue.slice(BATCH_ROWS);
-      await connection.query({
-        name: "limit",
-        text: INSERT,
-        values: [batch.map(({ runId }) => runId), batch.map(({ seq }) => seq), tenantId],
-      });
+      await connection.query({ name: "limit", text: INSERT, values: columns(batch, tenantId) });
       for (const { done } of batch) done();
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -74,4 +73,22 @@ function laneOf(connection: Connection, tenantId: string): { add: (row: Row) => 
     },
     end: () => connection.end(),
   };
+}
+
+/** Every column of every row, as a journal has to store it. */
+function columns(batch: readonly Row[], tenantId: string): unknown[][] {
+  const same = (value: unknown): unknown[] => batch.map(() => value);
+  const seq = batch.map((row) => row.seq);
+  return [
+    batch.map(({ runId }) => runId),
+    seq,
+    same(tenantId),
+    same("step_succeeded"),
+    same(""),
+    same("step"),
+    same(1),
+    same(1),
+    seq,
+    same(BODY),
+  ];
 }

@@ -12,7 +12,7 @@ import { DEFAULT_SETTINGS } from "./worker/settings.ts";
 import { Worker } from "./worker/worker.ts";
 
 export type { RunsDeps } from "./deps.ts";
-export type { Executors, PlanSource, RunsObserver, StartableVersion } from "./ports.ts";
+export type { Executors } from "./ports.ts";
 export type { StartRequest } from "./start-run.ts";
 
 export type Runs = {

@@ -18,8 +18,8 @@ type Deps = {
   held: HeldRuns;
   claimant: { owner: string; leaseMs: number; body: Buffer };
   onClaimed: (run: FreshRun) => void;
-  /** Runs were left in the table for want of room. */
-  onLeft: () => void;
+  /** The run was left in the table for want of room. */
+  onLeft: (run: NewRun) => void;
 };
 
 const BATCH_RUNS = 200;
@@ -80,7 +80,7 @@ function takeUp({ claimant, onClaimed, onLeft }: Deps, orders: readonly StartOrd
     const result = results[i];
     if (result?.kind !== "started") continue;
     if (result.isClaimed) onClaimed(freshRunOf(order, result.at, claimant.owner));
-    else onLeft();
+    else onLeft(order.run);
   }
 }
 

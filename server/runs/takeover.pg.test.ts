@@ -6,6 +6,7 @@ import { cancelRun, resumeRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Tx } from "#server/kernel/ports.ts";
 import type { StepCall } from "#server/kernel/step-executor.ts";
+import { connect } from "#server/postgres/connection.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import {
@@ -368,6 +369,39 @@ describe("many runs", () => {
     expect(started.some(({ status }) => status === "queued")).toBe(true);
     for (const run of started) expect((await when(runs, run, isOver)).status).toBe("succeeded");
     expect(most).toBeLessThanOrEqual(3);
+  });
+
+  test("connections that break under way cost nothing: every step is stored once and every run ends", async () => {
+    const outside = new Outside();
+    outside.answer = async () => {
+      await pause(1);
+      return null;
+    };
+    const runs = await processWith(outside);
+    const steps = Array.from({ length: 12 }, (_, i) => `s${i}`);
+    const chain = definition(
+      [...steps.map((id, i) => (i % 4 === 0 ? tool(id) : transform(id, i))), endNode()],
+      [...steps, "end"].map((id, i) => `${i === 0 ? "start" : `s${i - 1}`}>${id}`),
+    );
+    const start = startOf(runs, db.tenantId, await saveWorkflow(platform, chain));
+    const started = await Promise.all(Array.from({ length: 30 }, () => start()));
+    const admin = await connect(db.url());
+    const broken = [];
+    for (let i = 0; i < 6; i += 1) {
+      const { rows } = await admin.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'auterity_worker' and datname = current_database()",
+      );
+      broken.push(...rows);
+      await pause(15);
+    }
+    await admin.end();
+    expect(broken.length).toBeGreaterThan(0);
+    for (const run of started) {
+      expect((await when(runs, run, isOver)).status).toBe("succeeded");
+      const seqs = (await journalOf(runs, db.tenantId, run.id)).map(({ seq }) => seq);
+      expect(seqs).toEqual(seqs.map((_, i) => i + 1));
+    }
+    expect(outside.calls).toHaveLength(30 * 3);
   });
 
   test("a run that cannot be read is left for later and holds up nobody", async () => {

@@ -20,7 +20,10 @@ export function createUseCases(deps: RunsDeps & { observer: RunsObserver }, { wo
     held: worker.held,
     claimant: { owner, leaseMs, body },
     onClaimed: (run) => worker.adopt(run),
-    onLeft: () => reconciler.expectMore(),
+    onLeft: ({ tenantId, id, workflowId }) => {
+      reconciler.expectMore();
+      deps.live.publish(tenantId, { type: "run", runId: id, workflowId, status: "queued", seq: 1 });
+    },
   });
   const wake = (runId: string): void => background(log, "waking a run", () => reconciler.wake(runId));
   return {

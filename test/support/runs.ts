@@ -5,7 +5,6 @@ import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import type { JournalEvent } from "#contract/journal.ts";
 import { getRunJournal, isFinal, startRun, type Run, type RunStatus } from "#contract/runs.ts";
-import type { OutsideType } from "#engine/index.ts";
 import { createAudit } from "#server/audit/index.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
@@ -138,4 +137,3 @@ export const tool = (
   const { arguments: args = {}, ...rest } = more;
   return { id, type: "mcp_tool", data: { server: "files", tool: id, arguments: args }, policy, ...rest };
 };
-export type { OutsideType };

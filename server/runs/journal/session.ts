@@ -89,10 +89,12 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
   };
 }
 
-/** Class 08 and 57P: the server ended the connection. Without a state, the socket's own events tell. */
+/** The states by which the server ends a connection. Without a state, the socket's own events tell. */
+const ENDED = /^(08000|08003|08006|57P)/;
+
 async function isConnectionError(error: unknown, isLost: () => boolean): Promise<boolean> {
   const state = sqlState(error);
-  if (state !== undefined) return state.startsWith("08") || state.startsWith("57P");
+  if (state !== undefined) return ENDED.test(state);
   // `pg` rejects what was waiting just before it reports the break.
   await nextTurn();
   return isLost();

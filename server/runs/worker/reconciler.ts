@@ -1,6 +1,7 @@
 import { background } from "../../kernel/log.ts";
 import { claimNamed, claimNext } from "../store/claims.pg.ts";
 import { findWoken, voidLeases } from "../store/leases.pg.ts";
+import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
 import type { Worker } from "./worker.ts";
 
@@ -46,8 +47,8 @@ export class Reconciler {
 
   /** A run of which somebody in this process has just written an inbox row. */
   async wake(runId: string): Promise<void> {
-    if (this.#isStopped || (await this.#worker.look(runId)) || this.#worker.held.room === 0) return;
-    for (const run of await claimNamed(this.#deps.database, this.#claimant, [runId])) await this.#worker.resume(run);
+    if (this.#isStopped || (await this.#worker.look(runId))) return;
+    await this.#take(1, () => claimNamed(this.#deps.database, this.#claimant, [runId]));
   }
 
   /** There is room, or something to do: claims without waiting for the next poll, if the last claim left something behind. */
@@ -93,12 +94,23 @@ export class Reconciler {
   async #claimAll(): Promise<void> {
     while (this.#claimAgain && !this.#isStopped) {
       this.#claimAgain = false;
-      const wanted = Math.min(CLAIM_BATCH, this.#worker.held.room);
-      if (wanted === 0) return this.expectMore();
-      const claimed = await claimNext(this.#deps.database, this.#claimant, wanted);
-      this.#mayHaveMore = claimed.length === wanted;
-      if (this.#mayHaveMore) this.#claimAgain = true;
-      await Promise.all(claimed.map((run) => this.#worker.resume(run)));
+      this.#mayHaveMore = await this.#take(CLAIM_BATCH, (places) => claimNext(this.#deps.database, this.#claimant, places));
+      if (this.#mayHaveMore && this.#worker.held.room > 0) this.#claimAgain = true;
     }
+  }
+
+  /** Claims into places that nobody else can take meanwhile. Answers whether all of them were filled: there may be more. */
+  async #take(wanted: number, claim: (places: number) => Promise<ClaimedRun[]>): Promise<boolean> {
+    const { held } = this.#worker;
+    const places = held.reserve(wanted);
+    let resumed: Promise<void>[] = [];
+    try {
+      const claimed = places === 0 ? [] : await claim(places);
+      resumed = claimed.map((run) => this.#worker.resume(run));
+    } finally {
+      held.unreserve(places);
+    }
+    await Promise.all(resumed);
+    return resumed.length === places;
   }
 }
