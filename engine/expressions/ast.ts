@@ -49,21 +49,22 @@ export function operands(node: Ast): { left: Ast; right: Ast } | undefined {
 /** Pairs of an object constructor. */
 export const pairsOf = (node: Ast): [Ast, Ast][] => (Array.isArray(node.lhs) ? node.lhs : []);
 
-const present = (nodes: readonly (Ast | undefined)[]): Ast[] => nodes.filter((node) => node !== undefined);
+/** Properties that hold one node; `lhs` and `rhs` may hold lists instead. */
+const SINGLE = ["procedure", "expression", "lhs", "rhs", "condition", "then", "else", "body", "pattern", "update", "delete"] as const;
 
-/** Everything directly below a node, in source order as far as that matters. */
+/** Everything directly below a node. */
 export function childrenOf(node: Ast): Ast[] {
-  const pairs = [...pairsOf(node), ...(node.group?.lhs ?? [])];
-  return [
-    ...(node.steps ?? []),
-    ...(node.expressions ?? []),
-    ...present([node.procedure, ...(node.arguments ?? []), node.expression]),
-    ...present([isAst(node.lhs) ? node.lhs : undefined, Array.isArray(node.rhs) ? undefined : node.rhs]),
-    ...present([node.condition, node.then, node.else, node.body, node.pattern, node.update, node.delete]),
-    ...(node.terms ?? []).map((term) => term.expression),
-    ...pairs.flat(),
-    ...present([...(node.stages ?? []), ...(node.predicate ?? [])].map((stage) => stage.expr)),
-  ];
+  const children: Ast[] = [];
+  for (const list of [node.steps, node.expressions, node.arguments]) if (list) children.push(...list);
+  for (const name of SINGLE) {
+    const child = node[name];
+    if (isAst(child)) children.push(child);
+  }
+  for (const term of node.terms ?? []) children.push(term.expression);
+  for (const pair of pairsOf(node)) children.push(...pair);
+  for (const pair of node.group?.lhs ?? []) children.push(...pair);
+  for (const stages of [node.stages, node.predicate]) for (const stage of stages ?? []) if (stage.expr) children.push(stage.expr);
+  return children;
 }
 
 /** Where a token begins: JSONata notes where it ends, and for the call of a function where its parenthesis is open. */
