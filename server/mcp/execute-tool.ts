@@ -7,7 +7,7 @@ import type { SupervisedServer } from "./supervised-server.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 /** Where a tool that knows about it finds the key that is equal over all attempts of a step. */
-export const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
+const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
 
 type Input = { server: string; tool: string; arguments: Record<string, unknown> };
 

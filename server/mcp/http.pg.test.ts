@@ -8,7 +8,8 @@ import { httpServer, modernHttpServer, type HttpFixture } from "#test/support/mc
 import { callerOf, mcpPlatforms, processesOf, published, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
-const fixture = (name: string): string => fileURLToPath(new URL(`../../test/support/mcp/${name}`, import.meta.url));
+const LOOPBACK = fileURLToPath(new URL("../../test/support/mcp/loopback-listen.ts", import.meta.url));
+const MODERN = fileURLToPath(new URL("../../test/support/mcp/modern-server.ts", import.meta.url));
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);
@@ -34,7 +35,7 @@ async function serve(server: Promise<HttpFixture>): Promise<HttpFixture> {
 /** The everything server over Streamable HTTP, in a process of its own. */
 async function everything(): Promise<HttpFixture> {
   const { command, args } = published("everything", "streamableHttp");
-  const child = spawn(command, ["--import", fixture("loopback-listen.ts"), ...args], {
+  const child = spawn(command, ["--import", LOOPBACK, ...args], {
     env: { PORT: "0" },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -156,7 +157,7 @@ describe("failures have their class", () => {
 
 test("a stdio server of the 2026 era is spoken to in its own way", async () => {
   const p = await platforms.open();
-  const server = await register(p, { transport: "stdio", command: process.execPath, args: [fixture("modern-server.ts")], env: {} });
+  const server = await register(p, { transport: "stdio", command: process.execPath, args: [MODERN], env: {} });
   expect(server).toMatchObject({ state: "READY", protocolVersion: "2026-07-28", serverVersion: "2.0.0" });
   const tool = await toolNamed(p, server.id, "greet");
   const call = p.call(routes.callTool, { params: { id: tool.id }, body: { arguments: { who: "you" } } });

@@ -123,7 +123,8 @@ async function adjust(
 ): Promise<SupervisedServer> {
   const { record } = server;
   const launchHash = await registeredHash(deps.inspect, record.id, launch);
-  if (record.launchHash === launchHash && record.approvedLaunchHash === launchHash) return server;
+  const isSettled = record.approvedLaunchHash === launchHash || !deps.ownerApproves;
+  if (record.launchHash === launchHash && isSettled) return server;
   const isApproved = deps.ownerApproves;
   const change = { launch, description, launchHash, approvedLaunchHash: isApproved ? launchHash : null, catalogueTrusted: isApproved };
   const isPrivate = isApproved && (await leadsInside(launch));

@@ -35,20 +35,7 @@ type StopTimings = Pick<Timings, "stopEofMs" | "stopTermMs" | "stopKillMs">;
 
 /** Starts a server in a process group of its own. Throws `mcp_command_not_found` when the system cannot execute it. */
 export async function spawnServer(spec: ProcessSpec, timings: StopTimings): Promise<ServerProcess> {
-  const child = spawn(spec.file, spec.args, {
-    cwd: spec.cwd,
-    env: { ...spec.env, [MARKER_NAME]: spec.marker },
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
-    shell: false,
-    windowsHide: true,
-  });
-  const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
-  try {
-    await once(child, "spawn");
-  } catch (cause) {
-    throw new AppError("mcp_command_not_found", `${spec.file} cannot be executed: ${reason(cause)}`, { cause });
-  }
+  const { child, exited } = await execute(spec);
   // A write to a process that has just ended is reported by its exit; unheard, it would end the platform.
   child.stdin.on("error", () => {});
   child.on("error", () => {});
@@ -62,6 +49,24 @@ export async function spawnServer(spec: ProcessSpec, timings: StopTimings): Prom
     exited,
     stop: () => (stopping ??= stopProcess({ child, exited, root, timings })),
   };
+}
+
+async function execute({ file, args, cwd, env, marker }: ProcessSpec): Promise<{ child: ServerChild; exited: Promise<Exit> }> {
+  try {
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...env, [MARKER_NAME]: marker },
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+      shell: false,
+      windowsHide: true,
+    });
+    const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+    await once(child, "spawn");
+    return { child, exited };
+  } catch (cause) {
+    throw new AppError("mcp_command_not_found", `${file} cannot be executed: ${reason(cause)}`, { cause });
+  }
 }
 
 type Stopping = { child: ServerChild; exited: Promise<Exit>; root: TreeRoot; timings: StopTimings };

@@ -28,6 +28,7 @@ export class SupervisedServer {
   #connection: Connection | undefined;
   #attempt = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
+  #saving: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #check: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -175,7 +176,7 @@ export class SupervisedServer {
 
   async #bringDown(to: "STOPPED" | "QUARANTINED"): Promise<void> {
     const connection = this.#forgetConnection();
-    if (connection === undefined && this.#record.state === to) return this.#ports.saveState(this.#record);
+    if (connection === undefined && this.#record.state === to) return this.#save();
     await this.#move("STOPPING", {});
     const survivors = (await connection?.close()) ?? 0;
     const nothing = { pid: null, startedAt: null };
@@ -232,7 +233,14 @@ export class SupervisedServer {
     if (from !== state && !canMove(from, state)) throw new Error(`A server cannot go from ${from} to ${state}.`);
     this.#record = { ...this.#record, ...change, state };
     for (const wake of this.#waiting) wake();
-    await this.#ports.saveState(this.#record);
+    await this.#save();
+  }
+
+  /** One after the other, so that the last state written is the last one there was. */
+  #save(): Promise<void> {
+    const record = this.#record;
+    this.#saving = this.#saving.then(() => this.#ports.saveState(record));
+    return this.#saving;
   }
 
   #forgetConnection(): Connection | undefined {

@@ -38,6 +38,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
   const hold = (record: ServerRecord, tools: readonly PinnedTool[]): SupervisedServer => {
     const held = byId.get(record.id);
     if (held) return held;
+    if (isStopping) throw new AppError("unavailable", "The platform is stopping.");
     const catalogue = new ServerCatalogue(cataloguePorts(deps), { tools, isPinned: record.cataloguePinned });
     const server = new SupervisedServer(supervisorPorts(deps), record, catalogue);
     byId.set(record.id, server);

@@ -107,6 +107,19 @@ describe("calls", () => {
     await expect(p.mcp.executeTool.run(stepCall(db, ["x"]))).rejects.toMatchObject({ code: "request_invalid" });
   });
 
+  test("of a step that was bound to another server of this name are refused", async () => {
+    const p = await platforms.open();
+    const server = await register(p, hostile());
+    const request = stepCall(db, { server: server.name, tool: "late", arguments: {} });
+    const { binding } = await p.mcp.executeTool.prepare(request);
+    await p.call(routes.deleteMcpServer, { params: { id: server.id } });
+    await p.call(routes.createMcpServer, { body: { name: server.name, launch: hostile() } });
+    await expect(p.mcp.executeTool.run({ ...request, binding })).rejects.toMatchObject({ code: "tool_changed", retryable: false });
+    await p.mcp.stop();
+    const late = p.call(routes.createMcpServer, { body: { name: "too-late", launch: hostile() } });
+    await expect(late).rejects.toMatchObject({ code: "unavailable" });
+  });
+
   test("to a server that is stopped fail, and may be tried again", async () => {
     const p = await platforms.open();
     const server = await register(p, hostile());

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createMcp, type Mcp, type McpDeps } from "#server/mcp/index.ts";
 import { expect, vi } from "vitest";
@@ -94,7 +94,9 @@ export function mcpPlatforms(db: () => TestDatabase) {
       return platform;
     },
     async close(): Promise<void> {
-      for (const platform of open.splice(0)) await platform.close();
+      await Promise.all(open.splice(0).map((platform) => platform.close()));
+      // The next test's platform starts only its own servers.
+      await db().ownerPool.query("update mcp_servers set desired = 'stopped'");
     },
   };
 }
@@ -174,5 +176,3 @@ async function isOf(pid: string, serverId: string): Promise<boolean> {
   const environment = await readFile(join("/proc", pid, "environ"), "latin1").catch(() => "");
   return environment.includes(`AUTERITY_INSTANCE=${serverId}`);
 }
-
-export const NODE_FOLDER = dirname(process.execPath);
