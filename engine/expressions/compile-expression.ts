@@ -1,6 +1,5 @@
-import { ExpressionFailure } from "./errors.ts";
+import { ExpressionFailure, NeedsJsonata } from "./errors.ts";
 import { parseExpression, type Parsed } from "./parse.ts";
-import { NativeFailure } from "./plain-natives.ts";
 import { plainEvaluator } from "./plain.ts";
 import { referencesOf, type RootReference } from "./references.ts";
 import { sandboxed } from "./sandbox.ts";
@@ -32,7 +31,7 @@ function plainCompute({ ast, source }: Parsed, references: readonly RootReferenc
       try {
         return evaluate(roots);
       } catch (error) {
-        if (!(error instanceof NativeFailure)) throw error;
+        if (!(error instanceof NeedsJsonata)) throw error;
         return sandboxed(parseExpression(source), references)(roots);
       }
     })

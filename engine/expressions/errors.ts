@@ -42,4 +42,9 @@ export class ExpressionFailure extends Error {
   }
 }
 
+/** Closures cannot decide this one: JSONata itself has to, with its own words for what is wrong, and within its own time limit. */
+export class NeedsJsonata extends Error {
+  override readonly name = "NeedsJsonata";
+}
+
 export const tooLarge = (what: string) => new ExpressionFailure("expression_too_large", what);

@@ -1,11 +1,7 @@
+import { NeedsJsonata } from "./errors.ts";
 import { directNative } from "./natives.ts";
 import type { Closure } from "./plain-path.ts";
 import { isList, type Value } from "./plain-values.ts";
-
-/** A function did not like its arguments. JSONata itself has to say why, as only it has the words for it. */
-export class NativeFailure extends Error {
-  override readonly name = "NativeFailure";
-}
 
 /**
  * Functions that compute something from their arguments alone, at once, without changing them, and how many arguments they need
@@ -66,14 +62,15 @@ export function nativeClosure(name: string, args: readonly Closure[], keepArray:
       // At the top the context is an object, whatever is in it.
       return settled(native(values, context ?? {}), keepArray);
     } catch {
-      throw new NativeFailure();
+      // It did not like its arguments, and the reasons are words that only JSONata has.
+      throw new NeedsJsonata();
     }
   };
 }
 
 /** What JSONata makes of a function's result: a sequence of one is that one, and of none nothing. */
 function settled(result: unknown, keepArray: boolean): Value {
-  if (!isValue(result)) throw new NativeFailure();
+  if (!isValue(result)) throw new NeedsJsonata();
   if (!isList(result) || !("sequence" in result)) return result;
   if (result.length === 0) return undefined;
   return result.length === 1 && !keepArray ? result[0] : [...result];

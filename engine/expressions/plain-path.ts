@@ -1,4 +1,5 @@
-import type { Ast } from "./ast.ts";
+import { childrenOf, type Ast } from "./ast.ts";
+import { NeedsJsonata } from "./errors.ts";
 import { checkSequence, isList, isNumeric, isTruthy, ownMember, type Value } from "./plain-values.ts";
 import type { Roots } from "./roots.ts";
 
@@ -6,9 +7,15 @@ import type { Roots } from "./roots.ts";
 export type Closure = (context: Value, roots: Roots) => Value;
 
 /** A predicate: an index that is a literal, or a condition (or computed indexes) evaluated against each item. */
-type Filter = { index: number } | { condition: Closure };
+type Condition = { condition: Closure; /** How many parts it computes for each item. */ size: number };
+type Filter = { index: number } | Condition;
 type Step = { name: string; keepArray: boolean; filters: readonly Filter[] };
 type CompileCondition = (node: Ast) => Closure | undefined;
+
+/** What closures may compute for one predicate: they have no clock, and this takes them about 50 ms. */
+const MAX_PARTS = 2_000_000;
+
+const sizeOf = (node: Ast): number => childrenOf(node).reduce((size, child) => size + sizeOf(child), 1);
 
 /** Objects with these members are functions to JSONata. */
 const RESERVED = new Set(["_jsonata_lambda", "_jsonata_function"]);
@@ -59,7 +66,7 @@ function filterOf(node: Ast, condition: CompileCondition): Filter | undefined {
   if (node.type === "number" && node.predicate === undefined)
     return typeof node.value === "number" ? { index: Math.floor(node.value) } : undefined;
   const closure = condition(node);
-  return closure && { condition: closure };
+  return closure && { condition: closure, size: sizeOf(node) };
 }
 
 type Root = { read: (roots: Roots) => Value; /** How many steps of the path it stands for. */ length: number };
@@ -177,7 +184,7 @@ function filtered(found: Found, filters: readonly Filter[], roots: Roots): Found
   let current = found;
   for (const filter of filters) {
     const items = isList(current.value) ? current.value : [current.value];
-    current = "index" in filter ? pick(items, filter.index) : { value: select(items, filter.condition, roots), isSequence: true };
+    current = "index" in filter ? pick(items, filter.index) : { value: select(items, filter, roots), isSequence: true };
   }
   return current;
 }
@@ -189,7 +196,8 @@ function pick(items: readonly Value[], index: number): Found {
 }
 
 /** Keeps the items for which the condition is true, or whose index is among the numbers that it gives. */
-function select(items: readonly Value[], condition: Closure, roots: Roots): Value[] {
+function select(items: readonly Value[], { condition, size }: Condition, roots: Roots): Value[] {
+  if (items.length * size > MAX_PARTS) throw new NeedsJsonata();
   const kept: Value[] = [];
   for (const [at, item] of items.entries()) {
     const verdict = condition(item, roots);

@@ -10,7 +10,7 @@ import type { Roots } from "./roots.ts";
 /**
  * The plain part of JSONata as closures, with exactly JSONata's results: paths of names with predicates, literals, array and
  * object constructors, arithmetic, comparison, `&`, `and`, `or`, `in`, `?:` and its relatives, blocks without variables, calls of
- * simple functions. Undefined for everything else. Throws `NativeFailure` where JSONata itself has to say what is wrong. `plain.property.test.ts` compares the two.
+ * simple functions. Undefined for everything else. May throw `NeedsJsonata`. `plain.property.test.ts` compares the two.
  */
 export function plainEvaluator(ast: Ast): ((roots: Roots) => Json | undefined) | undefined {
   const closure = compile(ast, true);

@@ -186,6 +186,13 @@ describe("guarded JSONata", () => {
     expect(value).toHaveLength(4);
   });
 
+  test("a predicate that closures would work on for too long has JSONata's time limit too", async () => {
+    const items = Array.from({ length: 50_000 }, (_, n) => ({ n }));
+    const terms = Array.from({ length: 100 }, (_, n) => `n = -${n}`).join(" or ");
+    await expect(evaluate(`input.items[${terms}]`, { input: { items } })).rejects.toMatchObject({ code: "expression_timeout" });
+    expect(await evaluate("input.items[n = 49999].n", { input: { items } })).toBe(49_999);
+  });
+
   test("one and the same object is not itself in another part of the data: a restart would tell them apart", async () => {
     const shared = { a: 1 };
     expect(await evaluate("input.x in [input.y]", { input: { x: shared, y: shared } })).toBe(false);
