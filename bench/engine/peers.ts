@@ -17,7 +17,7 @@ const Answer = z.object({ stepsPerSecond: z.number(), msPerStep: z.number() });
 export async function installPeers(): Promise<void> {
   if (existsSync(join(PEERS_DIR, "node_modules", "@mastra"))) return;
   console.error("Installing the systems to compare with …");
-  await run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: PEERS_DIR });
+  await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: PEERS_DIR });
 }
 
 /** Runs a peer in a process of its own: `runs` workflows of `steps` steps at once. */
