@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "
 import { join, relative } from "node:path";
 import { ROOT, fail, install, projectNode, run } from "./install.mjs";
 
+endWithNpm();
 const installMs = await install();
 await buildWeb();
 const args = [
@@ -15,6 +16,13 @@ const args = [
 ];
 // The channel tells the platform when this process goes away, however it goes.
 process.exitCode = await run(projectNode(), args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
+
+/** npm's shell dies of a signal without passing it on; what it started must not go on alone. */
+function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGTERM"), 250).unref();
+}
 
 async function buildWeb() {
   const stamp = join(ROOT, "web", "dist", ".sources");
