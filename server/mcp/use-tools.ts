@@ -3,6 +3,7 @@ import type { Effect } from "#contract/definition.ts";
 import type { ServerLogLine, Tool, ToolResult } from "#contract/mcp.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
 import { approveTool, type ApprovalDeps } from "./approvals.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "./manage-servers.ts";
@@ -10,7 +11,7 @@ import { pageLogs, type ServerLogs } from "./server-logs.ts";
 import { findServer } from "./servers.pg.ts";
 import { findTool, listedTools, pageTools, viewTool } from "./tools.pg.ts";
 
-export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; logs: ServerLogs };
+export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; logs: ServerLogs; redactor: Redactor };
 
 export type ToolUseCases = {
   listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
@@ -43,7 +44,8 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       const found = await database.asTenant(caller.tenantId, (tx) => findTool(tx, id));
       if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
       const server = await supervisor.get(caller.tenantId, found.serverId);
-      return deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request });
+      // Unlike what steps return, this goes straight to the caller, and the server knows secrets that the caller may not.
+      return deps.redactor.json(await deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request }));
     },
     approve: async (caller, approval) => viewTool(await approveTool(deps)(caller, approval)),
     async logs({ tenantId }, serverId, query) {
