@@ -54,6 +54,8 @@ export const EventPayload = z.discriminatedUnion("kind", [
   event("step_answered", z.object({ answer: Answer, by: z.string(), inboxId: z.string(), output: Json.optional() })),
   event("map_started", z.object({ items: z.array(Json), concurrency: z.number().int(), onItemError: z.enum(["fail", "continue"]) })),
   event("cancel_requested", z.object({ by: z.string(), inboxId: z.string(), reason: z.string().optional() })),
+  /** Somebody outside the run has changed its context; null removes a key. */
+  event("context_patched", z.object({ patch: z.record(z.string(), Json), by: z.string(), inboxId: z.string() })),
   event("run_succeeded", z.object({ output: Json })),
   event("run_failed", z.object({ error: StepError, nodeId: z.string().optional(), scope: z.string().optional() })),
   event("run_cancelled", z.object({ reason: z.string().optional() })),

@@ -12,6 +12,7 @@ export const LIMITS = {
   expressionResultBytes: 1024 * 1024,
   mapItems: 10_000,
   mapConcurrency: 64,
+  contextKeys: 256,
   attempts: 20,
   timeoutMs: 24 * 60 * 60 * 1000,
   stepOutputBytes: 4 * 1024 * 1024,

@@ -42,6 +42,8 @@ export const ROUTES = {
   cancelRun: runs.cancelRun,
   resumeRun: runs.resumeRun,
   retryRun: runs.retryRun,
+  getRunContext: runs.getRunContext,
+  patchRunContext: runs.patchRunContext,
   listMcpServers: mcp.listMcpServers,
   createMcpServer: mcp.createMcpServer,
   importMcpServers: mcp.importMcpServers,

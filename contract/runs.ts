@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Id, IdParams, Json, PageQuery, Tags, Time, pageOf } from "./common.ts";
+import { Id, IdParams, Identifier, Json, PageQuery, Tags, Time, pageOf } from "./common.ts";
 import { Answer, JournalEvent, StepError } from "./journal.ts";
 import { LIMITS } from "./limits.ts";
 import { defineRoute } from "./route.ts";
@@ -194,4 +194,37 @@ export const retryRun = defineRoute({
   response: Run,
   status: 202,
   errors: ["not_found", "run_transition_invalid", "idempotency_conflict"],
+});
+
+/** What the steps of a run share. Expressions read it as `context.<key>`. */
+export const RunContext = z.object({ runId: Id, version: z.number().int(), values: z.record(z.string(), Json) });
+export type RunContext = z.infer<typeof RunContext>;
+
+export const getRunContext = defineRoute({
+  name: "getRunContext",
+  method: "GET",
+  path: "/api/v1/runs/:id/context",
+  summary: "Read the context that the run's steps share; `version` counts its changes",
+  tag,
+  permission: "run:read",
+  params: IdParams,
+  response: RunContext,
+  errors: ["not_found"],
+});
+export const patchRunContext = defineRoute({
+  name: "patchRunContext",
+  method: "PATCH",
+  path: "/api/v1/runs/:id/context",
+  summary: "Set keys of a live run's context (null removes one); the run takes the change up in the order in which it arrives",
+  tag,
+  permission: "run:control",
+  params: IdParams,
+  body: z.strictObject({
+    set: z
+      .record(Identifier, Json)
+      .refine((set) => Object.keys(set).length <= LIMITS.contextKeys, `expected at most ${LIMITS.contextKeys} keys`),
+  }),
+  response: RunContext,
+  status: 202,
+  errors: ["not_found", "run_transition_invalid"],
 });

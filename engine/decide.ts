@@ -6,7 +6,7 @@ import type { Json } from "#contract/common.ts";
 import type { EventDraft } from "#contract/journal.ts";
 import { isOutside } from "./plan.ts";
 import { isFinalStatus, isStopping, planNodeOf, scopeOf, stepKey } from "./state.ts";
-import type { Command, FinalEvent, RunState, StepState } from "./types.ts";
+import type { Command, FinalEvent, RunState, StepAddress, StepState } from "./types.ts";
 
 /** `now` is in ms since the epoch. Empty when the run is over, or waits for an answer. */
 export function decide(state: RunState, now: number): Command[] {
@@ -78,14 +78,16 @@ export function recover(state: RunState): EventDraft[] {
   for (const step of state.active) {
     const inDoubt = step.effect === "once" || step.effect === "ask";
     if (step.status !== "running" || !inDoubt || step.taskHandle) continue;
-    const { scope, nodeId, attempt, generation } = step;
-    drafts.push({ kind: "step_parked", scope, nodeId, attempt, body: { generation, question: questionOf(state, step) } });
+    drafts.push(parked(state, step, "The worker went away"));
   }
   return drafts;
 }
 
-function questionOf(state: RunState, step: StepState): string {
-  const { node } = planNodeOf(state, step.nodeId);
-  const where = step.scope === "" ? "" : ` (${step.scope})`;
-  return `The worker went away while "${node.label ?? node.id}"${where} was under way. Did its effect happen?`;
+/** The event of a call of which nobody can know whether it took effect; `cause` begins the question. */
+export function parked(state: RunState, step: StepAddress, cause: string): EventDraft {
+  const { scope, nodeId, attempt, generation } = step;
+  const { node } = planNodeOf(state, nodeId);
+  const where = scope === "" ? "" : ` (${scope})`;
+  const question = `${cause} while "${node.label ?? node.id}"${where} was under way. Did its effect happen?`;
+  return { kind: "step_parked", scope, nodeId, attempt, body: { generation, question } };
 }

@@ -42,6 +42,7 @@ function rootsOf(state: RunState, path: string, nodeId: string): Roots {
   const scope = scopeOf(state, path);
   return {
     input: state.input,
+    context: state.context.values,
     step: (id) => outputSeenFrom(state, scope, id),
     ...(scope.index === undefined ? {} : { index: scope.index, item: scope.item ?? null }),
     run: { id: state.runId, workflowId: state.workflowId, version: state.version },

@@ -1,4 +1,5 @@
 import type { JournalEvent } from "#contract/journal.ts";
+import type { Json } from "#contract/common.ts";
 import type { RunState } from "./types.ts";
 
 type Final = Extract<JournalEvent, { kind: "run_succeeded" | "run_failed" | "run_cancelled" }>;
@@ -22,4 +23,10 @@ export function finishRun(state: RunState, event: Final): void {
   }
   state.active.clear();
   state.idle.clear();
+}
+
+/** The context with the patch laid over it. Null removes a key. */
+export function patchContext({ version, values }: RunState["context"], patch: { readonly [key: string]: Json }): RunState["context"] {
+  const kept = Object.entries({ ...values, ...patch }).filter(([, value]) => value !== null);
+  return { version: version + 1, values: Object.fromEntries(kept) };
 }

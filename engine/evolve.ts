@@ -10,7 +10,7 @@
  */
 import type { Json } from "#contract/common.ts";
 import type { EventBody, JournalEvent, StepError } from "#contract/journal.ts";
-import { finishRun } from "./evolve-run.ts";
+import { finishRun, patchContext } from "./evolve-run.ts";
 import { closeItem, openItems } from "./map-items.ts";
 import { isOutside } from "./plan.ts";
 import { initialState, isStopping, isWithin, planNodeOf, scopeOf, stepOf } from "./state.ts";
@@ -51,6 +51,9 @@ function applyToRun(state: RunState, event: JournalEvent): void {
       state.status = "cancelling";
       state.cancel ??= event.body.reason === undefined ? {} : { reason: event.body.reason };
       dropWaiting(state, undefined);
+      break;
+    case "context_patched":
+      state.context = patchContext(state.context, event.body.patch);
       break;
     case "run_succeeded":
     case "run_failed":
@@ -98,10 +101,7 @@ function applyToStep(state: RunState, event: JournalEvent, step: StepState): voi
       end(state, step, { status: "cancelled", ...(event.body.outcome === "outcome_unknown" ? { error: OUTCOME_UNKNOWN } : {}) });
       break;
     case "step_parked":
-      release(state, step);
-      step.status = "parked";
-      step.question = event.body.question;
-      state.idle.add(step);
+      park(state, step, event.body.question);
       break;
     case "step_answered":
       applyAnswer(state, step, event.body);
@@ -141,6 +141,15 @@ function began(state: RunState, step: StepState, event: JournalEvent & { kind: "
     retryAt: undefined,
     taskHandle: undefined,
   });
+}
+
+/** When the run is stopping anyway, nobody needs the answer: the step ends, its outcome unknown. */
+function park(state: RunState, step: StepState, question: string): void {
+  if (isStopping(state, scopeOf(state, step.scope))) return end(state, step, { status: "cancelled", error: OUTCOME_UNKNOWN });
+  release(state, step);
+  step.status = "parked";
+  step.question = question;
+  state.idle.add(step);
 }
 
 function applyFailure(state: RunState, step: StepState, { error, retryAt, handle, output }: EventBody<"step_failed">): void {

@@ -37,6 +37,7 @@ const withPosition = (issue: Issue, position: number | undefined): Issue => (pos
 function problemWith({ root, name }: Reference, node: WorkflowNode, graph: Graph): string | undefined {
   switch (root) {
     case "input":
+    case "context":
     case "run":
       return undefined;
     case "item":
@@ -46,10 +47,8 @@ function problemWith({ root, name }: Reference, node: WorkflowNode, graph: Graph
       return name === undefined ? "Name the step: steps.<id>." : stepProblem(name, node, graph);
     case "secrets":
       return "A secret may be used only in headers, auth and environment, not here.";
-    case "context":
-      return "Shared context is not available in this version.";
     default:
-      return `${root} means nothing here; expected input, steps.<id>, run, or inside a map item and index.`;
+      return `${root} means nothing here; expected input, steps.<id>, context.<key>, run, or inside a map item and index.`;
   }
 }
 

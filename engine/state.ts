@@ -18,6 +18,7 @@ export function initialState(plan: Plan, runId = ""): RunState {
     output: null,
     error: null,
     cancel: null,
+    context: { version: 0, values: {} },
     steps: new Map(),
     scopes: new Map(),
     active: new Set(),

@@ -116,6 +116,8 @@ export type RunState = {
   output: Json | null;
   error: (StepError & { nodeId?: string; scope?: string }) | null;
   cancel: { reason?: string } | null;
+  /** What the steps share, and how often it has changed. */
+  context: { version: number; values: { readonly [key: string]: Json } };
   /** By `stepKey(scope, nodeId)`; iterates in the order in which steps first became known. */
   readonly steps: Map<string, StepState>;
   readonly scopes: Map<string, Scope>;
@@ -125,7 +127,7 @@ export type RunState = {
   readonly idle: Set<StepState>;
 };
 
-type StepAddress = { scope: string; nodeId: string; attempt: number; generation: number };
+export type StepAddress = { scope: string; nodeId: string; attempt: number; generation: number };
 
 /** What the driver must do now. Equal commands keep coming until an event answers them: the driver keeps track of what is under way. */
 export type Command =

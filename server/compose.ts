@@ -131,6 +131,7 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     // The embedded database has one platform: what the one before it held is taken over at once.
     ...(config.databaseUrl === undefined ? { instanceId: "embedded", settings: { takeOverAtStart: true } } : { instanceId }),
     plans: workflows,
+    retentionDays: config.runRetentionDays,
     executors: {
       mcp_tool: traced("mcp_tool", mcp.executeTool),
       openai_model: traced("openai_model", agents.executeModel),

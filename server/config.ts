@@ -16,6 +16,7 @@ const Settings = z.object({
   AUTERITY_ENCRYPTION_KEY: z.string().min(16, "expected 32 bytes in base64 or hex, or a passphrase of at least 16 characters").optional(),
   AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).optional(),
   AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  AUTERITY_RUN_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).default("https://api.openai.com/v1"),
@@ -38,6 +39,8 @@ export type Config = {
   /** Undefined: what needs attention at a terminal, where a person watches, and everything of note elsewhere. */
   readonly logLevel: "debug" | "info" | "warn" | "error" | undefined;
   readonly frameRetentionDays: number;
+  /** Undefined keeps finished runs for ever. */
+  readonly runRetentionDays: number | undefined;
   /** Undefined means the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | undefined;
@@ -64,6 +67,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     encryptionKey: s.AUTERITY_ENCRYPTION_KEY,
     logLevel: s.AUTERITY_LOG_LEVEL,
     frameRetentionDays: s.AUTERITY_FRAME_RETENTION_DAYS,
+    runRetentionDays: s.AUTERITY_RUN_RETENTION_DAYS,
     databaseUrl: s.DATABASE_URL,
     openai: s.OPENAI_API_KEY === undefined ? undefined : { apiKey: s.OPENAI_API_KEY, baseUrl: s.OPENAI_BASE_URL },
     otel:

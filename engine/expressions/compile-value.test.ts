@@ -6,6 +6,7 @@ import { ExpressionError, compileValue, plainJson, type Roots } from "./index.ts
 const roots: Roots = {
   input: { a: 1, text: "hi", list: [1, 2], nothing: null, object: { x: true } },
   step: (id) => (id === "list" ? { text: "files" } : undefined),
+  context: { topic: "brakes", deep: { x: [1, 2] } },
   run: { id: "r1", workflowId: "w1", version: 3 },
   now: Date.UTC(2026, 0, 2),
   seed: "s",
@@ -52,6 +53,14 @@ describe("compileValue", () => {
     expect(evaluate("=input.missing")).toBeUndefined();
     expect(evaluate({ a: "=input.missing", b: "=input.nothing" })).toEqual({ b: null });
     expect(evaluate(["=input.missing", 1])).toEqual([null, 1]);
+  });
+
+  test("read the run's context", async () => {
+    expect(evaluate("=context.topic")).toBe("brakes");
+    expect(evaluate("{{ context.topic }}{{ context.none }}")).toBe("brakes");
+    expect(evaluate("=context.deep.x[1]")).toBe(2);
+    expect(await evaluate("=$map(context.deep.x, function($v){ $v & context.topic })")).toEqual(["1brakes", "2brakes"]);
+    expect(await evaluate("=$keys(context)")).toEqual(["topic", "deep"]);
   });
 
   test("roots are the ones given; item and index only inside a map", () => {

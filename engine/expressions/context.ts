@@ -12,7 +12,7 @@ export function contextReader(references: readonly RootReference[]): (roots: Roo
   const wantedSteps = new Map<string, Parts>();
   for (const { root, name, path } of references) {
     if (root === "steps" && name !== undefined) want(wantedSteps, [name, ...path]);
-    else want(wanted, [root, ...path]);
+    else want(wanted, [root, ...(name === undefined ? [] : [name]), ...path]);
   }
   return (roots) => {
     const context: JsonObject = {};
@@ -43,6 +43,7 @@ function want(parts: Map<string, Parts>, [name = "", ...path]: readonly string[]
 
 function rootOf(roots: Roots, name: string): Json | undefined {
   if (name === "input") return roots.input;
+  if (name === "context") return roots.context;
   if (name === "item") return roots.item;
   if (name === "index") return roots.index;
   return name === "run" ? roots.run : undefined;

@@ -79,7 +79,7 @@ const FOCUS = {
   createSequence: (...members: unknown[]) => Object.assign([...members], { sequence: true }),
 };
 
-const NO_ROOTS: Roots = { input: null, step: () => undefined, run: { id: "", workflowId: "", version: 0 }, now: 0, seed: "" };
+const NO_ROOTS: Roots = { input: null, step: () => undefined, context: {}, run: { id: "", workflowId: "", version: 0 }, now: 0, seed: "" };
 
 /** JSONata calls this hook, before anything asynchronous, with the environment in which it looks its functions up. */
 function rootEnvironment(): jsonata.Environment {

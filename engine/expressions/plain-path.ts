@@ -78,6 +78,8 @@ function rootOf(steps: readonly Step[]): Root | undefined {
   switch (name) {
     case "input":
       return { read: (roots) => roots.input, length: 1 };
+    case "context":
+      return { read: (roots) => roots.context, length: 1 };
     case "item":
       return { read: (roots) => roots.item, length: 1 };
     case "index":

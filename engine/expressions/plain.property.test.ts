@@ -116,10 +116,19 @@ describe("plain expressions", () => {
     let compiled = 0;
     await fc.assert(
       fc.asyncProperty(expression, data, data, async (source, input, one) => {
-        const roots: Roots = { input, item: one, index: 1, run, now: 0, seed: "", step: (id) => (id === "one" ? one : undefined) };
+        const roots: Roots = {
+          input,
+          context: { topic: one },
+          item: one,
+          index: 1,
+          run,
+          now: 0,
+          seed: "",
+          step: (id) => (id === "one" ? one : undefined),
+        };
         if (plainOf(source) === undefined) return;
         compiled++;
-        const context = structuredClone({ input, item: one, index: 1, run, steps: { one } });
+        const context = structuredClone({ input, context: { topic: one }, item: one, index: 1, run, steps: { one } });
         const expected = await outcomeOf(() => jsonata(source).evaluate(context));
         expect(await outcomeOf(() => compileExpression(source).compute(roots))).toEqual(expected);
       }),

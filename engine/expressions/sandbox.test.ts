@@ -19,6 +19,7 @@ const input: Json = {
 const big = "a".repeat(300_000);
 const roots: Roots = {
   input,
+  context: {},
   step: () => undefined,
   run: { id: "r", workflowId: "w", version: 1 },
   now: Date.UTC(2026, 6, 5, 4),

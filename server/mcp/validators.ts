@@ -16,9 +16,10 @@ const linear: RegExpEngine = Object.assign(
   (pattern: string) => {
     try {
       const compiled = RE2JS.compile(pattern);
-      return { test: (text: string): boolean => compiled.matcher(text).find() };
+      // Ajv tells patterns apart by their text: without one of its own, every pattern would be the first.
+      return { test: (text: string): boolean => compiled.matcher(text).find(), toString: () => pattern };
     } catch {
-      return { test: (): boolean => true };
+      return { test: (): boolean => true, toString: () => pattern };
     }
   },
   { code: "linearRegExp" },

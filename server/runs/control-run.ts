@@ -1,11 +1,11 @@
 import type { Json } from "#contract/common.ts";
 import type { Answer } from "#contract/journal.ts";
-import { isFinal, type Run } from "#contract/runs.ts";
+import { isFinal, type Run, type RunContext } from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx } from "../kernel/ports.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import { inboxRowName } from "./driver/row-names.ts";
-import { questionsOf, readRun, runNotFound } from "./read-run.ts";
+import { questionsOf, readContext, readRun, runNotFound } from "./read-run.ts";
 import { findRun, sendMessage, type RunRecord } from "./store/runs.pg.ts";
 
 type Deps = UseCaseDeps & {
@@ -59,6 +59,26 @@ export const resumeRun =
     return run;
   };
 
+type Patch = Speaker & { set: Record<string, Json> };
+
+/** Changes the context of a run that is not over; the run itself takes the change up. Answers with the context as it is now. */
+export const patchContext =
+  (deps: Deps) =>
+  async ({ tenantId, actor, runId, set }: Patch): Promise<RunContext> => {
+    await deps.codec.prepare(tenantId);
+    const context = await deps.database.asTenant(tenantId, async (tx) => {
+      const record = await mustFind(tx, runId);
+      const body = { by: actor, patch: deps.redactor.json(set) };
+      const isSent = !isFinal(record.status) && (await send(deps, tx, { record, kind: "context", body }));
+      if (!isSent) throw new AppError("run_transition_invalid", `Run ${runId} is over; its context does not change any more.`);
+      const keys = Object.keys(set);
+      await deps.audit.record(tx, { tenantId, actor, action: "run.context_patched", target: `run:${runId}`, details: { keys } });
+      return readContext(tx, deps.codec, runId);
+    });
+    deps.wake(runId);
+    return context;
+  };
+
 type Which = { nodeId?: string | undefined; scope?: string | undefined };
 const isMeant = (question: { nodeId: string; scope: string }, { nodeId, scope }: Which): boolean =>
   (nodeId === undefined || question.nodeId === nodeId) && (scope === undefined || question.scope === scope);
@@ -69,7 +89,7 @@ async function mustFind(tx: Tx, runId: string): Promise<RunRecord> {
   return record;
 }
 
-type Outgoing = { record: RunRecord; kind: "cancel" | "answer"; body: Json };
+type Outgoing = { record: RunRecord; kind: "cancel" | "answer" | "context"; body: Json };
 async function send({ newId, codec }: Deps, tx: Tx, { record, kind, body }: Outgoing): Promise<boolean> {
   const id = newId();
   const { id: runId, tenantId, isConfidential } = record;

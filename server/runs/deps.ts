@@ -23,6 +23,8 @@ export type RunsDeps = {
   instanceId: string;
   /** False for a process that only starts and shows runs. Default true. */
   drives?: boolean;
+  /** Runs that ended longer ago are forgotten, with their events. Absent: kept for ever. */
+  retentionDays?: number | undefined;
   settings?: Partial<WorkerSettings>;
   observer?: RunsObserver;
 };

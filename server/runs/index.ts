@@ -9,6 +9,7 @@ import type { WorkerDeps } from "./worker/deps.ts";
 import { HeldRuns } from "./worker/held-runs.ts";
 import { Reconciler } from "./worker/reconciler.ts";
 import { DEFAULT_SETTINGS } from "./worker/settings.ts";
+import { Retention } from "./worker/retention.ts";
 import { Worker } from "./worker/worker.ts";
 
 export type { RunsDeps } from "./deps.ts";
@@ -46,13 +47,16 @@ export function createRuns(deps: RunsDeps): Runs {
   const worker = new Worker(workerDeps, held, () => reconciler.claimSoon());
   const reconciler = new Reconciler(workerDeps, worker);
   const useCases = createUseCases({ ...deps, observer }, { worker, reconciler, leaseMs: settings.leaseMs });
+  const { retentionDays } = deps;
+  const retention = retentionDays === undefined || !drives ? undefined : new Retention({ ...deps, retentionDays });
   let stopping: Promise<void> | undefined;
   return {
     routes: runRoutes(useCases),
     start: async () => {
       if (drives) await reconciler.start();
+      retention?.start();
     },
-    stop: () => (stopping ??= stopAll(reconciler, worker)),
+    stop: () => (stopping ??= stopAll(reconciler, worker, retention)),
     startRun: useCases.start,
     getRun: useCases.get,
     cancelRun: useCases.cancel,
@@ -60,7 +64,8 @@ export function createRuns(deps: RunsDeps): Runs {
   };
 }
 
-async function stopAll(reconciler: Reconciler, worker: Worker): Promise<void> {
+async function stopAll(reconciler: Reconciler, worker: Worker, retention: Retention | undefined): Promise<void> {
+  await retention?.stop();
   await reconciler.stop();
   await worker.stop();
 }

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { StepError } from "#contract/journal.ts";
-import type { Question, Run } from "#contract/runs.ts";
+import type { Question, Run, RunContext } from "#contract/runs.ts";
+import { patchContext, type RunState } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx, ValueCodec } from "../kernel/ports.ts";
 import { runRowName } from "./driver/row-names.ts";
-import { readQuestions } from "./store/journal.pg.ts";
+import { readPatches, readQuestions } from "./store/journal.pg.ts";
 import { findRun, type RunRecord } from "./store/runs.pg.ts";
 
 const RunError = StepError.extend({ nodeId: z.string().optional(), scope: z.string().optional() });
@@ -28,6 +29,15 @@ export async function questionsOf(tx: Tx, codec: ValueCodec, runId: string): Pro
     questions.push({ scope: event.scope, nodeId: event.nodeId, question: event.body.question, since: event.at });
   }
   return questions;
+}
+
+/** The run's context: what its changes add up to, in the order in which the run took them up. */
+export async function readContext(tx: Tx, codec: ValueCodec, runId: string): Promise<RunContext> {
+  let context: RunState["context"] = { version: 0, values: {} };
+  for (const event of await readPatches(tx, codec, runId)) {
+    if (event.kind === "context_patched") context = patchContext(context, event.body.patch);
+  }
+  return { runId, version: context.version, values: { ...context.values } };
 }
 
 function toRun(record: RunRecord, codec: ValueCodec, questions: Question[]): Run {

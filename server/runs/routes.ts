@@ -1,9 +1,9 @@
 import * as contract from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
-import type { cancelRun, resumeRun } from "./control-run.ts";
+import type { cancelRun, patchContext, resumeRun } from "./control-run.ts";
 import type { followRun } from "./follow-run.ts";
-import type { getRun, listRuns, readJournal } from "./show-runs.ts";
+import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import type { startRun } from "./start-run.ts";
 
 export type UseCases = {
@@ -14,6 +14,8 @@ export type UseCases = {
   list: ReturnType<typeof listRuns>;
   journal: ReturnType<typeof readJournal>;
   follow: ReturnType<typeof followRun>;
+  context: ReturnType<typeof getContext>;
+  patchContext: ReturnType<typeof patchContext>;
 };
 
 export const runRoutes = (runs: UseCases): Handled[] => [
@@ -38,6 +40,10 @@ export const runRoutes = (runs: UseCases): Handled[] => [
   ),
   handle(contract.resumeRun, ({ params, body, caller }) =>
     runs.resume({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
+  ),
+  handle(contract.getRunContext, ({ params, caller }) => runs.context(caller.tenantId, params.id)),
+  handle(contract.patchRunContext, ({ params, body, caller }) =>
+    runs.patchContext({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
   ),
   handle(contract.retryRun, async ({ params, headers, caller }) => {
     const { tenantId, ref: initiator } = caller;

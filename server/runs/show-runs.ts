@@ -1,9 +1,9 @@
 import type { Page } from "#contract/common.ts";
 import type { JournalEvent } from "#contract/journal.ts";
-import type { Run, RunSummary } from "#contract/runs.ts";
+import type { Run, RunContext, RunSummary } from "#contract/runs.ts";
 import { decodeCursor, toPage, UUID } from "../kernel/paging.ts";
 import type { UseCaseDeps } from "./deps.ts";
-import { readRun, runNotFound } from "./read-run.ts";
+import { readContext, readRun, runNotFound } from "./read-run.ts";
 import { readEvents } from "./store/journal.pg.ts";
 import { findStatus, selectRuns, type RunFilter } from "./store/runs.pg.ts";
 
@@ -14,6 +14,16 @@ export const getRun =
   async (tenantId: string, runId: string): Promise<Run> => {
     await codec.prepare(tenantId);
     return database.asTenant(tenantId, (tx) => readRun(tx, codec, runId));
+  };
+
+export const getContext =
+  ({ database, codec }: Deps) =>
+  async (tenantId: string, runId: string): Promise<RunContext> => {
+    await codec.prepare(tenantId);
+    return database.asTenant(tenantId, async (tx) => {
+      if ((await findStatus(tx, runId)) === undefined) throw runNotFound(runId);
+      return readContext(tx, codec, runId);
+    });
   };
 
 type ListRequest = Omit<RunFilter, "before"> & { cursor?: string | undefined };

@@ -1,10 +1,10 @@
 import { background } from "../kernel/log.ts";
-import { cancelRun, resumeRun } from "./control-run.ts";
+import { cancelRun, patchContext, resumeRun } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { followRun } from "./follow-run.ts";
 import type { RunsObserver } from "./ports.ts";
 import type { UseCases } from "./routes.ts";
-import { getRun, listRuns, readJournal } from "./show-runs.ts";
+import { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import { createStartBatches } from "./start-batches.ts";
 import { startRun } from "./start-run.ts";
 import type { Reconciler } from "./worker/reconciler.ts";
@@ -34,5 +34,7 @@ export function createUseCases(deps: RunsDeps & { observer: RunsObserver }, { wo
     list: listRuns(deps),
     journal: readJournal(deps),
     follow: followRun(deps),
+    context: getContext(deps),
+    patchContext: patchContext({ ...deps, wake }),
   };
 }

@@ -66,6 +66,7 @@ create index runs_by_status on runs (tenant_id, status, id desc);
 create index runs_by_tag on runs using gin (tags) where tags <> '{}';
 create index runs_by_parent on runs (parent_run_id) where parent_run_id is not null;
 create index runs_due on runs (tenant_id, wake_at) where owner is null and wake_at is not null;
+create index runs_over on runs (finished_at) where finished_at is not null;
 create index runs_held on runs (lease_until) where owner is not null;
 create index runs_woken on runs (owner, wake_at) where owner is not null and wake_at is not null;
 select auterity_protect('runs', worker => 'write');
@@ -98,7 +99,7 @@ create table run_inbox (
   run_id uuid not null,
   id uuid not null,
   tenant_id uuid not null,
-  kind text not null check (kind in ('cancel', 'answer')),
+  kind text not null check (kind in ('cancel', 'answer', 'context')),
   body bytea not null,
   at timestamptz not null default now(),
   primary key (run_id, id)
@@ -116,3 +117,31 @@ create table idempotency_keys (
 );
 create index idempotency_keys_age on idempotency_keys (created_at);
 select auterity_protect('idempotency_keys', worker => 'none');
+
+-- Retention, and the only way by which events leave the journal: whole runs that ended long ago and from which no live run was
+-- started. Answers how many went; the caller asks again while it is `at_most`.
+create function auterity_forget_runs(older_than interval, at_most integer)
+  returns integer
+  language sql volatile security definer
+  set search_path = pg_catalog, public, pg_temp
+as $$
+  with old as (
+    select r.id from runs r
+    where r.finished_at < now() - older_than
+      and not exists (select from runs child where child.parent_run_id = r.id and child.finished_at is null)
+    order by r.finished_at
+    limit at_most
+    for update skip locked
+  ), events as (
+    delete from run_journal where run_id in (select id from old)
+  ), inbox as (
+    delete from run_inbox where run_id in (select id from old)
+  ), keys as (
+    delete from idempotency_keys where run_id in (select id from old)
+  ), gone as (
+    delete from runs where id in (select id from old) returning 1
+  )
+  select count(*)::integer from gone
+$$;
+revoke all on function auterity_forget_runs(interval, integer) from public;
+grant execute on function auterity_forget_runs(interval, integer) to auterity_worker;

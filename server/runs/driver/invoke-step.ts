@@ -1,7 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/definition.ts";
 import type { EventDraft, StepHandle } from "#contract/journal.ts";
-import { failed, resolveInput, succeeded, type Command, type Resume } from "#engine/index.ts";
+import { failed, parked, resolveInput, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
 import type { DriverContext } from "./context.ts";
@@ -44,6 +44,9 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
     await started?.durable.catch(() => {});
     if (work.isDropped) return undefined;
     const stepError = toStepError(error);
+    // The other side cannot say whether it happened: nothing is repeated, and nothing given up, before a person has said.
+    if (stepError.code === "step_in_doubt" && started && mustKnowFirst(started.effect))
+      return parked(run.state, command, stepError.message);
     if (stepError.code === "internal")
       context.log.error("a step failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
     return failed(run.state, command, { error: stepError, now: context.now(), random: context.random() });

@@ -43,7 +43,7 @@ export type LiveRun = Holder & {
 };
 
 /** Something that somebody else has to say to a run. */
-export type InboxRow = { readonly id: string; readonly kind: "cancel" | "answer"; readonly body: Buffer };
+export type InboxRow = { readonly id: string; readonly kind: "cancel" | "answer" | "context"; readonly body: Buffer };
 
 /** Work that nothing can take back any more, only be folded. */
 export const committing = (): Work => ({ phase: "committing", isDropped: false, look: 0, controller: null });

@@ -17,6 +17,8 @@ export const AnswerMessage = z.object({
   output: Json.optional(),
 });
 
+const ContextMessage = z.object({ by: z.string(), patch: z.record(z.string(), Json) });
+
 /** Queues rows that the run has not seen yet and begins with the first. Rows may be handed over more than once. */
 export function receive(context: DriverContext, run: LiveRun, rows: readonly InboxRow[]): void {
   for (const row of rows) {
@@ -56,7 +58,12 @@ function takeNext(context: DriverContext, run: LiveRun): void {
 
 function draftsOf({ codec }: DriverContext, run: LiveRun, row: InboxRow): EventDraft[] {
   const body = codec.decode(row.body, { tenantId: run.tenantId, row: inboxRowName(row.id) });
+  if (row.kind === "context") return [contextDraft(row.id, body)];
   return row.kind === "cancel" ? cancelDraft(run, row.id, body) : answerDrafts(run, row.id, body);
+}
+
+function contextDraft(inboxId: string, body: Json): EventDraft {
+  return { kind: "context_patched", body: { ...ContextMessage.parse(body), inboxId }, scope: "", nodeId: null, attempt: 0 };
 }
 
 function cancelDraft(run: LiveRun, inboxId: string, body: Json): EventDraft[] {

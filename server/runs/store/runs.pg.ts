@@ -98,7 +98,7 @@ function fromRow(row: RunRow): RunRecord {
   return { ...summaryFromRow(row), tenantId, isConfidential, input, output, error };
 }
 
-export type Message = { runId: string; id: string; tenantId: string; kind: "cancel" | "answer"; body: Buffer };
+export type Message = { runId: string; id: string; tenantId: string; kind: "cancel" | "answer" | "context"; body: Buffer };
 
 /**
  * Puts a message into a run's inbox and makes its holder, or whoever holds it next, look. A run that is over takes no
