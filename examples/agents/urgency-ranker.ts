@@ -51,9 +51,10 @@ app.use(express.json({ limit: "4mb" }));
 app.use("/.well-known/agent-card.json", agentCardHandler({ agentCardProvider: requestHandler }));
 app.use("/a2a", jsonRpcHandler({ requestHandler, userBuilder: UserBuilder.noAuthentication }));
 server.on("request", app);
+const end = processEnd();
 console.log(`urgency listens at ${url}`);
 
-await processEnd();
+await end;
 server.close();
 server.closeAllConnections();
 process.stdin.destroy();

@@ -41,16 +41,13 @@ export function createDatabase(pools: { api: Pool; worker: Pool }): Database {
  * the caller sees `database_unavailable` and has to look.
  */
 async function inTransaction<T>(pool: Pool, begin: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
-  const client = await pool.connect().catch((error: unknown) => {
-    throw translatePgFailure(error, true);
-  });
+  const client = await beginOn(pool, begin);
   let lost = false;
   const onLoss = (): void => void (lost = true);
   client.on("error", onLoss);
   client.on("end", onLoss);
   let broken = false;
   try {
-    await client.query(begin);
     const result = await fn(transaction(client, () => lost));
     await client.query("commit");
     return result;
@@ -64,6 +61,29 @@ async function inTransaction<T>(pool: Pool, begin: string, fn: (tx: Tx) => Promi
     client.off("error", onLoss);
     client.off("end", onLoss);
     client.release(broken || lost);
+  }
+}
+
+/**
+ * A connection on which the transaction has begun. Idle connections may have broken unnoticed (a restart of the database
+ * breaks all of them): nothing has been asked of such a one yet, so the next is tried, and in the end a new one.
+ */
+async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
+  for (let idle = pool.idleCount; ; idle -= 1) {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw translatePgFailure(error, true);
+    });
+    const onLoss = (): void => undefined;
+    client.on("error", onLoss);
+    try {
+      await client.query(begin);
+      return client;
+    } catch (error) {
+      client.release(true);
+      if (idle <= 0) throw translatePgFailure(error, true);
+    } finally {
+      client.off("error", onLoss);
+    }
   }
 }
 

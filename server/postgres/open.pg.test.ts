@@ -174,9 +174,6 @@ describe("the database port", () => {
     await admin.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'auterity_worker' and datname = current_database()",
     );
-    const outcome = await failureOf(db.database.asWorker((tx) => tx.query("select 1")));
-    // The break may be noticed only by the statement itself; the one after that must work.
-    expect(outcome === "resolved" || outcome instanceof AppError).toBe(true);
     expect(await db.database.asWorker((tx) => tx.query("select 1 as n"))).toEqual([{ n: 1 }]);
   });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { descendants } from "#test/support/processes.ts";
+import { familyOf, survivorsOf } from "#test/support/processes.ts";
 import { PlatformProcess } from "#test/support/platform.ts";
 
 describe("the flagship workflow", () => {
@@ -51,10 +51,10 @@ describe("the flagship workflow", () => {
   });
 
   test("ends with everything it started", async () => {
-    const started = descendants(platform.pid);
+    const started = await familyOf(platform.pid);
     expect(started.length).toBeGreaterThanOrEqual(5);
     expect(await platform.end("SIGTERM")).toBe(0);
-    expect(started.filter(({ isAlive }) => isAlive())).toEqual([]);
+    expect(await survivorsOf(started)).toEqual([]);
   });
 
   test("runs again in the same data dir", async () => {

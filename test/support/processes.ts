@@ -1,43 +1,46 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFile, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
 
-export type ProcessInfo = { pid: number; command: string; isAlive(): boolean };
+export type ProcessEntry = { pid: number; parent: number; started: string; command: string };
 
-/** Every process below `pid`, however deep, as the kernel sees it now. */
-export function descendants(pid: number): ProcessInfo[] {
-  const children = Map.groupBy(allProcesses(), ({ parent }) => parent);
-  const found: ProcessInfo[] = [];
-  const todo = [pid];
-  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    for (const child of children.get(at) ?? []) {
-      found.push({ pid: child.pid, command: child.command, isAlive: () => startTime(child.pid) === child.started });
-      todo.push(child.pid);
-    }
-  }
-  return found;
+/** Every living process of this machine; zombies are dead. */
+export async function processes(): Promise<ProcessEntry[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  return (await Promise.all(pids.map(readEntry))).filter((entry) => entry !== undefined);
 }
 
-function allProcesses(): { pid: number; parent: number; started: string | undefined; command: string }[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      const fields = statOf(Number(name));
-      return fields ? [{ pid: Number(name), parent: Number(fields[1]), started: fields[19], command: fields.command }] : [];
-    });
+/** The process and all its descendants. */
+export async function familyOf(pid: number): Promise<ProcessEntry[]> {
+  const all = await processes();
+  const family = all.filter((entry) => entry.pid === pid);
+  for (const member of family) family.push(...all.filter(({ parent }) => parent === member.pid));
+  return family;
 }
 
-/** Tells a process from a later one with the same pid. A zombie counts as gone. */
-function startTime(pid: number): string | undefined {
-  const fields = statOf(pid);
-  return fields?.[0] === "Z" ? undefined : fields?.[19];
+/** Those of them that still live; a new process with an old number is another one. */
+export async function survivorsOf(family: readonly ProcessEntry[]): Promise<ProcessEntry[]> {
+  const now = await processes();
+  return family.filter(({ pid, started }) => now.some((entry) => entry.pid === pid && entry.started === started));
 }
 
-/** The fields of `/proc/<pid>/stat` from the state on; the command may itself hold spaces and brackets. */
-function statOf(pid: number): (string[] & { command: string }) | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const end = text.lastIndexOf(")");
-    return Object.assign(text.slice(end + 2).split(" "), { command: text.slice(text.indexOf("(") + 1, end) });
-  } catch {
-    return undefined;
-  }
+/** Processes that work in this folder, or were told of it, whoever their parent is. */
+export async function processesAbout(folder: string): Promise<ProcessEntry[]> {
+  const all = await processes();
+  const about = await Promise.all(
+    all.map(async ({ pid, command }) => {
+      const cwd = await readlink(join("/proc", String(pid), "cwd")).catch(() => "");
+      const environment = await readFile(join("/proc", String(pid), "environ"), "latin1").catch(() => "");
+      return [cwd, environment, command].some((text) => text.includes(folder));
+    }),
+  );
+  return all.filter((_, i) => about[i]);
+}
+
+async function readEntry(pid: string): Promise<ProcessEntry | undefined> {
+  const stat = await readFile(join("/proc", pid, "stat"), "utf8").catch(() => "");
+  // The command's name, in parentheses, may itself hold spaces and parentheses.
+  const [state, parent, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  if (stat === "" || state === "Z" || state === "X") return undefined;
+  const command = (await readFile(join("/proc", pid, "cmdline"), "latin1").catch(() => "")).replaceAll("\0", " ");
+  return { pid: Number(pid), parent: Number(parent), started: rest[17] ?? "", command };
 }

@@ -1,0 +1,20 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { ROOT } from "./source-files.ts";
+
+export type CliResult = { code: number | null; stdout: string; stderr: string };
+
+/** Runs `auterity` with these arguments and nothing else of this process's environment than the paths; resolves when it has ended. */
+export async function runCli(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+  const child = spawn(process.execPath, [join(ROOT, "cli", "main.ts"), ...args], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", NODE_ENV: "test", NO_COLOR: "1", ...env },
+  });
+  const [out, err]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on("data", (part: Buffer) => out.push(part));
+  child.stderr.on("data", (part: Buffer) => err.push(part));
+  await once(child, "close");
+  return { code: child.exitCode, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
