@@ -9,6 +9,7 @@ import { createEgress } from "./egress/index.ts";
 import type { OutsideType } from "#engine/index.ts";
 import { createHttp, type Http } from "./http/index.ts";
 import type { Caller } from "./kernel/caller.ts";
+import { AppError } from "./kernel/errors.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
 import type { StepExecutor } from "./kernel/step-executor.ts";
@@ -37,6 +38,8 @@ export type Composed = {
   url: string;
   access: Access;
   owner: Caller;
+  /** From now on `/readyz` says so. */
+  ready(): void;
 };
 
 /** Builds the platform and starts it, in order; everything started is on the teardown, so that a failure half-way leaves nothing. */
@@ -49,13 +52,14 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl: () => url });
   const { ownerCaller } = await access.ensureDefaultWorkspace();
   const slices = await createSlices(deps, { ...base, postgres });
+  let isReady = false;
+  const ping = async (): Promise<void> => {
+    if (!isReady) throw new AppError("unavailable", "The platform is starting.", { retryable: true });
+    await postgres.ping();
+  };
   const http = await createHttp({
     ...base,
-    routes: [
-      ...access.routes,
-      ...slices.routes,
-      ...systemRoutes({ metrics: base.metrics, bus: base.live, version: VERSION, ping: () => postgres.ping() }),
-    ],
+    routes: [...access.routes, ...slices.routes, ...systemRoutes({ metrics: base.metrics, bus: base.live, version: VERSION, ping })],
     access,
     agentSocket: slices.agentSocket,
     webDir: join(PROJECT_DIR, "web", "dist"),
@@ -67,8 +71,11 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   url = await listen(http, config, teardown);
   await slices.start();
   if (config.openai) await registerOpenai(config.openai, { ...base, ...slices, owner: ownerCaller });
-  log.info("ready", { url });
-  return { url, access, owner: ownerCaller };
+  const ready = (): void => {
+    isReady = true;
+    log.info("ready", { url });
+  };
+  return { url, access, owner: ownerCaller, ready };
 }
 
 type Foundation = Awaited<ReturnType<typeof foundation>>;

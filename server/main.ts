@@ -14,7 +14,7 @@ import { createLog } from "./telemetry/index.ts";
 
 export { readConfig, type Config } from "./config.ts";
 export { AppError };
-export { backup, doctor, restore, type Check } from "./maintenance.ts";
+export { backup, doctor, restore } from "./maintenance.ts";
 
 export type Platform = {
   /** `http://127.0.0.1:4600`, without a slash at the end. */
@@ -43,7 +43,7 @@ export async function startPlatform(config: Config): Promise<Platform> {
     const masterKey = await loadOrCreateMasterKey(config.dataDir, config.encryptionKey);
     const lost = Promise.withResolvers<AppError>();
     const onDatabaseLost = (): void => lost.resolve(new AppError("database_unavailable", "The embedded PostgreSQL died too often."));
-    const { url, access, owner } = await compose({ config, masterKey, redactor, log, teardown, onDatabaseLost });
+    const { url, access, owner, ready } = await compose({ config, masterKey, redactor, log, teardown, onDatabaseLost });
     const token = await ownerToken(config, access, owner);
     redactor.track(token);
     const signInUrl = isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AppError } from "#server/kernel/errors.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import { isForeignKeyViolation, isTransactionConflict, isUniqueViolation } from "#server/kernel/pg-errors.ts";
 import { newId } from "#server/kernel/ids.ts";

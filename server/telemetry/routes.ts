@@ -20,6 +20,7 @@ export function systemRoutes({ metrics, bus, version, ping }: SystemDeps): Handl
     handle(healthz, () => ({ status: "ok" as const })),
     handle(readyz, async () => {
       await ping().catch((cause: unknown) => {
+        if (cause instanceof AppError && cause.code === "unavailable") throw cause;
         throw new AppError("unavailable", "The database does not answer.", { cause });
       });
       return { status: "ready" as const, version, uptimeMs: Math.round(performance.now() - startedAt) };
