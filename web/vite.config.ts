@@ -26,7 +26,17 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
       input: { index: here("index.html"), theme: here("app/early-theme.ts") },
-      output: { entryFileNames: (chunk) => (chunk.name === "theme" ? "theme.js" : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === "theme" ? "theme.js" : "assets/[name]-[hash].js"),
+        // What nearly every page needs comes in a few files instead of fifty.
+        codeSplitting: {
+          groups: [
+            { name: "react", test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/, priority: 3 },
+            { name: "icons", test: /node_modules[\\/]lucide-react[\\/]/, priority: 2 },
+            { name: "controls", test: /node_modules[\\/](@base-ui|@floating-ui)[\\/]/, priority: 1 },
+          ],
+        },
+      },
     },
   },
   server: { port: 4601, proxy: { "/api": "http://127.0.0.1:4600" } },

@@ -10,10 +10,10 @@ import { workflowVersionQuery } from "./workflows.ts";
 
 /**
  * A run as the page sees it: its journal so far and the fold of it, by the same code as on the server. `definition` and
- * `state` are missing when the workflow cannot be read any more; what the journal says is shown all the same.
- * `state` is changed in place by the next reading: every reading makes a new `RunView` around it.
+ * `state` are missing when the workflow cannot be read any more, and `foldError` says why when the journal does not fit it;
+ * what the events say by themselves is shown all the same. `state` is changed in place by the next reading: every reading makes a new `RunView` around it.
  */
-export type RunView = { events: readonly JournalEvent[]; definition?: Definition; state?: RunState };
+export type RunView = { events: readonly JournalEvent[]; definition?: Definition; state?: RunState; foldError?: string };
 
 const PAGE_EVENTS = 1_000;
 
@@ -28,7 +28,7 @@ export const journalQuery = (runId: string) =>
       const have = client.getQueryData<RunView>(keys.runs.journal(runId));
       const tail = await readTail({ runId, after: have?.events.at(-1)?.seq ?? 0, signal });
       const events = have ? [...have.events, ...tail] : tail;
-      const view = have?.definition ? have : { ...have, ...(await readDefinition(client, events, runId)) };
+      const view = have?.state ? have : { ...have, ...(await readDefinition(client, events, runId)) };
       return advance({ ...view, events });
     },
     // The fold may hold many thousand steps; comparing them deeply would cost more than showing them.
@@ -66,6 +66,10 @@ async function readDefinition(
 function advance(view: RunView): RunView {
   const { state, events } = view;
   if (!state) return view;
-  for (const event of events.slice(state.seq)) evolve(state, event);
-  return view;
+  try {
+    for (const event of events.slice(state.seq)) evolve(state, event);
+    return view;
+  } catch (error) {
+    return { events, foldError: error instanceof Error ? error.message : String(error) };
+  }
 }

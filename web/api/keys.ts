@@ -1,4 +1,7 @@
 /** Keys of everything that is read from the server. A hint about a thing invalidates the keys that begin with it. */
+/** What can never change; no hint and no reconnection reads it again. */
+export const FIXED: ReadonlySet<unknown> = new Set(["workflow-version", "drawing"]);
+
 export const keys = {
   me: ["me"],
   workflows: {
@@ -7,7 +10,6 @@ export const keys = {
     detail: (id: string) => ["workflows", "detail", id],
     versions: (id: string) => ["workflows", "versions", id],
   },
-  /** Versions never change, so nothing invalidates them. */
   version: (workflowId: string, version: number) => ["workflow-version", workflowId, version],
   runs: {
     all: ["runs"],
@@ -17,6 +19,7 @@ export const keys = {
     detail: (id: string) => ["runs", "detail", id],
     journal: (id: string) => ["runs", "journal", id],
   },
+  drawing: (...what: readonly unknown[]) => ["drawing", ...what],
   messages: { run: (runId: string) => ["messages", runId] },
   mcp: {
     all: ["mcp"],

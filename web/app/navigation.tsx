@@ -18,33 +18,31 @@ export const Sidebar = () => {
   const { t } = useTranslation();
   const me = useMe();
   return (
-    <aside className="hidden w-16 shrink-0 flex-col gap-5 px-2.5 py-3 sm:flex lg:w-56">
-      <Link to="/workflows" className="flex items-center gap-2.5 rounded-lg px-1.5 py-1" aria-label={t("shell.product")}>
+    <nav aria-label={t("shell.navigation")} className="hidden w-16 shrink-0 flex-col gap-5 px-2.5 py-3 sm:flex lg:w-56">
+      <Link to="/workflows" className="flex items-center gap-2.5 rounded-lg px-1.5 py-1">
         <Logo className="size-8 shrink-0" />
-        <span className="hidden min-w-0 lg:block">
+        <span className="sr-only min-w-0 lg:not-sr-only lg:block">
           <span className="block text-[0.9375rem] leading-4.5 font-semibold tracking-tight">{t("shell.product")}</span>
           <span className="block truncate text-2xs text-ink-3">{me?.tenantName}</span>
         </span>
       </Link>
-      <nav aria-label={t("shell.navigation")}>
-        <ul className="flex flex-col gap-0.5">
-          {PAGES.map(({ to, name, icon: Icon, command }) => (
-            <li key={to}>
-              <Tooltip label={t(`shell.nav.${name}`)} keys={keysOf(command)} side="right">
-                <Link
-                  to={to}
-                  className="flex h-9 items-center justify-center gap-2.5 rounded-lg px-2.5 font-medium text-ink-2 transition-colors hover:bg-hover hover:text-ink lg:justify-start"
-                  activeProps={{ className: "bg-raised text-ink shadow-1 ring-1 ring-line [&_svg]:text-accent" }}
-                >
-                  <Icon aria-hidden="true" className="size-4.5 shrink-0" strokeWidth={1.9} />
-                  <span className="sr-only lg:not-sr-only">{t(`shell.nav.${name}`)}</span>
-                </Link>
-              </Tooltip>
-            </li>
-          ))}
-        </ul>
-      </nav>
-    </aside>
+      <ul className="flex flex-col gap-0.5">
+        {PAGES.map(({ to, name, icon: Icon, command }) => (
+          <li key={to}>
+            <Tooltip label={t(`shell.nav.${name}`)} keys={keysOf(command)} side="right">
+              <Link
+                to={to}
+                className="flex h-9 items-center justify-center gap-2.5 rounded-lg px-2.5 font-medium text-ink-2 transition-colors hover:bg-hover hover:text-ink lg:justify-start"
+                activeProps={{ className: "bg-raised text-ink shadow-1 ring-1 ring-line [&_svg]:text-accent" }}
+              >
+                <Icon aria-hidden="true" className="size-4.5 shrink-0" strokeWidth={1.9} />
+                <span className="sr-only lg:not-sr-only">{t(`shell.nav.${name}`)}</span>
+              </Link>
+            </Tooltip>
+          </li>
+        ))}
+      </ul>
+    </nav>
   );
 };
 

@@ -8,7 +8,7 @@ export const NotFoundPage = () => {
   const { t } = useTranslation();
   usePageTitle(t("common.notFound.title"));
   return (
-    <EmptyState icon={<Compass />} title={t("common.notFound.title")} detail={t("common.notFound.detail")}>
+    <EmptyState isPage icon={<Compass />} title={t("common.notFound.title")} detail={t("common.notFound.detail")}>
       <Link to="/workflows" className={buttonClass({ variant: "primary" })}>
         {t("common.notFound.action")}
       </Link>

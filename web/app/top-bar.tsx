@@ -25,7 +25,6 @@ export const TopBar = () => {
       <button
         type="button"
         onClick={() => run("palette")}
-        aria-label={t("shell.palette.open")}
         className="hidden h-8.5 w-full max-w-96 items-center gap-2 rounded-lg border border-line bg-raised px-2.5 text-left text-[0.8125rem] text-ink-3 shadow-1 transition-colors hover:border-line-strong sm:flex"
       >
         <Search aria-hidden="true" className="size-4" />

@@ -1,24 +1,34 @@
-import type { ElkNode } from "elkjs/lib/elk-api.js";
-import type { Definition } from "#contract/definition.ts";
-import { MAP_PADDING, sizeOf, type Box, type Boxes } from "./to-flow.ts";
+import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api.js";
+import type { Definition, WorkflowEdge } from "#contract/definition.ts";
+import { MAP_PADDING, sizeOf, type Box, type Drawing, type Point, type Route } from "./to-flow.ts";
 
-/** Sideways on a wide screen, downwards on a narrow one. */
+/** Sideways where that can be read, else downwards. */
 export type Direction = "RIGHT" | "DOWN";
+type Options = { direction: Direction; withStatus: boolean };
 
 const padding = `[top=${MAP_PADDING.top},left=${MAP_PADDING.left},bottom=${MAP_PADDING.bottom},right=${MAP_PADDING.right}]`;
+/** Between one layer of nodes and the next. */
+export const LAYER_GAP = { RIGHT: 56, DOWN: 40 } as const;
 
-const options = (direction: Direction): Record<string, string> => ({
+/**
+ * Nodes keep the order in which they were written. The engine cannot do that and lay out nested graphs as one, which edges
+ * across a `map`'s border need.
+ */
+const options = (direction: Direction, isCrossed: boolean): Record<string, string> => ({
   "elk.algorithm": "layered",
   "elk.direction": direction,
-  "elk.hierarchyHandling": "INCLUDE_CHILDREN",
-  "elk.layered.spacing.nodeNodeBetweenLayers": direction === "RIGHT" ? "56" : "44",
+  ...(isCrossed ? { "elk.hierarchyHandling": "INCLUDE_CHILDREN" } : { "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES" }),
+  "elk.edgeRouting": "ORTHOGONAL",
+  "elk.layered.mergeEdges": "true",
+  "elk.layered.spacing.nodeNodeBetweenLayers": String(LAYER_GAP[direction]),
   "elk.spacing.nodeNode": "28",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
-  "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
 });
 
-/** The definition as the layout engine wants it: nested nodes with sizes. */
-export function toElk(definition: Definition, { direction, withStatus }: { direction: Direction; withStatus: boolean }): ElkNode {
+/** The definition as the layout engine wants it: nested nodes with sizes, edges with the room of their labels. */
+export function toElk(definition: Definition, { direction, withStatus }: Options): ElkNode {
+  const parents = new Map(definition.nodes.map((node) => [node.id, node.parentId]));
+  const isCrossed = definition.edges.some((edge) => parents.get(edge.source) !== parents.get(edge.target));
   const childrenOf = (parentId: string | undefined): ElkNode[] =>
     definition.nodes
       .filter((node) => node.parentId === parentId)
@@ -28,28 +38,56 @@ export function toElk(definition: Definition, { direction, withStatus }: { direc
         const children = childrenOf(node.id);
         // A container without children has no size of its own.
         if (children.length === 0) return { id: node.id, ...size };
+        const minimum = `(${size.width},${size.height})`;
         return {
           id: node.id,
           children,
-          layoutOptions: { ...options(direction), "elk.padding": padding, "elk.nodeSize.minimum": `(${size.width},${size.height})` },
+          layoutOptions: { ...options(direction, isCrossed), "elk.padding": padding, "elk.nodeSize.minimum": minimum },
         };
       });
   return {
-    id: "workflow",
-    layoutOptions: options(direction),
+    id: ROOT,
+    layoutOptions: options(direction, isCrossed),
     children: childrenOf(undefined),
-    edges: definition.edges.map((edge) => ({ id: edge.id, sources: [edge.source], targets: [edge.target] })),
+    edges: definition.edges.map(toElkEdge),
   };
 }
 
-export function fromElk(graph: ElkNode): Boxes {
+/** No node can be called that. */
+const ROOT = "the workflow";
+
+function toElkEdge({ id, source, target, sourceHandle = "success" }: WorkflowEdge): ElkExtendedEdge {
+  const label = { text: sourceHandle, width: 16 + 7 * sourceHandle.length, height: 20, layoutOptions: { "elk.edgeLabels.inline": "true" } };
+  return { id, sources: [source], targets: [target], ...(sourceHandle === "success" ? {} : { labels: [label] }) };
+}
+
+export function fromElk(graph: ElkNode): Drawing {
   const boxes = new Map<string, Box>();
-  const visit = (nodes: readonly ElkNode[]): void => {
-    for (const { id, x = 0, y = 0, width = 0, height = 0, children = [] } of nodes) {
+  const origins = new Map<string, Point>([[ROOT, { x: 0, y: 0 }]]);
+  const edges: ElkExtendedEdge[] = [...(graph.edges ?? [])];
+  const visit = (nodes: readonly ElkNode[], origin: Point): void => {
+    for (const node of nodes) {
+      const { id, x = 0, y = 0, width = 0, height = 0, children = [] } = node;
+      const own = { x: origin.x + x, y: origin.y + y };
       boxes.set(id, { x, y, width, height });
-      visit(children);
+      origins.set(id, own);
+      edges.push(...(node.edges ?? []));
+      visit(children, own);
     }
   };
-  visit(graph.children ?? []);
-  return boxes;
+  visit(graph.children ?? [], { x: 0, y: 0 });
+  return { boxes, routes: new Map(edges.flatMap((edge) => routeOf(edge, origins.get(containerOf(edge))))) };
+}
+
+const containerOf = (edge: ElkExtendedEdge): string => ("container" in edge && typeof edge.container === "string" ? edge.container : ROOT);
+
+/** Points come relative to the node that contains the edge. */
+function routeOf({ id, sections = [], labels = [] }: ElkExtendedEdge, origin: Point = { x: 0, y: 0 }): [string, Route][] {
+  const [section] = sections;
+  if (!section) return [];
+  const move = ({ x, y }: Point): Point => ({ x: origin.x + x, y: origin.y + y });
+  const points = [section.startPoint, ...(section.bendPoints ?? []), section.endPoint].map(move);
+  const [label] = labels;
+  const middle = label && move({ x: (label.x ?? 0) + (label.width ?? 0) / 2, y: (label.y ?? 0) + (label.height ?? 0) / 2 });
+  return [[id, { points, ...(middle ? { label: middle } : {}) }]];
 }

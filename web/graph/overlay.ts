@@ -69,11 +69,14 @@ function many(steps: readonly StepState[], total: number): Overlay {
   const count = (status: StepStatus): number => steps.filter((step) => step.status === status).length;
   const done = steps.filter((step) => DONE.has(step.status)).length;
   const status = LOUDEST.find((candidate) => steps.some((step) => step.status === candidate)) ?? "pending";
-  const unfinished = done < total && status !== "failed" && DONE.has(status);
+  // All that have begun are done, but more are to come.
+  const isBetween = done < total && (status === "succeeded" || status === "skipped");
   return {
-    status: unfinished ? "pending" : status,
+    status: isBetween ? (done === 0 ? "pending" : "running") : status === "ready" && done > 0 ? "running" : status,
     attempt: 0,
-    items: { total: Math.max(total, steps.length), done, running: count("running") + count("retrying"), failed: count("failed") },
+    ...(total === 0
+      ? {}
+      : { items: { total: Math.max(total, steps.length), done, running: count("running") + count("retrying"), failed: count("failed") } }),
   };
 }
 

@@ -7,9 +7,14 @@ export const SMALL_NODE_SIZE = { width: 132, height: 48 } as const;
 export const STATUS_HEIGHT = 24;
 export const MAP_PADDING = { top: 60, right: 18, bottom: 18, left: 18 } as const;
 
-export type Box = { x: number; y: number; width: number; height: number };
+export type Point = { x: number; y: number };
+export type Box = Point & { width: number; height: number };
 /** Boxes by node id; those of children are relative to their `map`. */
 export type Boxes = ReadonlyMap<string, Box>;
+/** The way of an edge, from its source's border to its target's, and where its label is centred. */
+export type Route = { points: readonly Point[]; label?: Point };
+/** Where everything is drawn. Edges without a route (by edge id) are drawn as curves. */
+export type Drawing = { boxes: Boxes; routes: ReadonlyMap<string, Route> };
 
 export const isSmall = (node: Pick<WorkflowNode, "type">): boolean => node.type === "start" || node.type === "end";
 
@@ -152,4 +157,20 @@ export function inFlowOrder({ nodes, edges }: Definition, parentId: string | und
     }
   }
   return sorted;
+}
+
+/** How wide the drawing would be from left to right: the longest way through the workflow, before anything is arranged. */
+export function widthSideways(definition: Definition, gap: number): number {
+  const widthOfLevel = (parentId: string | undefined): number => {
+    const ends = new Map<string, number>();
+    for (const node of inFlowOrder(definition, parentId)) {
+      const inner = node.type === "map" ? widthOfLevel(node.id) : 0;
+      const width = Math.max(sizeOf(node, false).width, inner === 0 ? 0 : inner + MAP_PADDING.left + MAP_PADDING.right);
+      const before = definition.edges.filter((edge) => edge.target === node.id).map((edge) => ends.get(edge.source) ?? 0);
+      const start = Math.max(0, ...before);
+      ends.set(node.id, (start === 0 ? 0 : start + gap) + width);
+    }
+    return Math.max(0, ...ends.values());
+  };
+  return widthOfLevel(undefined);
 }

@@ -1,7 +1,9 @@
 import type { Direction } from "./layout.ts";
 
 /** Below this zoom the words on nodes cannot be read. */
-export const READABLE_ZOOM = 0.72;
+export const READABLE_ZOOM = 0.8;
+/** On a phone: words can just be made out, and the rest is a swipe away. */
+const LEAST_ZOOM = 0.55;
 const MARGIN = 28;
 
 type Size = { width: number; height: number };
@@ -15,7 +17,7 @@ export function firstView(graph: Size, room: Size, direction: Direction): { x: n
   const along = (room.height - 2 * MARGIN) / graph.height;
   const whole = Math.min(1, across, along);
   const zoom = whole >= READABLE_ZOOM ? whole : Math.min(1, Math.max(READABLE_ZOOM, direction === "RIGHT" ? along : across));
-  const fitted = direction === "DOWN" ? Math.min(zoom, Math.max(0.3, across)) : zoom;
+  const fitted = direction === "DOWN" ? Math.min(zoom, Math.max(LEAST_ZOOM, across)) : zoom;
   const centred = { x: (room.width - graph.width * fitted) / 2, y: (room.height - graph.height * fitted) / 2 };
   if (whole >= READABLE_ZOOM) return { ...centred, zoom: fitted };
   return direction === "RIGHT"

@@ -38,7 +38,7 @@ export const CopyButton = ({ value, what, className, withText = false }: Props) 
 /** A shell command with a button that copies it. */
 export const CommandLine = ({ command }: { command: string }) => (
   <div className="flex max-w-full items-center gap-2 rounded-lg border border-line bg-sunken py-1 pr-1 pl-3">
-    <code className="min-w-0 flex-1 overflow-x-auto font-mono text-xs whitespace-nowrap text-ink-2">
+    <code className="min-w-0 flex-1 text-left font-mono text-xs break-words text-ink-2">
       <span aria-hidden="true" className="mr-2 text-ink-3 select-none">
         $
       </span>

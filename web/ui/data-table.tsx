@@ -26,7 +26,11 @@ type Props<Row extends object> = {
 export function DataTable<Row extends object>({ label, rows, rowKey, columns, template, cellClass, rowHeight, end }: Props<Row>) {
   const [body, setBody] = useState<HTMLElement | null>(null);
   const table = useTable({ features, columns, data: rows, getRowId: rowKey });
-  const head = (header: Header<Features, Row>): ReactNode => <table.FlexRender header={header} />;
+  const head = (header: Header<Features, Row>): ReactNode => (
+    <span className="eyebrow">
+      <table.FlexRender header={header} />
+    </span>
+  );
   const content = (cell: Cell<Features, Row>): ReactNode => <table.FlexRender cell={cell} />;
   const shown = table.getRowModel().rows;
   const offset = body?.offsetTop ?? 0;
@@ -45,7 +49,7 @@ export function DataTable<Row extends object>({ label, rows, rowKey, columns, te
         <thead className="sr-only sm:not-sr-only sm:block">
           <tr aria-rowindex={1} className={cn("grid h-9 items-center gap-x-4 border-b border-line bg-sunken px-4", template)}>
             {table.getHeaderGroups()[0]?.headers.map((header) => (
-              <th key={header.id} scope="col" className={cn("eyebrow truncate text-left", cellClass[header.column.id])}>
+              <th key={header.id} scope="col" className={cn("truncate text-left leading-4", cellClass[header.column.id])}>
                 {head(header)}
               </th>
             ))}

@@ -33,14 +33,15 @@ export const Dialog = ({ open, onOpenChange, title, description, children, class
           className,
         )}
       >
-        <div className={bare ? "sr-only" : "flex items-start gap-3 px-5 pt-4.5 pb-3"}>
+        <div className={bare ? "sr-only" : "py-3 pt-4.5 pr-14 pl-5"}>
           <div className="min-w-0 flex-1">
             <Base.Title className="text-base font-semibold text-balance">{title}</Base.Title>
             {description ? <Base.Description className="mt-0.5 text-[0.8125rem] text-ink-3">{description}</Base.Description> : null}
           </div>
-          {bare ? null : <CloseButton />}
         </div>
         {children}
+        {/* Last, so that the first focus is on what the dialog is about. */}
+        {bare ? null : <CloseButton className="absolute top-4 right-4" />}
       </Base.Popup>
     </Base.Portal>
   </Base.Root>
@@ -71,10 +72,10 @@ export const Drawer = ({ open, onOpenChange, title, description, children, class
   </Base.Root>
 );
 
-const CloseButton = () => {
+const CloseButton = ({ className }: { className?: string }) => {
   const { t } = useTranslation();
   return (
-    <Base.Close render={<Button variant="ghost" size="iconSm" aria-label={t("common.close")} className="-mt-1 -mr-1.5" />}>
+    <Base.Close render={<Button variant="ghost" size="iconSm" aria-label={t("common.close")} className={cn("-mt-1 -mr-1.5", className)} />}>
       <X />
     </Base.Close>
   );

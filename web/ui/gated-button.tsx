@@ -16,10 +16,10 @@ export const GatedButton = ({ reason, keys, hint, onClick, children, ...rest }: 
     <Button
       {...rest}
       aria-disabled={reason !== undefined || undefined}
+      aria-description={reason}
       onClick={reason === undefined ? onClick : (event) => event.preventDefault()}
     >
       {children}
-      {reason === undefined ? null : <span className="sr-only">({reason})</span>}
     </Button>
   );
   const label = reason ?? hint;

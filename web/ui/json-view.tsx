@@ -26,7 +26,7 @@ export const ValueView = ({ value, label, className }: Props) => {
   return (
     <section aria-label={label} className={cn("overflow-hidden rounded-xl border border-line bg-raised", className)}>
       <header className="flex h-9.5 items-center gap-2 border-b border-line bg-sunken pr-1 pl-3">
-        <h3 className="eyebrow flex-1">{label}</h3>
+        <p className="eyebrow flex-1 truncate">{label}</p>
         {isFlat ? null : (
           <Segmented
             label={t("common.json.view")}
@@ -163,13 +163,11 @@ const Entry = ({ name, value, depth }: { name: string; value: Json; depth: numbe
         type="button"
         aria-expanded={open}
         onClick={() => setOpen(!open)}
-        className="-ml-1 flex items-center gap-1 rounded text-left text-ink-3 hover:text-ink"
+        className="-ml-1 flex min-h-6 items-center gap-1 rounded text-left text-ink-3 hover:text-ink"
       >
         <ChevronRight aria-hidden="true" className={cn("size-3 transition-transform", open && "rotate-90")} />
         <span>{name}</span>
-        <span className="font-sans text-2xs opacity-80">
-          {t(Array.isArray(value) ? "common.json.items" : "common.json.fields", { count: size })}
-        </span>
+        <span className="font-sans text-2xs">{t(Array.isArray(value) ? "common.json.items" : "common.json.fields", { count: size })}</span>
       </button>
       {open ? (
         <div className="ml-1.5">

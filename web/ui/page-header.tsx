@@ -6,13 +6,13 @@ type HeaderProps = { title: ReactNode; subtitle?: ReactNode; actions?: ReactNode
 
 /** The one `h1` of a page, with what can be done on it at the right. */
 export const PageHeader = ({ title, subtitle, actions, above, className }: HeaderProps) => (
-  <header className={cn("flex flex-wrap items-end justify-between gap-x-6 gap-y-3", className)}>
+  <header className={cn("flex flex-wrap items-start justify-between gap-x-6 gap-y-3", className)}>
     <div className="min-w-0">
       {above}
       <h1 className="text-xl leading-7 font-semibold tracking-[-0.012em] text-balance sm:text-2xl sm:leading-8">{title}</h1>
       {subtitle ? <div className="mt-0.5 text-[0.8125rem] text-ink-3">{subtitle}</div> : null}
     </div>
-    {actions ? <div className="flex flex-wrap items-center gap-2">{actions}</div> : null}
+    {actions ? <div className={cn("flex flex-wrap items-center gap-2", above ? "sm:pt-5" : "sm:pt-1")}>{actions}</div> : null}
   </header>
 );
 

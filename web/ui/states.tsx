@@ -13,20 +13,25 @@ type FrameProps = {
   tone?: "idle" | "bad" | "wait";
   className?: string;
   alert?: boolean;
+  /** Whether it stands for a whole page, and names it. */
+  isPage?: boolean;
 };
 
 const TONES = { idle: "bg-accent-soft text-accent", bad: "bg-bad-soft text-bad", wait: "bg-wait-soft text-wait" } as const;
 
-const Frame = ({ icon, title, children, tone = "idle", className, alert = false }: FrameProps) => (
-  <div
-    role={alert ? "alert" : undefined}
-    className={cn("mx-auto flex max-w-md flex-col items-center gap-3 px-4 py-14 text-center", className)}
-  >
-    <div className={cn("flex size-12 items-center justify-center rounded-2xl [&_svg]:size-6", TONES[tone])}>{icon}</div>
-    <h2 className="text-base font-semibold text-balance">{title}</h2>
-    {children}
-  </div>
-);
+const Frame = ({ icon, title, children, tone = "idle", className, alert = false, isPage = false }: FrameProps) => {
+  const Heading = isPage ? "h1" : "h2";
+  return (
+    <div
+      role={alert ? "alert" : undefined}
+      className={cn("mx-auto flex max-w-md flex-col items-center gap-3 px-4 py-14 text-center", className)}
+    >
+      <div className={cn("flex size-12 items-center justify-center rounded-2xl [&_svg]:size-6", TONES[tone])}>{icon}</div>
+      <Heading className="text-base font-semibold text-balance">{title}</Heading>
+      {children}
+    </div>
+  );
+};
 
 /** Nothing is here yet: says what would be, and offers one way on. */
 export const EmptyState = ({
@@ -35,27 +40,46 @@ export const EmptyState = ({
   detail,
   children,
   className,
+  isPage = false,
 }: {
   icon: ReactNode;
   title: ReactNode;
   detail?: ReactNode;
   children?: ReactNode;
   className?: string;
+  isPage?: boolean;
 }) => (
-  <Frame icon={icon} title={title} className={className ?? ""}>
+  <Frame icon={icon} title={title} className={className ?? ""} isPage={isPage}>
     {detail ? <p className="text-[0.8125rem] text-pretty text-ink-3">{detail}</p> : null}
     {children ? <div className="mt-1 flex max-w-full flex-wrap justify-center gap-2">{children}</div> : null}
   </Frame>
 );
 
 /** What went wrong, what to do, and an id to report. A missing permission is named instead. */
-export const ErrorState = ({ error, onRetry, className }: { error: unknown; onRetry?: () => void; className?: string }) => {
+export const ErrorState = ({
+  error,
+  onRetry,
+  className,
+  isPage = false,
+}: {
+  error: unknown;
+  onRetry?: () => void;
+  className?: string;
+  isPage?: boolean;
+}) => {
   const { t } = useTranslation();
   const { code, title, remedy, requestId, permission, isNetwork } = explain(error, t);
-  if (permission !== undefined) return <DeniedState permission={permission} className={className ?? ""} />;
+  if (permission !== undefined) return <DeniedState permission={permission} className={className ?? ""} isPage={isPage} />;
   const report = [code, title, requestId].filter(Boolean).join("\n");
   return (
-    <Frame alert tone="bad" icon={isNetwork ? <PlugZap /> : <CircleAlert />} title={t("common.error.title")} className={className ?? ""}>
+    <Frame
+      alert
+      isPage={isPage}
+      tone="bad"
+      icon={isNetwork ? <PlugZap /> : <CircleAlert />}
+      title={t("common.error.title")}
+      className={className ?? ""}
+    >
       <p className="text-[0.8125rem] break-words text-ink-2">{title}</p>
       <p className="text-[0.8125rem] text-pretty text-ink-3">{remedy}</p>
       {requestId ? (
@@ -74,10 +98,10 @@ export const ErrorState = ({ error, onRetry, className }: { error: unknown; onRe
   );
 };
 
-export const DeniedState = ({ permission, className }: { permission: string; className?: string }) => {
+export const DeniedState = ({ permission, className, isPage = false }: { permission: string; className?: string; isPage?: boolean }) => {
   const { t } = useTranslation();
   return (
-    <Frame alert tone="wait" icon={<Ban />} title={t("common.denied.title")} className={className ?? ""}>
+    <Frame alert isPage={isPage} tone="wait" icon={<Ban />} title={t("common.denied.title")} className={className ?? ""}>
       <p className="text-[0.8125rem] text-ink-2">{t("common.denied.detail", { permission })}</p>
       <p className="text-[0.8125rem] text-ink-3">{t("common.denied.remedy")}</p>
     </Frame>

@@ -2,7 +2,7 @@ import type { InfiniteData, QueryClient, QueryKey } from "@tanstack/react-query"
 import type { Page } from "#contract/common.ts";
 import { isFinal, type Run, type RunSummary } from "#contract/runs.ts";
 import type { LiveEvent } from "#contract/system.ts";
-import { keys } from "../keys.ts";
+import { FIXED, keys } from "../keys.ts";
 
 type RunHint = Extract<LiveEvent, { type: "run" }>;
 type RunPages = InfiniteData<Page<RunSummary>, string | undefined>;
@@ -16,7 +16,7 @@ export type Later = (key: QueryKey, delayMs: number) => void;
 
 export function applyHints(client: QueryClient, hints: readonly LiveEvent[], later: Later): void {
   if (hints.some((hint) => hint.type === "resync")) {
-    void client.invalidateQueries();
+    refreshAll(client);
     return;
   }
   for (const hint of newestPerRun(hints)) applyRunHint(client, hint, later);
@@ -24,6 +24,11 @@ export function applyHints(client: QueryClient, hints: readonly LiveEvent[], lat
   if (kinds.has("mcp_server")) void client.invalidateQueries({ queryKey: keys.mcp.all });
   if (kinds.has("agent")) void client.invalidateQueries({ queryKey: keys.agents.all });
   if (kinds.has("workflow")) void client.invalidateQueries({ queryKey: keys.workflows.all });
+}
+
+/** Reads again everything that is shown and can have changed. */
+export function refreshAll(client: QueryClient): void {
+  void client.invalidateQueries({ predicate: ({ queryKey }) => !FIXED.has(queryKey[0]) });
 }
 
 function newestPerRun(hints: readonly LiveEvent[]): RunHint[] {

@@ -2,8 +2,7 @@ import { useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
 import type { LiveEvent } from "#contract/system.ts";
 import { ROUTES } from "#contract/routes.ts";
-import { keys } from "../keys.ts";
-import { applyHints, batching, invalidateLater } from "./apply-hints.ts";
+import { applyHints, batching, invalidateLater, refreshAll } from "./apply-hints.ts";
 import { onePerBrowser } from "./one-per-browser.ts";
 import { followServer, type LiveStatus, type StartLive } from "./stream.ts";
 
@@ -44,9 +43,4 @@ function follow(client: QueryClient, start: StartLive, setStatus: (status: LiveS
     hints.stop();
     stopTimers();
   };
-}
-
-function refreshAll(client: QueryClient): void {
-  const [version] = keys.version("", 0);
-  void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== version });
 }

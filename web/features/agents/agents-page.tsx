@@ -3,7 +3,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Bot } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { agentsQuery } from "../../api/agents.ts";
-import { CommandLine } from "../../ui/copy-button.tsx";
+import { buttonClass } from "../../ui/button.tsx";
 import { EmptyState, ErrorState, PageHeader, SkeletonRows, usePageTitle } from "../../ui/page.ts";
 import { AgentDrawer } from "./agent-drawer.tsx";
 import { AgentTable } from "./agent-table.tsx";
@@ -24,7 +24,9 @@ export const AgentsPage = () => {
       {agents.isError && !agents.data ? <ErrorState error={agents.error} onRetry={() => void agents.refetch()} /> : null}
       {agents.data?.length === 0 ? (
         <EmptyState icon={<Bot />} title={t("agents.empty.title")} detail={t("agents.empty.detail")}>
-          <CommandLine command={t("agents.empty.command")} />
+          <a href="/docs" className={buttonClass({ variant: "primary" })}>
+            {t("agents.empty.action")}
+          </a>
         </EmptyState>
       ) : null}
       {agents.data && agents.data.length > 0 ? <AgentTable agents={agents.data} /> : null}

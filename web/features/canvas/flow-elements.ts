@@ -1,8 +1,8 @@
-import type { Edge } from "@xyflow/react";
 import type { Definition } from "#contract/definition.ts";
 import type { Overlay } from "../../graph/overlay.ts";
-import { parentsFirst, type Boxes, type EdgeFlow } from "../../graph/to-flow.ts";
+import { parentsFirst, type Boxes, type Drawing, type EdgeFlow } from "../../graph/to-flow.ts";
 import type { StepNode } from "./nodes.tsx";
+import type { RoutedEdge } from "./routed-edge.tsx";
 
 export type GraphProps = {
   definition: Definition;
@@ -32,18 +32,22 @@ export function flowNodes({ definition, overlays, chosen }: GraphProps, boxes: B
   });
 }
 
-export function flowEdges({ definition, flows }: GraphProps, handleName: (handle: string) => string): Edge[] {
+export function flowEdges(
+  { definition, flows }: GraphProps,
+  routes: Drawing["routes"],
+  handleName: (handle: string) => string,
+): RoutedEdge[] {
   return definition.edges.map((edge) => {
     const handle = edge.sourceHandle ?? "success";
     const flow = flows?.get(edge.id) ?? "idle";
     return {
       id: edge.id,
+      type: "routed" as const,
+      data: { route: routes.get(edge.id) },
       source: edge.source,
       target: edge.target,
       className: handle === "error" && flow === "idle" ? "error" : flow,
       label: handle === "success" ? undefined : handleName(handle),
-      labelBgPadding: [6, 3] as [number, number],
-      labelBgBorderRadius: 6,
       focusable: false,
       zIndex: 1,
     };

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { WorkflowNode } from "#contract/definition.ts";
 import { nodeLabel, nodeSubtitle } from "../../graph/describe-node.ts";
 import type { Direction } from "../../graph/layout.ts";
-import type { Overlay } from "../../graph/overlay.ts";
+import type { ItemCount, Overlay } from "../../graph/overlay.ts";
 import { isSmall } from "../../graph/to-flow.ts";
 import { cn } from "../../ui/cn.ts";
 import { KindTile } from "../../ui/kind.tsx";
@@ -37,17 +37,12 @@ const Ends = () => {
 /** The element of a node that takes focus; arrow keys move between these. */
 export const nodeButtonId = (nodeId: string): string => `node-${nodeId}`;
 
-function useNodeButton({ node, overlay, isTabStop, isChosen }: StepNodeData) {
-  const { t } = useTranslation();
+function useNodeButton({ node, isTabStop, isChosen }: StepNodeData) {
   const { open, focused, onKeyDown } = useContext(CanvasContext);
-  const words = { label: nodeLabel(node), type: t(`canvas.type.${node.type}`) };
   return {
     id: nodeButtonId(node.id),
     type: "button" as const,
     tabIndex: isTabStop ? 0 : -1,
-    "aria-label": overlay
-      ? t("canvas.nodeLabelStatus", { ...words, status: t(`canvas.status.${overlay.status}`) })
-      : t("canvas.nodeLabel", words),
     "aria-current": isChosen ? ("step" as const) : undefined,
     onClick: () => open?.(node.id),
     onFocus: () => focused(node.id),
@@ -70,6 +65,7 @@ const frameOf = ({ overlay, isChosen }: StepNodeData): string =>
   );
 
 export const StepCard = ({ data }: NodeProps<StepNode>) => {
+  const { t } = useTranslation();
   const { node, overlay } = data;
   const button = useNodeButton(data);
   const subtitle = nodeSubtitle(node);
@@ -89,6 +85,7 @@ export const StepCard = ({ data }: NodeProps<StepNode>) => {
           <KindTile type={node.type} className={small ? "size-7.5 rounded-full" : undefined} />
           <span className="min-w-0 flex-1">
             <span className="block truncate text-[0.8125rem] leading-4.5 font-semibold">{nodeLabel(node)}</span>
+            <span className="sr-only">{t(`canvas.type.${node.type}`)}</span>
             {subtitle ? <span className="block truncate text-2xs text-ink-3">{subtitle}</span> : null}
           </span>
           {small && overlay ? <StepStatusMark status={overlay.status} wordless className="pr-1" /> : null}
@@ -130,7 +127,7 @@ export const MapFrame = ({ data }: NodeProps<StepNode>) => {
             <span className="block truncate text-[0.8125rem] leading-4.5 font-semibold">{nodeLabel(node)}</span>
             <span className="block truncate text-2xs text-ink-3">{t("canvas.perItem")}</span>
           </span>
-          {items ? <ItemProgress done={items.done} total={items.total} running={items.running} /> : null}
+          {items ? <ItemProgress items={items} status={overlay.status} /> : null}
           {overlay ? <StepStatusMark status={overlay.status} wordless={items !== undefined} /> : null}
         </button>
       </div>
@@ -139,7 +136,7 @@ export const MapFrame = ({ data }: NodeProps<StepNode>) => {
   );
 };
 
-const ItemProgress = ({ done, total, running }: { done: number; total: number; running: number }) => {
+const ItemProgress = ({ items: { done, total, running }, status }: { items: ItemCount; status: Overlay["status"] }) => {
   const { t } = useTranslation();
   return (
     <span
@@ -148,7 +145,10 @@ const ItemProgress = ({ done, total, running }: { done: number; total: number; r
     >
       <span aria-hidden="true" className="h-1.5 w-20 overflow-hidden rounded-full bg-idle-soft">
         <span
-          className="block h-full rounded-full bg-busy transition-[width] duration-300"
+          className={cn(
+            "block h-full rounded-full transition-[width] duration-300",
+            status === "failed" ? "bg-bad" : status === "succeeded" ? "bg-ok" : "bg-busy",
+          )}
           style={{ width: `${total === 0 ? 100 : (100 * done) / total}%` }}
         />
       </span>

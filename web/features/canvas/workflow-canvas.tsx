@@ -13,9 +13,11 @@ import { CanvasControls } from "./canvas-controls.tsx";
 import { flowEdges, flowNodes, type GraphProps } from "./flow-elements.ts";
 import { CanvasContext, MapFrame, StepCard, nodeButtonId, type StepNode } from "./nodes.tsx";
 import { StepList } from "./step-list.tsx";
-import { useBoxes, type Arrangement } from "./use-boxes.ts";
+import { RoutedEdgePath, type RoutedEdge } from "./routed-edge.tsx";
+import { useDrawing, type Drawn } from "./use-drawing.ts";
 
 const NODE_TYPES = { step: StepCard, map: MapFrame };
+const EDGE_TYPES = { routed: RoutedEdgePath };
 /** Beyond this many nodes only those in view are drawn. */
 const MANY_NODES = 150;
 
@@ -26,15 +28,15 @@ export const WorkflowCanvas = (props: GraphProps) => {
   const [frame, setFrame] = useState<HTMLElement | null>(null);
   const size = useSize(frame);
   const isPhone = useNarrow("phone");
-  const { arrangement, failed } = useBoxes(props.definition, { width: size.width, withStatus: props.overlays !== undefined, isPhone });
+  const { drawn, failed } = useDrawing(props.definition, { width: size.width, withStatus: props.overlays !== undefined, isPhone });
   return (
     <div ref={setFrame} className="relative size-full min-h-64 overflow-hidden">
       <ReactFlowProvider>
         {asList ? (
           <StepList {...props} />
-        ) : arrangement && size.height > 0 ? (
-          // A new arrangement is a new drawing: it starts from its own first view.
-          <Graph key={arrangement.direction} {...props} arrangement={arrangement} room={size} />
+        ) : drawn && size.height > 0 ? (
+          // Another direction is another drawing: it starts from its own first view.
+          <Graph key={drawn.direction} {...props} drawn={drawn} room={size} />
         ) : (
           <output className="flex size-full items-center justify-center gap-10 opacity-70">
             <span className="sr-only">{t("canvas.layingOut")}</span>
@@ -54,19 +56,21 @@ export const WorkflowCanvas = (props: GraphProps) => {
   );
 };
 
-type DrawnProps = GraphProps & { arrangement: Arrangement; room: { width: number; height: number } };
+type DrawnProps = GraphProps & { drawn: Drawn; room: { width: number; height: number } };
 
 const Graph = (props: DrawnProps) => {
   const { t } = useTranslation();
-  const { definition, arrangement, room, chosen, onOpen } = props;
-  const { boxes, direction } = arrangement;
+  const { definition, drawn, room, chosen, onOpen } = props;
+  const { boxes, routes, direction } = drawn;
   const [focused, setFocused] = useState<string>();
   const tabStop = focused ?? chosen ?? parentsFirst(definition)[0]?.id;
   const nodes = useMemo(() => flowNodes(props, boxes, tabStop), [props, boxes, tabStop]);
   const edges = useMemo(
     () =>
-      flowEdges(props, (handle) => (handle === "true" || handle === "false" || handle === "error" ? t(`canvas.handle.${handle}`) : handle)),
-    [props, t],
+      flowEdges(props, routes, (handle) =>
+        handle === "true" || handle === "false" || handle === "error" ? t(`canvas.handle.${handle}`) : handle,
+      ),
+    [props, routes, t],
   );
   const bringIntoView = useBringIntoView(props);
   const onKeyDown = useCallback(
@@ -90,10 +94,11 @@ const Graph = (props: DrawnProps) => {
         <span id="canvas-hint" className="sr-only">
           {t("canvas.hint")}
         </span>
-        <ReactFlow<StepNode>
+        <ReactFlow<StepNode, RoutedEdge>
           nodes={nodes}
           edges={edges}
           nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
           defaultViewport={{ ...initial, x: initial.x - bounds.x * initial.zoom, y: initial.y - bounds.y * initial.zoom }}
           minZoom={0.1}
           maxZoom={1.6}
@@ -115,7 +120,7 @@ const Graph = (props: DrawnProps) => {
             nodeColor={minimapColour}
             nodeBorderRadius={8}
             className="m-3! hidden md:block"
-            style={{ width: 148, height: 96 }}
+            style={{ width: 124, height: 86 }}
           />
         </ReactFlow>
       </section>
@@ -124,9 +129,9 @@ const Graph = (props: DrawnProps) => {
 };
 
 /** Moves the view only when the node is not in it already. */
-function useBringIntoView({ definition, arrangement, room, chosen }: DrawnProps): (nodeId: string) => void {
+function useBringIntoView({ definition, drawn, room, chosen }: DrawnProps): (nodeId: string) => void {
   const { getViewport, setCenter } = useReactFlow();
-  const { boxes } = arrangement;
+  const { boxes } = drawn;
   const bring = useCallback(
     (nodeId: string): void => {
       const box = absoluteBox(nodeId, definition, boxes);

@@ -46,7 +46,7 @@ export const ServerTable = ({ servers }: { servers: McpServer[] }) => {
       rows={servers}
       rowKey={(server) => server.id}
       columns={columns}
-      template="grid-cols-[auto_1fr] gap-y-2 sm:grid-cols-[minmax(0,1fr)_8rem_5rem_8rem_minmax(5rem,auto)]"
+      template="grid-cols-[auto_1fr] gap-y-2 sm:grid-cols-[minmax(0,1fr)_7.5rem_4.5rem_7rem_6rem]"
       cellClass={CELLS}
       rowHeight={60}
     />

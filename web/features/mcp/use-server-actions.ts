@@ -6,9 +6,9 @@ import { keys } from "../../api/keys.ts";
 import { usePermission } from "../../api/session.ts";
 import { notifyDone, notifyError } from "../../ui/notify.ts";
 
-type Action = "start" | "stop" | "restart" | "approve";
+export type ServerAction = "start" | "stop" | "restart" | "approve";
 
-const CALLS: Readonly<Record<Action, (id: string) => Promise<McpServer>>> = {
+const CALLS: Readonly<Record<ServerAction, (id: string) => Promise<McpServer>>> = {
   start: (id) => api.startMcpServer({ params: { id } }),
   stop: (id) => api.stopMcpServer({ params: { id } }),
   restart: (id) => api.restartMcpServer({ params: { id } }),
@@ -19,10 +19,10 @@ const MOVING: ReadonlySet<McpServer["state"]> = new Set(["STARTING", "STOPPING"]
 const UP: ReadonlySet<McpServer["state"]> = new Set(["READY", "DEGRADED"]);
 
 export type ServerActions = {
-  run: (action: Action) => void;
+  run: (action: ServerAction) => void;
   isPending: boolean;
   /** Why an action cannot be taken now; undefined where it can. */
-  reasons: Readonly<Record<Action, string | undefined>>;
+  reasons: Readonly<Record<ServerAction, string | undefined>>;
 };
 
 /** What can be done with a server, and why not. */
@@ -32,7 +32,7 @@ export function useServerActions(server: McpServer): ServerActions {
   const control = usePermission("mcp_server:control").reason;
   const approve = usePermission("tool:approve").reason;
   const action = useMutation({
-    mutationFn: (chosen: Action) => CALLS[chosen](server.id),
+    mutationFn: (chosen: ServerAction) => CALLS[chosen](server.id),
     onSuccess: (_, chosen) => {
       const words = {
         start: t("mcp.started", server),

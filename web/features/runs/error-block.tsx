@@ -10,7 +10,7 @@ export const ErrorBlock = ({ error, children }: { error: StepError; children?: R
   return (
     <section
       aria-label={t("run.step.error")}
-      className="flex flex-col gap-2 rounded-xl border border-[color-mix(in_oklch,var(--bad)_30%,transparent)] bg-bad-soft p-3.5"
+      className="flex flex-col gap-2 rounded-xl border border-[color-mix(in_oklch,var(--bad)_30%,transparent)] bg-[color-mix(in_srgb,var(--bad-soft)_55%,var(--sheet))] p-3.5"
     >
       <header className="flex items-center gap-2 text-bad">
         <CircleX aria-hidden="true" className="size-4.5 shrink-0" />
@@ -31,14 +31,14 @@ export const ErrorBlock = ({ error, children }: { error: StepError; children?: R
       ) : null}
       {error.cause ? (
         <div>
-          <h4 className="eyebrow">{t("run.step.otherSide")}</h4>
+          <p className="eyebrow">{t("run.step.otherSide")}</p>
           <pre className="mt-1 max-h-40 overflow-auto font-mono text-xs leading-5 break-words whitespace-pre-wrap text-ink-2">
             {error.cause}
           </pre>
         </div>
       ) : null}
       <div>
-        <h4 className="eyebrow">{t("run.step.remedy")}</h4>
+        <p className="eyebrow">{t("run.step.remedy")}</p>
         <p className="text-[0.8125rem] text-ink-2">{error.remedy}</p>
       </div>
       {children}

@@ -1,7 +1,7 @@
 import { ArrowDownLeft, ArrowRight, ArrowUpRight, ChevronRight } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import type { Message, Protocol } from "#contract/messages.ts";
-import type { StepRef } from "../../graph/scope.ts";
+import { enclosing, type StepRef } from "../../graph/scope.ts";
 import { cn } from "../../ui/cn.ts";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { formatBytes, formatClock, formatDuration } from "../../ui/format.ts";
@@ -75,12 +75,13 @@ export const MessageRow = ({ message, labels, isOpen, onToggle, onStep }: Props)
 const StepLink = ({ message: { nodeId, scope }, labels, onStep }: Pick<Props, "message" | "labels" | "onStep">) => {
   const { t } = useTranslation();
   if (nodeId === null) return null;
-  const label = labels.get(nodeId) ?? nodeId;
+  const item = enclosing(scope ?? "");
+  const label = `${labels.get(nodeId) ?? nodeId}${item ? ` ${item.index + 1}` : ""}`;
   return (
     <button
       type="button"
       onClick={() => onStep({ nodeId, scope: scope ?? "" })}
-      aria-label={t("run.messages.step", { step: label })}
+      title={t("run.messages.step", { step: label })}
       className="w-20 shrink-0 truncate rounded text-right text-xs font-medium text-ink-2 hover:text-accent hover:underline sm:w-28"
     >
       {label}

@@ -20,7 +20,7 @@ export const Questions = ({ run, labels, onOpen }: Props) => {
   return (
     <section
       aria-labelledby="questions"
-      className="mx-4 mb-3 rounded-xl border border-[color-mix(in_oklch,var(--wait)_35%,transparent)] bg-wait-soft p-4 sm:mx-6"
+      className="mx-4 mb-3 rounded-xl border border-[color-mix(in_oklch,var(--wait)_35%,transparent)] bg-[color-mix(in_srgb,var(--wait-soft)_55%,var(--sheet))] p-3.5 sm:mx-6"
     >
       <h2 id="questions" className="flex items-center gap-2 font-semibold text-wait">
         <CircleHelp aria-hidden="true" className="size-4.5" />
@@ -29,7 +29,10 @@ export const Questions = ({ run, labels, onOpen }: Props) => {
       <p className="mt-1 max-w-prose text-[0.8125rem] text-pretty text-ink-2">{t("run.question.detail")}</p>
       <ul className="mt-3 flex max-h-72 flex-col gap-3 overflow-y-auto">
         {questions.map((question) => (
-          <li key={formatStepRef(question)} className="flex flex-col gap-2 rounded-lg bg-raised p-3 shadow-1 xl:flex-row xl:items-center">
+          <li
+            key={formatStepRef(question)}
+            className="flex flex-col gap-2 rounded-lg border border-line bg-raised p-3 shadow-1 xl:flex-row xl:items-center"
+          >
             <div className="min-w-0 flex-1">
               <button type="button" className="text-left text-[0.8125rem] font-semibold hover:underline" onClick={() => onOpen(question)}>
                 {labels.get(question.nodeId) ?? question.nodeId}

@@ -33,7 +33,12 @@ export const RunActions = ({ run }: { run: Run }) => {
           {t("run.cancel")}
         </GatedButton>
       )}
-      <GatedButton variant={over ? "primary" : "secondary"} reason={retryReason} onClick={doRetry} hint={t("shell.commands.retryRun")}>
+      <GatedButton
+        variant={run.status === "failed" ? "primary" : "secondary"}
+        reason={retryReason}
+        onClick={doRetry}
+        hint={t("shell.commands.retryRun")}
+      >
         <RotateCw />
         {t("run.retry")}
       </GatedButton>

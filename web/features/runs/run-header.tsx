@@ -62,11 +62,16 @@ const Facts = ({ run }: { run: Run }) => {
           </Link>
         </Fact>
       ) : null}
-      {run.tags.map((tag) => (
-        <Badge key={tag} className="h-5 text-2xs">
-          {tag}
-        </Badge>
-      ))}
+      {run.tags.length > 0 ? (
+        <div className="flex gap-1">
+          <dt className="sr-only">{t("runs.columns.tags")}</dt>
+          {run.tags.map((tag) => (
+            <dd key={tag}>
+              <Badge className="h-5 text-2xs">{tag}</Badge>
+            </dd>
+          ))}
+        </div>
+      ) : null}
     </dl>
   );
 };

@@ -21,7 +21,7 @@ export const RunPage = () => {
   // What has been read stays on the page when a later reading fails; the banner tells of that.
   if (run.data && journal.data) return <Loaded run={run.data} view={journal.data} nav={nav} />;
   const failed = run.error ? run : journal.error ? journal : undefined;
-  if (failed) return <ErrorState error={failed.error} onRetry={() => void Promise.all([run.refetch(), journal.refetch()])} />;
+  if (failed) return <ErrorState isPage error={failed.error} onRetry={() => void Promise.all([run.refetch(), journal.refetch()])} />;
   return <PageSkeleton />;
 };
 

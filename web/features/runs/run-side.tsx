@@ -1,4 +1,3 @@
-import { useTranslation } from "react-i18next";
 import { Drawer } from "../../ui/dialog.tsx";
 import { useNarrow } from "../../ui/use-narrow.ts";
 import type { RunModel } from "./run-model.ts";
@@ -18,12 +17,11 @@ const Side = ({ model, nav }: Props) => (
 );
 
 const Narrow = ({ model, nav }: Props) => {
-  const { t } = useTranslation();
   const name = nav.step ? (model.labels.get(nav.step.nodeId) ?? nav.step.nodeId) : "";
   return (
     <>
       {nav.tab === "graph" ? <RunResult model={model} nav={nav} /> : null}
-      <Drawer open={nav.step !== undefined} onOpenChange={(open) => (open ? undefined : nav.close())} title={t("run.step.label", { name })}>
+      <Drawer open={nav.step !== undefined} onOpenChange={(open) => (open ? undefined : nav.close())} title={name}>
         <div className="min-h-0 flex-1 overflow-y-auto border-t border-line">
           {nav.step ? <StepPanel model={model} nav={nav} step={nav.step} inDrawer /> : null}
         </div>

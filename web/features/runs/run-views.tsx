@@ -11,7 +11,9 @@ import { canvasOf, type RunModel } from "./run-model.ts";
 import { TimelineTab } from "./timeline-tab.tsx";
 import type { RunNav } from "./use-run-nav.ts";
 
-const WorkflowCanvas = lazy(() => import("../canvas/workflow-canvas.tsx").then((module) => ({ default: module.WorkflowCanvas })));
+// Fetched along with the page's data, not after it.
+const canvas = import("../canvas/workflow-canvas.tsx");
+const WorkflowCanvas = lazy(() => canvas.then((module) => ({ default: module.WorkflowCanvas })));
 
 export const RunViews = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
   const { t } = useTranslation();
@@ -53,11 +55,13 @@ export const RunViews = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
 
 const GraphTab = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
   const { t } = useTranslation();
-  const { definition } = model.view;
+  const { definition, foldError } = model.view;
   const scope = nav.step?.scope ?? "";
   const shown = useMemo(() => (definition ? canvasOf(model, definition, scope) : undefined), [model, definition, scope]);
-  if (!definition || !shown)
-    return <EmptyState icon={<Workflow />} title={t("run.noDefinition.title")} detail={t("run.noDefinition.detail")} />;
+  if (!definition || !shown) {
+    const title = foldError ?? t("run.noDefinition.title");
+    return <EmptyState icon={<Workflow />} title={title} detail={t("run.noDefinition.detail")} />;
+  }
   /** A node inside the map whose item is chosen belongs to that item; any other stands for itself. */
   const open = (nodeId: string): void => {
     const parentId = definition.nodes.find(({ id }) => id === nodeId)?.parentId;

@@ -61,7 +61,7 @@ const Head = ({ nodeId, node, label, onClose, children }: HeadProps) => {
       {node ? <KindTile type={node.type} /> : null}
       <div className="min-w-0 flex-1">
         {children}
-        <h2 className="truncate text-[0.9375rem] font-semibold">{label}</h2>
+        {onClose ? <h2 className="truncate text-[0.9375rem] font-semibold">{label}</h2> : null}
         <p className="truncate text-xs text-ink-3">
           {node ? `${t(`canvas.type.${node.type}`)} · ${nodeSubtitle(node) || nodeId}` : <code className="font-mono">{nodeId}</code>}
         </p>

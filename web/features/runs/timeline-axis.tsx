@@ -16,7 +16,7 @@ export const TimelineAxis = ({ span }: { span: TimelineSpan }) => {
           <span
             key={mark}
             style={{ left: `${100 * mark}%` }}
-            className={`tabular absolute top-2 text-2xs text-ink-3 ${mark === 1 ? "-translate-x-full" : mark === 0 ? "" : "-translate-x-1/2"} ${mark === 0.25 || mark === 0.75 ? "hidden sm:inline" : ""}`}
+            className={`tabular absolute top-2 text-2xs whitespace-nowrap text-ink-3 ${mark === 1 ? "-translate-x-full" : mark === 0 ? "" : "-translate-x-1/2"} ${mark === 0.25 || mark === 0.75 ? "hidden sm:inline" : ""}`}
           >
             {formatDuration(offsetAt(span, mark))}
           </span>

@@ -47,7 +47,6 @@ export const TimelineRowView = ({ row, model, span, style, isTabStop, isChosen, 
       aria-setsize={row.size}
       aria-expanded={row.children.length > 0 ? row.expanded : undefined}
       aria-selected={isChosen}
-      aria-label={t("run.timeline.row", { label: label.text, status: t(`canvas.status.${status}`), duration })}
       onClick={onClick}
       onKeyDown={onKeyDown}
       onFocus={onFocus}
@@ -58,13 +57,10 @@ export const TimelineRowView = ({ row, model, span, style, isTabStop, isChosen, 
         isChosen && "bg-accent-soft hover:bg-accent-soft",
       )}
     >
-      <div
-        aria-hidden="true"
-        className="flex min-w-0 items-center gap-1.5 pr-3 sm:pl-2"
-        style={{ paddingInlineStart: `${8 + (row.level - 1) * 16}px` }}
-      >
+      <div className="flex min-w-0 items-center gap-1.5 pr-3 sm:pl-2" style={{ paddingInlineStart: `${8 + (row.level - 1) * 16}px` }}>
         <span
           data-fold
+          aria-hidden="true"
           className={cn(
             "flex size-5 shrink-0 items-center justify-center rounded text-ink-3",
             row.children.length > 0 ? "hover:bg-line" : "invisible",
@@ -80,7 +76,11 @@ export const TimelineRowView = ({ row, model, span, style, isTabStop, isChosen, 
         <StepStatusMark status={status} wordless />
         <span className="tabular hidden w-15 shrink-0 text-right text-xs text-ink-3 sm:inline">{duration}</span>
       </div>
-      <div aria-hidden="true" className="relative h-full border-l border-line" title={hover.join(" · ")}>
+      <div
+        aria-hidden="true"
+        className="relative h-full border-x border-line bg-[linear-gradient(90deg,transparent_calc(100%-1px),var(--line)_0)] bg-[size:25%_100%]"
+        title={hover.join(" · ")}
+      >
         <Bars row={row} span={span} status={status} />
       </div>
     </div>

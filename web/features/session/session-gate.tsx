@@ -24,7 +24,7 @@ export const SessionGate = ({ link, children }: { link: LinkOutcome; children: R
   if (isSignedOut(me.error)) return <SignedOutPage refused={link === "refused"} />;
   return (
     <main className="flex min-h-dvh items-center">
-      <ErrorState error={me.error} onRetry={() => void me.refetch()} />
+      <ErrorState isPage error={me.error} onRetry={() => void me.refetch()} />
     </main>
   );
 };

@@ -20,7 +20,7 @@ export const WorkflowPage = () => {
   const workflow = useQuery(workflowQuery(workflowId));
   usePageTitle(workflow.data?.name);
   if (workflow.isPending) return <PageSkeleton />;
-  if (workflow.isError) return <ErrorState error={workflow.error} onRetry={() => void workflow.refetch()} />;
+  if (workflow.isError) return <ErrorState isPage error={workflow.error} onRetry={() => void workflow.refetch()} />;
   return <Loaded workflow={workflow.data} />;
 };
 

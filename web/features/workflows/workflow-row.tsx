@@ -50,14 +50,10 @@ export const WorkflowRow = ({ workflow, onRun }: { workflow: Workflow; onRun: ()
         </div>
       </div>
       <LastRun workflowId={workflow.id} />
-      <GatedButton
-        reason={reason}
-        onClick={onRun}
-        aria-label={`${t("workflows.run")}: ${workflow.name}`}
-        className="relative col-start-2 row-start-1 sm:col-start-3"
-      >
+      <GatedButton reason={reason} onClick={onRun} className="relative col-start-2 row-start-1 sm:col-start-3">
         <Play />
         {t("workflows.run")}
+        <span className="sr-only">{workflow.name}</span>
       </GatedButton>
     </li>
   );
@@ -73,9 +69,9 @@ const LastRun = ({ workflowId }: { workflowId: string }) => {
     <Link
       to="/runs/$runId"
       params={{ runId: run.id }}
-      aria-label={`${t("workflows.lastRun")}: ${t(`runs.status.${run.status}`)}`}
       className="relative col-span-2 flex flex-wrap items-center gap-x-2 gap-y-0.5 rounded-md text-xs text-ink-3 hover:text-ink sm:col-span-1 sm:flex-col sm:items-start"
     >
+      <span className="sr-only">{t("workflows.lastRun")}</span>
       <RunStatusBadge status={run.status} />
       <RelativeTime at={run.createdAt} />
     </Link>

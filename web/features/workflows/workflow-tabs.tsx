@@ -13,7 +13,9 @@ import { RecentRuns } from "./recent-runs.tsx";
 import { Versions } from "./versions.tsx";
 import type { WorkflowTab } from "./workflow-search.ts";
 
-const WorkflowCanvas = lazy(() => import("../canvas/workflow-canvas.tsx").then((module) => ({ default: module.WorkflowCanvas })));
+// Fetched along with the page's data, not after it.
+const canvas = import("../canvas/workflow-canvas.tsx");
+const WorkflowCanvas = lazy(() => canvas.then((module) => ({ default: module.WorkflowCanvas })));
 const route = getRouteApi("/workflows/$workflowId");
 
 export const WorkflowTabs = ({ workflow }: { workflow: WorkflowDetail }) => {

@@ -5,9 +5,8 @@ export const agents = {
   status: { online: "Online", offline: "Offline", unknown: "Not checked" },
   empty: {
     title: "No agent yet",
-    detail: "Write an agent with defineAgent and connect it, or register a model provider or an A2A agent.",
-    action: "Copy the command",
-    command: "auterity agents add my-agent",
+    detail: "Register a model provider, an A2A agent, or an agent of your own that connects by itself.",
+    action: "See how in the API reference",
   },
   table: "Agents",
   open: "Open {{name}}",

@@ -1,6 +1,5 @@
 export const canvas = {
   label: "Graph of the workflow",
-  labelNarrow: "Graph",
   listLabel: "Steps of the workflow as a list",
   asList: "Show as a list",
   asGraph: "Show as a graph",
@@ -11,8 +10,6 @@ export const canvas = {
   layoutFailed: "The steps could not be arranged; they are shown in a row.",
   minimap: "Overview of the graph",
   hint: "Arrow keys walk along the edges, Enter opens a step.",
-  nodeLabel: "{{label}}, {{type}}",
-  nodeLabelStatus: "{{label}}, {{type}}, {{status}}",
   next: "then {{names}}",
   items: "{{done}} of {{total}}",
   itemsRunning: "{{count}} running",

@@ -28,7 +28,7 @@ export const run = {
     failed: "Why it failed",
     atStep: "at step {{step}}",
     input: "Input of the run",
-    waiting: "Nothing to show yet",
+    waiting: "The run is under way; its result appears here.",
   },
   noDefinition: {
     title: "The workflow of this run is gone",
@@ -103,7 +103,6 @@ export const run = {
     timeColumn: "Time",
     offset: "after {{offset}}",
     ofRun: "{{percent}} of the run",
-    row: "{{label}}, {{status}}, {{duration}}",
     instant: "instant",
     segment: { queued: "queued", executing: "executing", backoff: "waiting to retry", waiting: "waiting for an answer" },
     legend: "Legend",

@@ -6,9 +6,8 @@ export const workflows = {
   count_other: "{{count}} workflows",
   empty: {
     title: "No workflow yet",
-    detail: "A workflow is a file of steps and edges. Create one from the command line, and it appears here.",
-    action: "Copy the command",
-    command: "auterity workflows apply my-workflow.yaml",
+    detail: "A workflow is a file of steps and edges. Run one from the command line, and it appears here.",
+    command: "auterity run my-workflow.yaml",
     filtered: "No workflow has “{{text}}” in its name.",
     clear: "Clear the search",
   },
