@@ -47,6 +47,7 @@ export async function startPlatform(config: Config): Promise<Platform> {
     const token = await ownerToken(config, access, owner);
     redactor.track(token);
     const signInUrl = isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;
+    ready();
     return { url, token, signInUrl, lost: lost.promise, stop: () => teardown.close() };
   } catch (error) {
     await teardown.close();
