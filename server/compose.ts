@@ -39,7 +39,7 @@ export type Composed = {
   access: Access;
   owner: Caller;
   /** From now on `/readyz` says so. */
-  ready(): void;
+  ready: () => void;
 };
 
 /** Builds the platform and starts it, in order; everything started is on the teardown, so that a failure half-way leaves nothing. */
