@@ -1,0 +1,139 @@
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
+import { Policy } from "#contract/definition.ts";
+import { readConfig } from "#server/main.ts";
+import { runCli, type CliResult } from "#test/support/cli.ts";
+import { PlatformProcess, TOKEN } from "#test/support/platform.ts";
+import { ROOT } from "#test/support/source-files.ts";
+
+const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs/guides")).map((name) => `docs/guides/${name}`)];
+const textOf = (document: string): string => readFileSync(join(ROOT, document), "utf8");
+
+/** The fenced blocks of one language, without their fences. */
+const fenced = (document: string, language: string): string[] =>
+  [...textOf(document).matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, kind, block]) => (kind === language ? [block ?? ""] : []));
+
+/** Every line of a shell block is a command; what follows two blanks and a `#` explains it. */
+const commandsOf = (document: string): string[] =>
+  fenced(document, "sh").flatMap((block) =>
+    block
+      .split("\n")
+      .map((line) => line.replace(/\s+#.*$/, "").trim())
+      .filter((line) => line !== ""),
+  );
+
+const platform = new PlatformProcess();
+const folder = mkdtempSync(join(tmpdir(), "auterity-docs-"));
+const servers = join(folder, "servers.json");
+
+beforeAll(async () => {
+  const args = [join(ROOT, "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"), "/tmp"];
+  writeFileSync(servers, JSON.stringify({ mcpServers: { files: { command: process.execPath, args } } }));
+  await platform.start();
+});
+afterAll(async () => {
+  await platform.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+/** `npx auterity …` of a clone is `cli/main.ts`; the running platform is found through the same settings as by a person. */
+function auterity(command: string, change: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  const words = command.split(/\s+/).map((word) => change[word] ?? word);
+  expect(words.slice(0, 2)).toEqual(["npx", "auterity"]);
+  const env = { AUTERITY_DATA_DIR: platform.dataDir, AUTERITY_PORT: String(platform.port), AUTERITY_BOOTSTRAP_TOKEN: TOKEN };
+  return runCli(words.slice(2), env);
+}
+
+type Way = (command: string) => Promise<void>;
+const showing =
+  (...parts: readonly string[]): Way =>
+  async (command) => {
+    const { code, stdout, stderr } = await auterity(command);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    for (const part of parts) expect(stdout + stderr).toContain(part);
+  };
+
+/** How each command of the documents is carried out here. One that is not listed fails. */
+const WAYS: Readonly<Record<string, Way>> = {
+  // Installs, and runs the bundled workflow: the end-to-end test does it whole. Here, that it hands over to what runs already.
+  "npm start": async () => {
+    const { scripts } = z.object({ scripts: z.record(z.string(), z.string()) }).parse(JSON.parse(textOf("package.json")));
+    expect(scripts["start"]).toBe("node bin/start.mjs");
+    expect(textOf("bin/start.mjs")).toContain("main.ts");
+    expect(await platform.client.readyz()).toMatchObject({ status: "ready" });
+  },
+  "npx auterity run templates/hello.yaml name=Ada": showing("Hello, Ada!"),
+  "npx auterity validate templates/hello.yaml": showing("templates/hello.yaml is valid."),
+  "npx auterity runs": showing("STATUS"),
+  "npx auterity mcp": showing("NAME"),
+  // The web app may not be built where tests run; everything else has to be well.
+  "npx auterity doctor": async (command) => {
+    const { code, stdout } = await auterity(command);
+    const wrong = stdout.split("\n").filter((line) => line.includes("✗"));
+    expect(wrong.filter((line) => !line.includes("web app"))).toEqual([]);
+    expect(code).toBe(wrong.length === 0 ? 0 : 1);
+    for (const part of ["Node", "data dir", "database", "a platform answers"]) expect(stdout).toContain(part);
+  },
+  // The reader brings the file.
+  "npx auterity mcp import servers.json": async (command) => {
+    expect(await auterity(command, { "servers.json": servers })).toMatchObject({ code: 0, stderr: "files is READY.\n" });
+  },
+  "npx auterity mcp tools": showing("list_directory", "approved"),
+  "npx auterity mcp call files/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
+  // Into a folder of this test instead of the one that the command is given in.
+  "npx auterity backup auterity.backup": async (command) => {
+    const file = join(folder, "auterity.backup");
+    expect(await auterity(command, { "auterity.backup": file })).toMatchObject({ code: 0 });
+    expect(existsSync(file)).toBe(true);
+  },
+};
+
+/** In the order in which a reader who begins at the top would give them; servers must exist before they are listed. */
+const given = ["docs/guides/agents.md", ...DOCUMENTS.filter((document) => document !== "docs/guides/agents.md")].flatMap((document) =>
+  commandsOf(document).map((command) => ({ document, command })),
+);
+
+describe("the documents' commands", () => {
+  test.each([{ document: "docs/guides/workflows.md", command: "npx auterity run templates/hello.yaml name=Ada" }, ...given])(
+    "$document: $command",
+    async ({ command }) => {
+      const way = WAYS[command];
+      if (!way) throw new Error(`Nobody has said how to try \`${command}\`; add it to WAYS.`);
+      await way(command);
+    },
+  );
+
+  test("are all that is listed here", () => {
+    const commands = new Set(given.map(({ command }) => command));
+    expect(Object.keys(WAYS).filter((command) => !commands.has(command))).toEqual([]);
+  });
+});
+
+describe("what the documents say", () => {
+  test.each(DOCUMENTS)("%s links to files that exist", (document) => {
+    const links = [...textOf(document).matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, target]) => target ?? "");
+    const files = links.filter((target) => !/^[a-z]+:/.test(target));
+    expect(files.filter((target) => !existsSync(join(ROOT, dirname(document), target)))).toEqual([]);
+  });
+
+  test("names only settings that exist, and all of them", () => {
+    const operations = textOf("docs/guides/operations.md");
+    const named = new Set(DOCUMENTS.flatMap((document) => [...textOf(document).matchAll(/\bAUTERITY_[A-Z_]+\b/g)].map(([name]) => name)));
+    const env = Object.fromEntries([...named].map((name) => [name, ""]));
+    expect(readConfig(env).warnings).toEqual([]);
+    const known = [...readFileSync(join(ROOT, "server/config.ts"), "utf8").matchAll(/^ {2}((?:AUTERITY|DATABASE|OPENAI|OTEL)_[A-Z_]+):/gm)];
+    const silent = new Set(["AUTERITY_ROLE", "OTEL_SERVICE_NAME"]);
+    expect(known.length).toBeGreaterThan(8);
+    expect(known.map(([, name]) => name ?? "").filter((name) => !silent.has(name) && !operations.includes(name))).toEqual([]);
+  });
+
+  test("shows policies that a definition may have", () => {
+    const blocks = fenced("docs/guides/workflows.md", "yaml");
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const block of blocks) expect(z.object({ policy: Policy }).safeParse(parse(block))).toMatchObject({ success: true });
+  });
+});
