@@ -63,7 +63,7 @@ export class PlatformProcess {
   /** Waits until the output has this in it. */
   async printed(pattern: RegExp): Promise<void> {
     for (let tries = 0; !pattern.test(this.#output); tries += 1) {
-      if (tries > 1_200) throw new Error(`Expected ${String(pattern)} in the output:\n${this.#output}`);
+      if (tries > 800) throw new Error(`Expected ${String(pattern)} in the output:\n${this.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
