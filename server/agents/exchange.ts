@@ -2,18 +2,22 @@ import type { Json } from "#contract/common.ts";
 import type { StepHandle } from "#contract/journal.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
-import type { Frame, FrameSink } from "#server/kernel/ports.ts";
+import type { Frame, FrameSink, Redactor } from "#server/kernel/ports.ts";
 import { isWithinDepth } from "./agent.ts";
 import type { AgentEvent, AgentPort, Envelope } from "./agent-port.ts";
 
-export type ExchangeDeps = { frames: FrameSink; now: () => Date };
+export type ExchangeDeps = { frames: FrameSink; redactor: Redactor; now: () => Date };
 type Exchange = { port: AgentPort; envelope: Envelope; signal: AbortSignal; method: string };
 
 /**
  * Passes an agent's events on and records the exchange as frames: the request, one summary of all streamed tokens, every
- * message and artifact, and the answer or error. The iterator throws `AppError`s only.
+ * message and artifact, and the answer or error. What the agent says is redacted first: it knows secrets that the one who
+ * asked may not. The iterator throws `AppError`s only.
  */
-export async function* exchange({ frames, now }: ExchangeDeps, { port, envelope, signal, method }: Exchange): AsyncGenerator<AgentEvent> {
+export async function* exchange(
+  { frames, redactor, now }: ExchangeDeps,
+  { port, envelope, signal, method }: Exchange,
+): AsyncGenerator<AgentEvent> {
   const began = now().getTime();
   const { tenantId, protocol, from, to, id: correlationId, step } = envelope;
   const frame = (kind: Frame["kind"], content: Json): void => {
@@ -25,12 +29,13 @@ export async function* exchange({ frames, now }: ExchangeDeps, { port, envelope,
   const streamed = { tokens: 0, characters: 0 };
   frame("request", { content: envelope.content, idempotencyKey: envelope.idempotencyKey });
   try {
-    for await (const event of port.invoke(envelope, signal)) {
+    for await (const said of port.invoke(envelope, signal)) {
+      if (said.type === "result") requireShallow(said.output, to);
+      const event = redacted(said, redactor);
       if (event.type === "token") {
         streamed.tokens += 1;
         streamed.characters += event.text.length;
       }
-      if (event.type === "result") requireShallow(event.output, to);
       if (event.type === "result" && streamed.tokens > 0) frame("chunk", { streamed });
       for (const [kind, content] of framesOf(event)) frame(kind, content);
       yield event;
@@ -40,6 +45,15 @@ export async function* exchange({ frames, now }: ExchangeDeps, { port, envelope,
     frame("error", { code: error.code, message: error.message, retryable: error.retryable, streamed });
     throw error;
   }
+}
+
+/** Handles stay as they are: they are sent back to the agent. */
+function redacted(event: AgentEvent, redactor: Redactor): AgentEvent {
+  if (event.type === "token") return { ...event, text: redactor.text(event.text) };
+  if (event.type === "tool_call") return { ...event, arguments: redactor.text(event.arguments) };
+  if (event.type === "message") return { ...event, content: redactor.json(event.content) };
+  if (event.type === "artifact") return { ...event, artifact: redactor.json(event.artifact) };
+  return event.type === "result" ? { ...event, output: redactor.json(event.output) } : event;
 }
 
 function framesOf(event: AgentEvent): [Frame["kind"], Json][] {

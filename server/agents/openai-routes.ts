@@ -25,9 +25,11 @@ export const openaiRoutes = (deps: OpenaiDeps): Handled[] => [
       data: models.map(({ id, provider }) => ({ id, object: "model" as const, created: 0, owned_by: provider })),
     };
   }),
-  handle(chatCompletions, async ({ body, ...context }) => {
+  handle(chatCompletions, async (request) => {
+    const { body } = request;
     const call = callOf(body);
-    const { id, events } = await ask(deps, call, context);
+    // As it is: a copy would lose the signal, which is made only when it is asked for.
+    const { id, events } = await ask(deps, call, request);
     const shown: Shown = {
       id: `chatcmpl-${id}`,
       created: Math.floor(deps.now().getTime() / 1_000),

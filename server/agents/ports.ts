@@ -2,7 +2,7 @@ import type { WebSocket } from "ws";
 import type { Agent, CreateAgent } from "#contract/agents.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
-import type { Audit, Database, Egress, FrameSink, LiveBus, SecretReader } from "#server/kernel/ports.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { AgentPrincipal } from "./custom/agent-connection.ts";
 import type { HubTimes } from "./custom/agent-hub.ts";
@@ -13,6 +13,7 @@ export type AgentsDeps = {
   egress: Egress;
   secrets: SecretReader;
   frames: FrameSink;
+  redactor: Redactor;
   live: LiveBus;
   log: Log;
   newId: () => string;

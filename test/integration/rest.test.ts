@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { Json } from "#contract/common.ts";
@@ -268,6 +269,34 @@ describe("a run with an MCP call", () => {
     const again = await client.retryRun({ params: { id } });
     await client.cancelRun({ params: { id: again.id } });
     expect(await client.waitForRun(again.id)).toMatchObject({ status: "cancelled", parentRunId: id });
+  });
+});
+
+describe("models over the OpenAI API", () => {
+  const text = "The gearbox grinds in third gear. The customer wants it repaired before Friday. It was serviced in May.";
+  const messages = [{ role: "user" as const, content: `Summarise: ${text}` }];
+  const model = "offline/extractive";
+  const openai = () => new OpenAI({ baseURL: `${platform.url}/v1`, apiKey: platform.token, maxRetries: 0 });
+
+  test("are listed, and answer whole or in a stream", async () => {
+    const names: string[] = [];
+    for await (const each of openai().models.list()) names.push(each.id);
+    expect(names).toContain(model);
+    const whole = await openai().chat.completions.create({ model, messages });
+    const content = whole.choices[0]?.message.content ?? "";
+    expect(content).toContain("gearbox");
+    let streamed = "";
+    for await (const chunk of await openai().chat.completions.create({ model, messages, stream: true })) {
+      streamed += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(streamed).toBe(content);
+  });
+
+  test("refuse in the form that its clients read", async () => {
+    await expect(openai().chat.completions.create({ model: "ghost/x", messages })).rejects.toMatchObject({
+      status: 404,
+      code: "model_unknown",
+    });
   });
 });
 

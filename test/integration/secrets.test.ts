@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
@@ -19,7 +21,16 @@ const CANARY = `sk-canary/${randomUUID()}+&ü`;
 const platform = new PlatformProcess({ AUTERITY_LOG_LEVEL: "debug" });
 let client: Client;
 const seen: { where: string; text: string }[] = [];
-const ids = { server: "", workflow: "", run: "", failing: "", tool: "" };
+/** A model provider that repeats the key it was given. */
+const parrot = createServer((request, response) => {
+  request.resume();
+  const content = `You came with ${Buffer.from(request.headers.authorization ?? "", "latin1").toString("latin1")}.`;
+  const chunk = (delta: object, finish_reason: string | null): string =>
+    `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  response.end(`${chunk({ role: "assistant", content }, null)}${chunk({}, "stop")}data: [DONE]\n\n`);
+});
+const ids = { server: "", workflow: "", run: "", failing: "", tool: "", agent: "" };
 
 const calling = (tool: string): Json => ({
   version: 2,
@@ -49,6 +60,7 @@ async function runOf(tool: string): Promise<{ workflow: string; run: string }> {
 }
 
 beforeAll(async () => {
+  await once(parrot.listen(0, "127.0.0.1"), "listening");
   await platform.start();
   client = platform.client;
   await client.putSecret({ params: { name: "CANARY" }, body: { value: CANARY } });
@@ -65,11 +77,19 @@ beforeAll(async () => {
   });
   ids.server = server.id;
   ({ workflow: ids.workflow, run: ids.run } = await runOf("reveal"));
+  const address = parrot.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const baseUrl = `http://127.0.0.1:${port}/v1`;
+  const agent = { name: "parrot", endpoint: { kind: "openai" as const, baseUrl, keySecret: "CANARY", models: ["m"] } };
+  ids.agent = (await client.createAgent({ body: agent })).id;
   ids.failing = (await runOf("refuse")).run;
   const tools = await client.listServerTools({ params: { id: server.id } });
   ids.tool = tools.items.find(({ name }) => name === "reveal")?.id ?? "";
 });
-afterAll(() => platform.dispose());
+afterAll(async () => {
+  await platform.dispose();
+  parrot.close();
+});
 
 /** Every form in which the value could be read again. */
 const FORMS = [
@@ -106,6 +126,12 @@ test("the value is in no answer of a run, a call, a list or a stream", async () 
     ({ items }) => items.length >= 4,
   );
   await take("the call of a tool", `/api/v1/tools/${ids.tool}/call`, "{}");
+  await take("the test of an agent", `/api/v1/agents/${ids.agent}/test`, '{"input":"Who am I?"}');
+  for (const stream of [true, false]) {
+    const body = JSON.stringify({ model: "parrot/m", stream, messages: [{ role: "user", content: "Who am I?" }] });
+    await take("a chat", "/v1/chat/completions", body);
+  }
+  for (const { where, text } of seen.slice(1)) expect(text, where).toContain("You came with Bearer [redacted].");
   const reads: readonly RouteSpec[] = Object.values(ROUTES).filter(({ method }) => method === "GET");
   for (const route of reads.filter((candidate) => !isStream(candidate))) {
     for (const id of route.path.includes(":id") ? Object.values(ids) : [""]) {

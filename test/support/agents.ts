@@ -13,6 +13,7 @@ import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import type { AuditRecord, Frame } from "#server/kernel/ports.ts";
 import type { StepCall } from "#server/kernel/step-executor.ts";
+import { createRedactor } from "#server/secrets/index.ts";
 import type { TestDatabase } from "./postgres.ts";
 
 export type TestAgents = {
@@ -58,6 +59,7 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
       },
     },
     frames: { record: (frame) => void frames.push(frame) },
+    redactor: createRedactor(),
     live: { publish: (_tenant, event) => void live.push(event), subscribe: () => () => {} },
     log: silentLog,
     newId,
