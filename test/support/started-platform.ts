@@ -56,9 +56,12 @@ export async function startedPlatform({ env = {}, dataDir }: Options = {}): Prom
   };
 }
 
-/** A folder that the database's own account can pass through, as root needs it. */
+/**
+ * A folder that the database's own account can pass through, as root needs it. By its name the next test run knows what a
+ * killed one has left.
+ */
 export async function newDataDir(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "auterity-it-"));
+  const folder = await mkdtemp(join(tmpdir(), "auterity-test-"));
   await chmod(folder, 0o711);
   return folder;
 }
