@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import * as agents from "#cli/commands/agents.ts";
+import * as mcp from "#cli/commands/mcp.ts";
+import { runFile } from "#cli/commands/run.ts";
+import * as runs from "#cli/commands/runs.ts";
+import { validateFile } from "#cli/commands/validate.ts";
+import { startDemo } from "#cli/demo/flagship.ts";
+import { ROOT } from "#test/support/source-files.ts";
+import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+
+/** What the commands do, inside this process; that `auterity` as a program does the same is tested with the documents. */
+describe("the commands", () => {
+  const dir = mkdtempSync(join(tmpdir(), "auterity-cli-"));
+  let at: StartedPlatform;
+  let out = "";
+  let notices = "";
+  beforeAll(async () => {
+    at = await startedPlatform();
+  });
+  afterAll(async () => {
+    await at.close();
+    rmSync(dir, { recursive: true });
+  });
+  beforeEach(() => {
+    out = "";
+    notices = "";
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => ((notices += String(text)), true));
+  });
+  afterEach(() => void vi.restoreAllMocks());
+
+  const hello = join(ROOT, "templates", "hello.yaml");
+  const options = (output: "table" | "json" | "yaml") => ({ url: at.url, token: at.token, output });
+  const file = (name: string, document: unknown): string => {
+    writeFileSync(join(dir, name), JSON.stringify(document));
+    return join(dir, name);
+  };
+  const newestRun = async () => (await at.client.listRuns({ query: { limit: 1 } })).items[0]?.id ?? "";
+
+  test("run saves a file, follows the run and prints its output; a second time it is the same workflow", async () => {
+    expect(await runFile(hello, ["name=Ada"], options("json"))).toBe(0);
+    expect(JSON.parse(out)).toEqual({ greeting: "Hello, Ada!" });
+    expect(notices).toMatch(/Hello.* version 1/);
+    expect(notices).toMatch(/✓.* greet/);
+    expect(await runFile(hello, ['{"name":"Bob"}'], options("table"))).toBe(0);
+    expect(out).toContain("greeting: Hello, Bob!");
+    expect((await at.client.listWorkflows({ query: {} })).items).toHaveLength(1);
+  });
+
+  test("run says why a run failed, with the remedy", async () => {
+    const nodes = [
+      { id: "start", type: "start" },
+      { id: "sum", type: "transform", data: { output: "=input.name + 1" } },
+      { id: "end", type: "end" },
+    ];
+    const edges = [
+      { id: "a", source: "start", target: "sum" },
+      { id: "b", source: "sum", target: "end" },
+    ];
+    expect(await runFile(file("broken.json", { version: 2, name: "Broken", nodes, edges }), ["name=x"], options("table"))).toBe(1);
+    expect(notices).toMatch(/✗.* sum expression_failed/);
+    expect(notices).toMatch(/failed.*expression_failed/);
+  });
+
+  test("validate needs no server and names each problem with its place", () => {
+    expect(validateFile(hello, "table")).toBe(0);
+    expect(
+      validateFile(
+        file("bad.json", { version: 2, name: "Bad", nodes: [{ id: "a", type: "transform", data: { output: "=1 +" } }], edges: [] }),
+        "table",
+      ),
+    ).toBe(1);
+    expect(out).toMatch(/nodes\[0\]\.data\.output/);
+    out = "";
+    expect(validateFile(file("worse.json", { version: 3 }), "json")).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ valid: false });
+  });
+
+  test("runs are listed, shown, followed and retried; a finished one cannot be cancelled", async () => {
+    const id = await newestRun();
+    await runs.listRuns(at.client, { limit: "20", status: "succeeded", output: "table" });
+    expect(out).toMatch(/Hello\s+1/);
+    out = "";
+    await runs.showRun(at.client, id, "json");
+    expect(JSON.parse(out)).toMatchObject({ id });
+    expect(await runs.followRun(at.client, id)).toBe(1);
+    await runs.retryRun(at.client, id);
+    expect(notices).toMatch(/Started/);
+    await expect(runs.cancelRun(at.client, id, undefined)).rejects.toMatchObject({ code: "run_transition_invalid" });
+    await expect(runs.resumeRun(at.client, id, { answer: "happened" })).rejects.toMatchObject({ code: "run_not_waiting" });
+  });
+
+  test("MCP servers are imported, listed, called and controlled", async () => {
+    const script = join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    const servers = file("servers.json", { mcpServers: { everything: { command: process.execPath, args: [script, "stdio"] } } });
+    await mcp.importServers(at.client, servers);
+    expect(notices).toContain("everything is READY");
+    await mcp.listServers(at.client, "table");
+    expect(out).toMatch(/everything\s+READY/);
+    await mcp.listTools(at.client, "yaml");
+    expect(out).toMatch(/name: echo/);
+    out = "";
+    expect(await mcp.callTool(at.client, "everything/echo", { input: ["message=hi"], output: "json" })).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ text: expect.stringContaining("hi") });
+    await expect(mcp.callTool(at.client, "everything/none", { input: [], output: "json" })).rejects.toThrow(/no tool/);
+    await mcp.controlServer(at.client, "everything", "stop");
+    expect(notices).toContain("everything is STOPPED");
+    await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
+  });
+
+  test("the demo sets itself up through the public API, twice, and prints its report", async () => {
+    const signal = new AbortController().signal;
+    for (let start = 0; start < 2; start += 1) {
+      const demo = await startDemo(at.platform, { dataDir: at.config.dataDir, signal });
+      await demo.run();
+      await demo.stop();
+    }
+    expect(out.match(/✓ succeeded/g)).toHaveLength(2);
+    expect(out).toContain("# Service desk triage");
+    out = "";
+    await agents.listAgents(at.client, "table");
+    expect(out).toMatch(/facts\s+custom/);
+    expect(out).toMatch(/urgency\s+a2a/);
+  });
+});
