@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, type RouterHistory } from "@tanstack/react-router";
 import { z } from "zod";
 import { RunSearch } from "../features/runs/run-filters.ts";
 import { RunPageSearch } from "../features/runs/run-tabs.ts";
@@ -58,17 +58,21 @@ const agents = createRoute({
 
 const routeTree = rootRoute.addChildren([home, workflows, workflow, runs, run, mcpServers, agents]);
 
-export const createAppRouter = () =>
+/** Without a history of its own it follows the browser's. */
+export const createAppRouter = (history?: RouterHistory) =>
   createRouter({
     routeTree,
+    ...(history ? { history } : {}),
     defaultPreload: "intent",
     defaultPendingComponent: PageSkeleton,
     defaultErrorComponent: PageError,
     scrollRestoration: true,
   });
 
+export type AppRouter = ReturnType<typeof createAppRouter>;
+
 declare module "@tanstack/react-router" {
   interface Register {
-    router: ReturnType<typeof createAppRouter>;
+    router: AppRouter;
   }
 }

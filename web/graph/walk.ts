@@ -9,12 +9,12 @@ export type Arrow = "ArrowLeft" | "ArrowRight" | "ArrowUp" | "ArrowDown";
  */
 export function walk(from: string, arrow: Arrow, { definition, boxes }: { definition: Definition; boxes: Boxes }): string | undefined {
   const linked = new Set(neighbours(from, definition));
-  const centre = absoluteCentre(from, definition, boxes);
+  const centre = anchorOf(from, definition, boxes);
   if (!centre) return undefined;
   const candidates = definition.nodes
     .filter((node) => node.id !== from)
     .flatMap((node) => {
-      const other = absoluteCentre(node.id, definition, boxes);
+      const other = anchorOf(node.id, definition, boxes);
       if (!other) return [];
       const distance = distanceAlong(arrow, { x: other.x - centre.x, y: other.y - centre.y });
       return distance === undefined ? [] : [{ id: node.id, cost: linked.has(node.id) ? distance / 4 : distance }];
@@ -47,10 +47,15 @@ export function absoluteBox(id: string, definition: Definition, boxes: Boxes): B
   return parent && { ...box, x: box.x + parent.x, y: box.y + parent.y };
 }
 
-function absoluteCentre(id: string, definition: Definition, boxes: Boxes): { x: number; y: number } | undefined {
+/** Where a node is for walking: its middle, of a `map` the beginning of its head. */
+function anchorOf(id: string, definition: Definition, boxes: Boxes): { x: number; y: number } | undefined {
   const box = absoluteBox(id, definition, boxes);
-  return box && { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  if (!box) return undefined;
+  const isMap = definition.nodes.some((node) => node.parentId === id);
+  return isMap ? { x: box.x + HEAD.x, y: box.y + HEAD.y } : { x: box.x + box.width / 2, y: box.y + box.height / 2 };
 }
+
+const HEAD = { x: 90, y: 24 } as const;
 
 const ARROWS: readonly Arrow[] = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"];
 export const isArrow = (key: string): key is Arrow => ARROWS.some((arrow) => arrow === key);

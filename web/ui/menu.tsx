@@ -54,7 +54,7 @@ export function MenuRadioGroup<T extends string>({ value, onChange, options, lab
   return (
     <Base.RadioGroup value={value} onValueChange={choose} aria-label={label}>
       {options.map((option) => (
-        <Base.RadioItem key={option.value} value={option.value} className={ITEM}>
+        <Base.RadioItem key={option.value} value={option.value} closeOnClick className={ITEM}>
           {option.icon}
           <span className="flex-1">{option.label}</span>
           <Base.RadioItemIndicator>

@@ -77,13 +77,14 @@ export const RunStatusBadge = ({ status, className }: { status: RunStatus; class
   );
 };
 
-export const RunStatusIcon = ({ status, className }: { status: RunStatus; className?: string }) => {
+/** Without the word where it stands beside it anyway. */
+export const RunStatusIcon = ({ status, hasWord = true, className }: { status: RunStatus; hasWord?: boolean; className?: string }) => {
   const { t } = useTranslation();
   const look = RUN_LOOK[status];
   return (
-    <span className={cn("inline-flex", TONE_TEXT[look.tone], className)} title={t(`runs.status.${status}`)}>
+    <span className={cn("inline-flex", TONE_TEXT[look.tone], className)} title={hasWord ? t(`runs.status.${status}`) : undefined}>
       <Icon look={look} className="size-4" />
-      <span className="sr-only">{t(`runs.status.${status}`)}</span>
+      {hasWord ? <span className="sr-only">{t(`runs.status.${status}`)}</span> : null}
     </span>
   );
 };

@@ -19,7 +19,8 @@ type Word = z.infer<typeof Word>;
 export const onePerBrowser =
   (start: StartLive): StartLive =>
   (sink) => {
-    if (!("locks" in navigator) || typeof BroadcastChannel === "undefined") return start(sink);
+    const locks: LockManager | null = "locks" in navigator ? navigator.locks : null;
+    if (!locks || typeof BroadcastChannel === "undefined") return start(sink);
     const channel = new BroadcastChannel(NAME);
     const over = new AbortController();
     let leading = false;
@@ -56,7 +57,7 @@ export const onePerBrowser =
         });
       });
     // Aborting a request that still waits for the lock rejects it, which is how it is meant to end.
-    navigator.locks.request(NAME, { signal: over.signal }, lead).catch(() => {});
+    locks.request(NAME, { signal: over.signal }, lead).catch(() => {});
     say({ kind: "ask" });
 
     return () => {

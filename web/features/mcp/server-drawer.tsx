@@ -6,10 +6,10 @@ import { Badge } from "../../ui/badge.tsx";
 import { Drawer } from "../../ui/dialog.tsx";
 import { TabPanel, Tabs } from "../../ui/tabs.tsx";
 import { RelativeTime } from "../../ui/time.tsx";
+import { launchLine } from "./launch-line.ts";
 import { ServerButtons } from "./server-buttons.tsx";
 import { ServerLogs } from "./server-logs.tsx";
 import { ServerStateBadge } from "./server-state.tsx";
-import { launchLine } from "./server-table.tsx";
 import { ServerTools } from "./server-tools.tsx";
 
 const TABS = ["overview", "tools", "logs"] as const;

@@ -3,10 +3,11 @@ import type { TFunction } from "i18next";
 import { CircleAlert } from "lucide-react";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import type { Launch, McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { DataTable, columnsFor } from "../../ui/data-table.tsx";
 import { RelativeTime } from "../../ui/time.tsx";
+import { launchLine, shortLaunchLine } from "./launch-line.ts";
 import { ServerButtons } from "./server-buttons.tsx";
 import { ServerStateBadge } from "./server-state.tsx";
 
@@ -53,10 +54,6 @@ export const ServerTable = ({ servers }: { servers: McpServer[] }) => {
   );
 };
 
-/** What is started or called, in one line. */
-export const launchLine = (launch: Launch): string =>
-  launch.transport === "stdio" ? [launch.command, ...launch.args].join(" ") : launch.url;
-
 const NameCell = ({ server }: { server: McpServer }) => {
   const { t } = useTranslation();
   return (
@@ -88,7 +85,9 @@ const NameCell = ({ server }: { server: McpServer }) => {
           </span>
         </p>
       ) : (
-        <p className="mt-0.5 truncate font-mono text-2xs text-ink-3">{launchLine(server.launch)}</p>
+        <p className="mt-0.5 truncate font-mono text-2xs text-ink-3" title={launchLine(server.launch)}>
+          {shortLaunchLine(server.launch)}
+        </p>
       )}
     </div>
   );

@@ -14,6 +14,9 @@ const TINT: Readonly<Record<Protocol, string>> = {
   a2a: "text-kind-a2a",
 };
 
+/** A party named by a UUID, `run:<uuid>` for example, is told by the end of it. */
+const shortParty = (name: string): string => name.replace(/[0-9a-f-]{28}([0-9a-f]{8})$/, "$1");
+
 type Props = {
   message: Message;
   labels: ReadonlyMap<string, string>;
@@ -54,9 +57,13 @@ export const MessageRow = ({ message, labels, isOpen, onToggle, onStep }: Props)
               </span>
             </span>
             <span className="flex items-center gap-1 text-2xs text-ink-3">
-              <span className="truncate">{message.from}</span>
+              <span className="truncate" title={message.from}>
+                {shortParty(message.from)}
+              </span>
               <ArrowRight aria-hidden="true" className="size-3 shrink-0" />
-              <span className="truncate">{message.to}</span>
+              <span className="truncate" title={message.to}>
+                {shortParty(message.to)}
+              </span>
             </span>
           </span>
           <span className="tabular hidden w-16 shrink-0 text-right text-xs text-ink-2 sm:inline">

@@ -66,7 +66,7 @@ const StatusFilter = ({ value, onChange }: { value: readonly RunStatus[]; onChan
     >
       {RUN_STATUSES.map((status) => (
         <MenuCheckItem key={status} checked={value.includes(status)} onChange={(checked) => toggle(status, checked)}>
-          <RunStatusIcon status={status} className="[&_span]:hidden" />
+          <RunStatusIcon status={status} hasWord={false} />
           {t(`runs.status.${status}`)}
         </MenuCheckItem>
       ))}

@@ -13,7 +13,6 @@ export const canvas = {
   next: "then {{names}}",
   items: "{{done}} of {{total}}",
   itemsRunning: "{{count}} running",
-  itemsFailed: "{{count}} failed",
   perItem: "for each item",
   attempts: "attempt {{count}}",
   type: {

@@ -12,7 +12,7 @@ export const runs = {
     failed: "Failed",
     cancelled: "Cancelled",
   },
-  columns: { status: "Status", workflow: "Workflow", run: "Run", started: "Started", duration: "Duration", tags: "Tags" },
+  columns: { status: "Status", workflow: "Workflow", started: "Started", duration: "Duration", tags: "Tags" },
   filters: {
     label: "Filters",
     status: "Status",
@@ -26,7 +26,6 @@ export const runs = {
     from: "From",
     to: "To",
     clear: "Clear filters",
-    remove: "Remove the filter {{name}}",
   },
   empty: {
     title: "Nothing has run yet",

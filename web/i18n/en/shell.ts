@@ -2,10 +2,8 @@ export const shell = {
   product: "Auterity",
   skip: "Skip to the content",
   navigation: "Main",
-  workspace: "Workspace",
   signedInAs: "{{name}} · {{role}}",
   noRole: "no role",
-  openMenu: "Open the menu",
   nav: { workflows: "Workflows", runs: "Runs", mcpServers: "MCP servers", agents: "Agents" },
   live: {
     live: "Live",
@@ -26,7 +24,6 @@ export const shell = {
     command: "auterity link",
     afterwards: "Then open the link in this browser.",
     used: "This link has been used already, or it is too old.",
-    signingIn: "Signing in",
   },
   signOut: "Sign out",
   palette: {

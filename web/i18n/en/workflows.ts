@@ -2,8 +2,6 @@ export const workflows = {
   title: "Workflows",
   subtitle: "What can be run here, and how it went last.",
   search: "Search workflows",
-  count_one: "{{count}} workflow",
-  count_other: "{{count}} workflows",
   empty: {
     title: "No workflow yet",
     detail: "A workflow is a file of steps and edges. Run one from the command line, and it appears here.",
@@ -13,11 +11,9 @@ export const workflows = {
   },
   lastRun: "Last run",
   neverRun: "Never run",
-  updated: "Updated {{when}}",
   steps_one: "{{count}} step",
   steps_other: "{{count}} steps",
   agentKinds: "Kinds of steps",
-  open: "Open {{name}}",
   run: "Run",
   runTitle: "Run “{{name}}”",
   runDetail: "The run starts with version {{version}}.",
@@ -51,5 +47,4 @@ export const workflows = {
   about: "About",
   settings: "Settings",
   policy: "Policy",
-  createdAt: "Created {{when}}",
 } as const;
