@@ -92,6 +92,14 @@ describe("the house", () => {
 });
 
 describe("the budgets", () => {
+  test("the size of the house is reported", () => {
+    const sized = product.map(({ path, text }) => ({ path, lines: codeLines(text) })).toSorted((a, b) => b.lines - a.lines);
+    const total = sized.reduce((sum, { lines }) => sum + lines, 0);
+    const largest = sized.slice(0, 5).map(({ path, lines }) => `  ${lines}  ${path}`);
+    process.stdout.write(`${sized.length} files, ${total} code lines; the largest:\n${largest.join("\n")}\n`);
+    expect(sized.length).toBeGreaterThan(100);
+  });
+
   test("no file is over 300 code lines (500 for tests)", () => {
     const over = files
       .map((file) => ({ path: file.path, lines: codeLines(file.text), max: file.isTest ? 500 : 300 }))
