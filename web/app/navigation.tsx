@@ -49,7 +49,7 @@ export const Sidebar = () => {
 export const BottomBar = () => {
   const { t } = useTranslation();
   return (
-    <nav aria-label={t("shell.navigation")} className="border-t border-line bg-paper pb-[env(safe-area-inset-bottom)] sm:hidden">
+    <nav aria-label={t("shell.navigationBelow")} className="border-t border-line bg-paper pb-[env(safe-area-inset-bottom)] sm:hidden">
       <ul className="grid grid-cols-4">
         {PAGES.map(({ to, name, icon: Icon }) => (
           <li key={to}>

@@ -2,6 +2,7 @@ export const shell = {
   product: "Auterity",
   skip: "Skip to the content",
   navigation: "Main",
+  navigationBelow: "Pages",
   signedInAs: "{{name}} · {{role}}",
   noRole: "no role",
   nav: { workflows: "Workflows", runs: "Runs", mcpServers: "MCP servers", agents: "Agents" },
