@@ -4,9 +4,12 @@ import { MAP_PADDING, sizeOf, type Box, type Drawing, type Point, type Route } f
 
 /** Sideways where that can be read, else downwards. */
 export type Direction = "RIGHT" | "DOWN";
-type Options = { direction: Direction; withStatus: boolean };
+export type LayoutOptions = { direction: Direction; withStatus: boolean; isCompact?: boolean };
 
-const padding = `[top=${MAP_PADDING.top},left=${MAP_PADDING.left},bottom=${MAP_PADDING.bottom},right=${MAP_PADDING.right}]`;
+const paddingOf = (isCompact: boolean): string => {
+  const { top, right, bottom, left } = isCompact ? { ...MAP_PADDING, left: 10, right: 10 } : MAP_PADDING;
+  return `[top=${top},left=${left},bottom=${bottom},right=${right}]`;
+};
 /** Between one layer of nodes and the next. */
 export const LAYER_GAP = { RIGHT: 56, DOWN: 40 } as const;
 
@@ -14,26 +17,28 @@ export const LAYER_GAP = { RIGHT: 56, DOWN: 40 } as const;
  * Nodes keep the order in which they were written. The engine cannot do that and lay out nested graphs as one, which edges
  * across a `map`'s border need.
  */
-const options = (direction: Direction, isCrossed: boolean): Record<string, string> => ({
+const optionsOf = ({ direction, isCompact = false }: LayoutOptions, isCrossed: boolean): Record<string, string> => ({
   "elk.algorithm": "layered",
   "elk.direction": direction,
   ...(isCrossed ? { "elk.hierarchyHandling": "INCLUDE_CHILDREN" } : { "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES" }),
   "elk.edgeRouting": "ORTHOGONAL",
   "elk.layered.mergeEdges": "true",
   "elk.layered.spacing.nodeNodeBetweenLayers": String(LAYER_GAP[direction]),
-  "elk.spacing.nodeNode": "28",
+  "elk.spacing.nodeNode": isCompact ? "14" : "28",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
 });
 
 /** The definition as the layout engine wants it: nested nodes with sizes, edges with the room of their labels. */
-export function toElk(definition: Definition, { direction, withStatus }: Options): ElkNode {
+export function toElk(definition: Definition, given: LayoutOptions): ElkNode {
+  const { withStatus, isCompact = false } = given;
   const parents = new Map(definition.nodes.map((node) => [node.id, node.parentId]));
   const isCrossed = definition.edges.some((edge) => parents.get(edge.source) !== parents.get(edge.target));
+  const options = optionsOf(given, isCrossed);
   const childrenOf = (parentId: string | undefined): ElkNode[] =>
     definition.nodes
       .filter((node) => node.parentId === parentId)
       .map((node) => {
-        const size = sizeOf(node, withStatus);
+        const size = sizeOf(node, withStatus, isCompact);
         if (node.type !== "map") return { id: node.id, ...size };
         const children = childrenOf(node.id);
         // A container without children has no size of its own.
@@ -42,12 +47,12 @@ export function toElk(definition: Definition, { direction, withStatus }: Options
         return {
           id: node.id,
           children,
-          layoutOptions: { ...options(direction, isCrossed), "elk.padding": padding, "elk.nodeSize.minimum": minimum },
+          layoutOptions: { ...options, "elk.padding": paddingOf(isCompact), "elk.nodeSize.minimum": minimum },
         };
       });
   return {
     id: ROOT,
-    layoutOptions: options(direction, isCrossed),
+    layoutOptions: options,
     children: childrenOf(undefined),
     edges: definition.edges.map(toElkEdge),
   };

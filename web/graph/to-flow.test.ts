@@ -82,6 +82,6 @@ describe("the first view", () => {
   });
 
   test("stays readable on a phone", () => {
-    expect(firstView({ width: 900, height: 2_000 }, { width: 390, height: 500 }, "DOWN").zoom).toBe(0.55);
+    expect(firstView({ width: 900, height: 2_000 }, { width: 390, height: 500 }, "DOWN").zoom).toBe(0.5);
   });
 });

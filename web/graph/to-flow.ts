@@ -18,9 +18,15 @@ export type Drawing = { boxes: Boxes; routes: ReadonlyMap<string, Route> };
 
 export const isSmall = (node: Pick<WorkflowNode, "type">): boolean => node.type === "start" || node.type === "end";
 
-export function sizeOf(node: Pick<WorkflowNode, "type">, withStatus: boolean): { width: number; height: number } {
+/** Where little room is, as on a phone, nodes are narrower and can be drawn larger. */
+const COMPACT_WIDTH = 172;
+
+export function sizeOf(node: Pick<WorkflowNode, "type">, withStatus: boolean, isCompact = false): { width: number; height: number } {
   const size = isSmall(node) ? SMALL_NODE_SIZE : NODE_SIZE;
-  return { width: size.width, height: size.height + (withStatus && !isSmall(node) ? STATUS_HEIGHT : 0) };
+  return {
+    width: isCompact ? Math.min(size.width, COMPACT_WIDTH) : size.width,
+    height: size.height + (withStatus && !isSmall(node) ? STATUS_HEIGHT : 0),
+  };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Direction } from "./layout.ts";
 /** Below this zoom the words on nodes cannot be read. */
 export const READABLE_ZOOM = 0.8;
 /** On a phone: words can just be made out, and the rest is a swipe away. */
-const LEAST_ZOOM = 0.55;
+const LEAST_ZOOM = 0.5;
 const MARGIN = 28;
 
 type Size = { width: number; height: number };

@@ -16,7 +16,7 @@ export type Drawn = Drawing & { direction: Direction };
 export function useDrawing(definition: Definition, { width, withStatus, isPhone }: Room): { drawn: Drawn | undefined; failed: boolean } {
   const direction = isPhone || (width > 0 && isTooWide(definition, width)) ? "DOWN" : "RIGHT";
   const { data, isError } = useQuery({
-    queryKey: keys.drawing(direction, withStatus, shapeOf(definition)),
+    queryKey: keys.drawing(direction, withStatus, isPhone, shapeOf(definition)),
     queryFn: () => drawingOf(definition, { direction, withStatus, isPhone }),
     enabled: width > 0,
     staleTime: Number.POSITIVE_INFINITY,
@@ -35,7 +35,7 @@ type Options = { direction: Direction; withStatus: boolean; isPhone: boolean };
 
 async function drawingOf(definition: Definition, { direction, withStatus, isPhone }: Options): Promise<Drawing> {
   const boxes = isPhone || direction === "DOWN" ? undefined : boxesFromPositions(definition, withStatus);
-  return boxes ? { boxes, routes: new Map() } : arrange(definition, { direction, withStatus });
+  return boxes ? { boxes, routes: new Map() } : arrange(definition, { direction, withStatus, isCompact: isPhone });
 }
 
 /** What the drawing depends on, and nothing else: equal graphs share one. */

@@ -37,16 +37,16 @@ export const RunViews = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
       className="min-w-0 flex-1"
       listClassName="px-3 sm:px-5"
     >
-      <TabPanel value="graph" className="h-[58dvh] bg-sunken lg:h-auto">
+      <TabPanel value="graph" className="h-[58dvh] flex-none bg-sunken lg:h-auto lg:flex-1">
         <GraphTab model={model} nav={nav} />
       </TabPanel>
-      <TabPanel value="timeline" className="h-[70dvh] lg:h-auto">
+      <TabPanel value="timeline" className="h-[70dvh] flex-none lg:h-auto lg:flex-1">
         <TimelineTab model={model} nav={nav} />
       </TabPanel>
-      <TabPanel value="messages" className="h-[70dvh] lg:h-auto">
+      <TabPanel value="messages" className="h-[70dvh] flex-none lg:h-auto lg:flex-1">
         <MessagesTab model={model} nav={nav} />
       </TabPanel>
-      <TabPanel value="events" className="h-[70dvh] lg:h-auto">
+      <TabPanel value="events" className="h-[70dvh] flex-none lg:h-auto lg:flex-1">
         <EventsTab model={model} nav={nav} />
       </TabPanel>
     </Tabs>

@@ -42,7 +42,7 @@ export const WorkflowTabs = ({ workflow }: { workflow: WorkflowDetail }) => {
       listClassName="px-3 sm:px-5"
     >
       <TabPanel value="graph" className="relative flex flex-col lg:flex-row">
-        <div className="min-h-80 flex-1 bg-sunken">
+        <div className="h-[58dvh] flex-none bg-sunken lg:h-auto lg:flex-1">
           <Suspense fallback={<Skeleton className="m-6 h-15 w-52" />}>
             <WorkflowCanvas definition={workflow.definition} chosen={chosen?.id} onOpen={(id) => go({ node: id })} />
           </Suspense>
