@@ -23,7 +23,7 @@ export default defineConfig({
           exclude: ["**/*.pg.test.ts", "**/node_modules/**"],
         },
       },
-      { plugins: [react()], test: { name: "web", environment: "happy-dom", include: ["web/**/*.test.{ts,tsx}"] } },
+      { plugins: [react()], test: { name: "web", environment: "happy-dom", testTimeout: 60_000, include: ["web/**/*.test.{ts,tsx}"] } },
       { test: { ...node, name: "architecture", include: ["test/architecture.test.ts"] } },
       { test: { ...database, name: "integration", include: ["server/**/*.pg.test.ts", "test/integration/**/*.test.ts"] } },
       { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, fileParallelism: false } },

@@ -1,5 +1,5 @@
 import { createMemoryHistory } from "@tanstack/react-router";
-import { render } from "@testing-library/react";
+import { configure, render } from "@testing-library/react";
 import userEvent, { type UserEvent } from "@testing-library/user-event";
 import { vi } from "vitest";
 import { App } from "../app/app.tsx";
@@ -10,6 +10,9 @@ import { createI18n } from "../i18n/index.ts";
 import { prepareBrowser } from "./browser.ts";
 import { makeMe } from "./entities.ts";
 import { FakeServer } from "./fake-server.ts";
+
+// How long a screen takes says nothing about whether it is right: the first one loads its code while other suites run.
+configure({ asyncUtilTimeout: 20_000 });
 
 export type TestApp = { server: FakeServer; user: UserEvent; at: () => string };
 
