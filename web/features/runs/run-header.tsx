@@ -23,14 +23,14 @@ export const RunHeader = ({ run }: { run: Run }) => {
         </Link>
       }
       title={
-        <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
-          <Link to="/workflows/$workflowId" params={{ workflowId: run.workflowId }} className="rounded underline-offset-4 hover:underline">
-            {run.workflowName}
-          </Link>
-          <output>
-            <RunStatusBadge status={run.status} className="h-6 align-middle" />
-          </output>
-        </span>
+        <Link to="/workflows/$workflowId" params={{ workflowId: run.workflowId }} className="rounded underline-offset-4 hover:underline">
+          {run.workflowName}
+        </Link>
+      }
+      beside={
+        <output>
+          <RunStatusBadge status={run.status} className="h-6 align-middle" />
+        </output>
       }
       subtitle={<Facts run={run} />}
       actions={<RunActions run={run} />}
