@@ -52,7 +52,7 @@ export function closeItem(state: RunState, scope: Scope, stop: (scope: Scope) =>
     : resultOf(state, scope);
   if (scope.failure && map.onItemError === "fail" && map.failure === undefined) {
     const { nodeId: _node, scope: _scope, ...error } = scope.failure;
-    map.failure = { ...error, message: `Item ${scope.index}: ${error.message}` };
+    map.failure = { ...error, message: `Item ${scope.index + 1}: ${error.message}` };
     for (const sibling of itemsUnderWay(state, mapStep)) {
       sibling.failure ??= scope.failure;
       stop(sibling);

@@ -199,7 +199,7 @@ describe("map", () => {
     );
     memory.begin({ items: [1, 2, 3, 4] });
     await memory.advance();
-    expect(memory.state).toMatchObject({ status: "failed", error: { nodeId: "each", message: "Item 1: it broke" } });
+    expect(memory.state).toMatchObject({ status: "failed", error: { nodeId: "each", message: "Item 2: it broke" } });
     expect(memory.calls).toEqual(["/each[1]/work"]);
     expect(memory.state.steps.has("/each[3]/work")).toBe(false);
   });

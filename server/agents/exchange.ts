@@ -6,6 +6,9 @@ import type { Frame, FrameSink, Redactor } from "#server/kernel/ports.ts";
 import { isWithinDepth } from "./agent.ts";
 import type { AgentEvent, AgentPort, Envelope } from "./agent-port.ts";
 
+/** Our side of every frame; the step that it belongs to is in the frame itself. */
+const PLATFORM = "auterity";
+
 export type ExchangeDeps = { frames: FrameSink; redactor: Redactor; now: () => Date };
 type Exchange = { port: AgentPort; envelope: Envelope; signal: AbortSignal; method: string };
 
@@ -19,10 +22,10 @@ export async function* exchange(
   { port, envelope, signal, method }: Exchange,
 ): AsyncGenerator<AgentEvent> {
   const began = now().getTime();
-  const { tenantId, protocol, from, to, id: correlationId, step } = envelope;
+  const { tenantId, protocol, to, id: correlationId, step } = envelope;
   const frame = (kind: Frame["kind"], content: Json): void => {
     const isRequest = kind === "request";
-    const route = isRequest ? ({ direction: "out", from, to } as const) : ({ direction: "in", from: to, to: from } as const);
+    const route = isRequest ? ({ direction: "out", from: PLATFORM, to } as const) : ({ direction: "in", from: to, to: PLATFORM } as const);
     const latencyMs = kind === "response" || kind === "error" ? now().getTime() - began : undefined;
     frames.record({ tenantId, protocol, ...route, kind, method, correlationId, step, latencyMs, content });
   };

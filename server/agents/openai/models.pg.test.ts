@@ -103,7 +103,7 @@ describe("a provider's model in a step", () => {
     expect(at.frames[2]).toMatchObject({
       direction: "in",
       from: "house/small",
-      to: `run:${call.step.runId}`,
+      to: "auterity",
       step: call.step,
       latencyMs: expect.any(Number),
     });
