@@ -21,8 +21,9 @@ describe("the web app", () => {
     ({ page, context, problems } = await openPage(browser));
   });
   afterAll(async () => {
-    await browser.close();
+    // First what outlives this process: the browser may not even have been started.
     await platform.dispose();
+    await browser.close();
   });
 
   const link = (): string => /http:\/\/\S+\?t=\S+/.exec(platform.output)?.[0] ?? "";
