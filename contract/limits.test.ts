@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import { StdioLaunch } from "./mcp.ts";
+import { Tags } from "./common.ts";
+import { Definition, Policy, WorkflowNode } from "./definition.ts";
+import { LIMITS } from "./limits.ts";
+import { listRuns, patchRunContext, startRun } from "./runs.ts";
+
+const list = <T>(length: number, make: (i: number) => T): T[] => Array.from({ length }, (_, i) => make(i));
+const node = (i: number) => ({ id: `n${i}`, type: "start" }) as const;
+const edge = (i: number) => ({ id: `e${i}`, source: "a", target: "b" });
+const definition = (more: object) => ({ version: 2, name: "x", nodes: [node(0)], edges: [], ...more });
+const map = (concurrency: number) => ({ id: "m", type: "map", data: { items: [], concurrency } });
+
+/** What lies on the limit passes, what is one over it does not. */
+describe("the limits of the schemas", () => {
+  test.each<[string, { safeParse(value: unknown): { success: boolean } }, (over: 0 | 1) => unknown]>([
+    ["nodesPerWorkflow", Definition, (over) => definition({ nodes: list(LIMITS.nodesPerWorkflow + over, node) })],
+    ["edgesPerWorkflow", Definition, (over) => definition({ edges: list(LIMITS.edgesPerWorkflow + over, edge) })],
+    ["nameChars", Definition, (over) => definition({ name: "n".repeat(LIMITS.nameChars + over) })],
+    ["descriptionChars", Definition, (over) => definition({ description: "d".repeat(LIMITS.descriptionChars + over) })],
+    ["mapConcurrency", WorkflowNode, (over) => map(LIMITS.mapConcurrency + over)],
+    ["attempts", Policy, (over) => ({ retry: { maxAttempts: LIMITS.attempts + over } })],
+    ["timeoutMs", Policy, (over) => ({ timeoutMs: LIMITS.timeoutMs + over })],
+    ["tags", Tags, (over) => list(LIMITS.tags + over, (i) => `t${i}`)],
+    ["tagChars", Tags, (over) => ["t".repeat(LIMITS.tagChars + over)]],
+    ["pageItems", listRuns.query, (over) => ({ limit: LIMITS.pageItems + over })],
+    ["idempotencyKeyChars", startRun.headers, (over) => ({ "idempotency-key": "k".repeat(LIMITS.idempotencyKeyChars + over) })],
+    ["contextKeys", patchRunContext.body, (over) => ({ set: Object.fromEntries(list(LIMITS.contextKeys + over, (i) => [`k${i}`, 1])) })],
+    ["arguments of a launch", StdioLaunch, (over) => ({ transport: "stdio", command: "node", args: list(128 + over, String) })],
+  ])("%s", (_name, schema, make) => {
+    expect(schema.safeParse(make(0)).success).toBe(true);
+    expect(schema.safeParse(make(1)).success).toBe(false);
+  });
+});
