@@ -9,8 +9,6 @@ export type Envelope = {
   readonly id: string;
   readonly tenantId: string;
   readonly environment: string;
-  /** Who asks: `run:<id>`, or a caller's ref. */
-  readonly from: string;
   /** Name of the agent, or id of the model. */
   readonly to: string;
   readonly protocol: Protocol;

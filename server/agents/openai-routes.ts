@@ -54,7 +54,6 @@ async function ask(
   const envelope: Envelope = {
     id,
     ...where,
-    from: caller.ref,
     to: chosen.id,
     protocol: "openai",
     content: { ...call },

@@ -50,7 +50,7 @@ export const agentRoutes = (deps: Deps): Handled[] => {
       return undefined;
     }),
     handle(testAgentRoute, ({ caller, params, body, signal }) =>
-      testAgent(deps)({ tenantId: caller.tenantId, from: caller.ref, id: params.id, ...body, signal }),
+      testAgent(deps)({ tenantId: caller.tenantId, id: params.id, ...body, signal }),
     ),
     handle(listModels, async ({ caller }) => ({ items: await models.list(caller.tenantId) })),
     ...openaiRoutes(deps),

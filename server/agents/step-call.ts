@@ -16,7 +16,7 @@ type Addressed = Pick<Envelope, "id" | "to" | "protocol" | "content">;
 export function envelopeOf(call: StepCall, addressed: Addressed): Envelope {
   const { tenantId, environment, key: idempotencyKey, effect, timeoutMs: ttlMs, step, handle } = call;
   const repeatable = effect === "none" || effect === "idempotent";
-  return { ...addressed, tenantId, environment, from: `run:${step.runId}`, idempotencyKey, repeatable, ttlMs, step, handle };
+  return { ...addressed, tenantId, environment, idempotencyKey, repeatable, ttlMs, step, handle };
 }
 
 export function parseStepInput<T>(schema: z.ZodType<T>, input: Json): T {

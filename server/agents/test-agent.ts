@@ -25,7 +25,6 @@ export type TestDeps = ExchangeDeps & {
 };
 type Trial = {
   tenantId: string;
-  from: string;
   id: string;
   skill?: string;
   model?: string;
@@ -39,7 +38,7 @@ type Chosen = Pick<Envelope, "protocol" | "content"> & { port: AgentPort; method
 export const testAgent =
   (deps: TestDeps) =>
   async (trial: Trial): Promise<{ output: Json; latencyMs: number }> => {
-    const { tenantId, from, timeoutMs } = trial;
+    const { tenantId, timeoutMs } = trial;
     const agent = await deps.database.asTenant(tenantId, (tx) => findAgent(tx, trial.id));
     if (!agent) throw new AppError("not_found", "There is no such agent.");
     const { port, protocol, content, method } = choose(deps, agent, trial);
@@ -49,7 +48,6 @@ export const testAgent =
       id,
       tenantId,
       environment: agent.environment,
-      from,
       to,
       protocol,
       content,

@@ -28,7 +28,6 @@ const envelope = (content: Json): Envelope => ({
   id: "1",
   tenantId: "t",
   environment: "production",
-  from: "user:1",
   to: OFFLINE_MODEL,
   protocol: "openai",
   content,
