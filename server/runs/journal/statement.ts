@@ -11,7 +11,13 @@ const INSERT = `insert into run_journal (run_id, seq, tenant_id, v, kind, scope,
 const END = `update runs set status = e.status, output = e.output, error = e.error, finished_at = ${NOW},
     owner = null, lease_until = null, wake_at = null
   from unnest($11::uuid[], $12::int4[], $13::text[], $14::bytea[], $15::bytea[]) as e (id, epoch, status, output, error)
-  where runs.id = e.id and runs.epoch = e.epoch`;
+  where runs.id = e.id and runs.epoch = e.epoch
+  returning runs.id, runs.tenant_id, runs.workflow_id, runs.status, runs.confidential`;
+/** A run's end and what it sets off are one thing: no crash comes between them. */
+const TELL = `insert into listener_deliveries (listener_id, run_id, tenant_id, status, confidential)
+  select l.id, ended.id, ended.tenant_id, ended.status, ended.confidential from ended join run_listeners l
+    on l.tenant_id = ended.tenant_id and (l.workflow_id = ended.workflow_id or l.workflow_id is null) and ended.status = any(l.statuses)
+  on conflict do nothing`;
 const TAKE = `delete from run_inbox using unnest($16::uuid[], $17::uuid[]) as t (run_id, id)
   where run_inbox.run_id = t.run_id and run_inbox.id = t.id`;
 const AT = `select (extract(epoch from ${NOW}) * 1000)::float8 as at`;
@@ -21,7 +27,7 @@ export function appendStatement(groups: readonly RunAppends[]): Statement {
   const rows = journalColumns(groups);
   const ends = endColumns(groups);
   if (!ends) return { name: "journal", text: `with journal as (${INSERT}) ${AT}`, values: rows };
-  const text = `with journal as (${INSERT}), ended as (${END}), taken as (${TAKE}) ${AT}`;
+  const text = `with journal as (${INSERT}), ended as (${END}), told as (${TELL}), taken as (${TAKE}) ${AT}`;
   return { name: "journal_and_ends", text, values: [...rows, ...ends] };
 }
 
