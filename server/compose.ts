@@ -108,6 +108,7 @@ async function foundation({ config, masterKey, redactor, log, teardown }: Compos
   return {
     database,
     audit,
+    auditDrafts: trail.drafts,
     redactor,
     live,
     log,

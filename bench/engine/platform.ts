@@ -41,7 +41,7 @@ export async function openPlatform(url: string): Promise<BenchPlatform> {
   const redactor = createRedactor();
   redactor.track(randomBytes(24).toString("base64url"));
   const keyring = createKeyring({ database, masterKey: randomBytes(32) });
-  const { audit } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
+  const { audit, drafts: auditDrafts } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
   const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const workflows = createWorkflows({ database, audit, live, newId });
@@ -50,6 +50,7 @@ export async function openPlatform(url: string): Promise<BenchPlatform> {
     database,
     connectWorker: () => postgres.connectWorker(),
     audit,
+    auditDrafts,
     redactor,
     codec,
     live,

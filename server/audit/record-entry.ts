@@ -1,33 +1,25 @@
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, AuditRecord, Redactor, Tx } from "#server/kernel/ports.ts";
+import type { Audit, Redactor, Tx } from "#server/kernel/ports.ts";
 import type { Chain, ChainEntry, ChainHead } from "./chain.ts";
-
-const TEXT_CHARS = 512;
-const DETAILS_CHARS = 16_384;
+import { linkEntries, type Link } from "./link-entries.ts";
 
 /**
  * Two statements in the caller's transaction, however many entries: the first locks the tenant's head until that transaction
  * ends, which is what makes the numbers gapless and costs concurrent writers of one tenant their turn; so record late in a
  * transaction. When either fails, the change that it tells of fails too.
  */
-export const recordEntry = (chain: Chain, redactor: Redactor): Audit => ({
-  record: async (tx, ...records) => {
-    const [first] = records;
-    if (!first) return;
-    const { tenantId } = first;
-    const { head, at } = await lockHead(tx, chain, tenantId);
-    const links: Link[] = [];
-    for (const record of records) {
-      if (record.tenantId !== tenantId) throw new AppError("internal", "Audit entries of different tenants cannot be recorded together.");
-      const last = links.at(-1)?.hash ?? head.hash;
-      const entry = toEntry(record, redactor, { seq: head.seq + links.length + 1, at });
-      links.push({ entry, hash: chain.next(last, entry) });
-    }
-    await append(tx, chain, links);
-  },
-});
-
-type Link = { entry: ChainEntry; hash: Buffer };
+export const recordEntry = (chain: Chain, redactor: Redactor): Audit => {
+  const link = linkEntries(chain, redactor);
+  return {
+    record: async (tx, ...records) => {
+      const [first] = records;
+      if (!first) return;
+      const { tenantId } = first;
+      const { head, at } = await lockHead(tx, chain, tenantId);
+      await append(tx, chain, link({ tenantId, head, at }, records));
+    },
+  };
+};
 
 async function lockHead(tx: Tx, chain: Chain, tenantId: string): Promise<{ head: ChainHead; at: string }> {
   const genesis = chain.genesis(tenantId);
@@ -69,31 +61,4 @@ async function append(tx: Tx, chain: Chain, links: readonly Link[]): Promise<voi
       chain.mac(tenantId, { seq, hash: last.hash }),
     ],
   );
-}
-
-function toEntry(record: AuditRecord, redactor: Redactor, { seq, at }: { seq: number; at: string }): ChainEntry {
-  const clean = (text: string): string => storable(redactor.text(text), TEXT_CHARS);
-  return {
-    tenantId: record.tenantId,
-    seq,
-    at,
-    actor: clean(record.actor),
-    action: clean(record.action),
-    target: clean(record.target),
-    outcome: record.outcome ?? "allow",
-    reason: record.reason === undefined ? null : clean(record.reason),
-    details: detailsText(redactor.json(record.details ?? {})),
-  };
-}
-
-/** JSON escapes NUL and lone surrogates. Details never make the change fail: those that are too long are left out, and say so. */
-function detailsText(details: NonNullable<AuditRecord["details"]>): string {
-  const text = JSON.stringify(details);
-  return text.length <= DETAILS_CHARS ? text : JSON.stringify({ omitted: `${text.length} characters` });
-}
-
-/** PostgreSQL's text takes neither NUL nor half a surrogate pair. */
-function storable(text: string, chars: number): string {
-  const cut = text.length <= chars ? text : `${text.slice(0, chars - 1)}…`;
-  return cut.toWellFormed().replaceAll("\0", "\uFFFD");
 }

@@ -217,7 +217,7 @@ test("a server with an incomplete list of routes does not start", async () => {
     metrics: { answered: () => {} },
     redactor: { text: (text) => text, json: (json) => json },
     audit: { record: async () => {} },
-    database: { asTenant: (_, fn) => fn(nothing), asWorker: (fn) => fn(nothing) },
+    database: { asTenant: (_, fn) => fn(nothing), asWorker: (fn) => fn(nothing), statement: async () => [] },
     host: "127.0.0.1",
     version: "0",
     newId: () => "id",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gather } from "./gather.ts";
+import { gather, gatherByTenant } from "./gather.ts";
 
 test("what arrives while a batch is under way goes together in the next", async () => {
   const batches: number[][] = [];
@@ -21,4 +21,20 @@ test("a batch that fails rejects its own calls only", async () => {
 
 test("a call that was not answered is rejected", async () => {
   await expect(gather<number, number>(() => Promise.resolve([]), 1)(1)).rejects.toThrow("fewer items");
+});
+
+test("tenants do not wait for each other and never share a batch", async () => {
+  const batches: string[][] = [];
+  const never = new Promise<readonly number[]>(() => {});
+  const size = gatherByTenant<string, number>(async (tenantId, items) => {
+    batches.push([tenantId, ...items]);
+    return tenantId === "slow" ? never : items.map(({ length }) => length);
+  }, 10);
+  void size("slow", "a");
+  expect(await Promise.all([size("quick", "a"), size("quick", "bb"), size("quick", "ccc")])).toEqual([1, 2, 3]);
+  expect(batches).toEqual([
+    ["slow", "a"],
+    ["quick", "a"],
+    ["quick", "bb", "ccc"],
+  ]);
 });

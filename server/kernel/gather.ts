@@ -1,3 +1,5 @@
+import { LRUCache } from "lru-cache";
+
 /**
  * Turns single calls into batches without delaying any: the first goes at once, what arrives while it is under way goes
  * together in the next. `work` answers in the order of its items; when it rejects, each call of that batch does.
@@ -30,4 +32,21 @@ export function gather<I, O>(work: (items: readonly I[]) => Promise<readonly O[]
       queue.push({ item, resolve, reject });
       if (!isBusy) void run();
     });
+}
+
+const TENANTS_KEPT = 500;
+
+/** Batches of each tenant's own. */
+export function gatherByTenant<I, O>(
+  work: (tenantId: string, items: readonly I[]) => Promise<readonly O[]>,
+  maxItems: number,
+): (tenantId: string, item: I) => Promise<O> {
+  const byTenant = new LRUCache<string, (item: I) => Promise<O>>({ max: TENANTS_KEPT });
+  return (tenantId, item) => {
+    const known = byTenant.get(tenantId);
+    if (known) return known(item);
+    const made = gather<I, O>((items) => work(tenantId, items), maxItems);
+    byTenant.set(tenantId, made);
+    return made(item);
+  };
 }

@@ -7,10 +7,25 @@ export interface Tx {
   query<R extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]>;
 }
 
-/** The database as slices see it. Both run `fn` in one transaction: it commits when `fn` resolves, else rolls back. */
+/** A statement that is prepared once per connection. Equal names mean equal texts. */
+export type PreparedStatement = {
+  name: string;
+  text: string;
+  /** A Buffer travels in PostgreSQL's binary format, a string in its text format. */
+  values: readonly (Buffer | string | null)[];
+};
+/** A row as PostgreSQL writes it: the text of each column, in order. */
+export type TextRow = readonly (string | null)[];
+
+/** The database as slices see it. Both `as…` run `fn` in one transaction: it commits when `fn` resolves, else rolls back. */
 export interface Database {
   /** API role; row-level security shows only this tenant's rows. */
   asTenant<T>(tenantId: string, fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * One statement as the API role, in a transaction of its own and one round trip. When the connection breaks, the statement may
+   * have been carried out: `database_unavailable`.
+   */
+  statement(tenantId: string, statement: PreparedStatement): Promise<TextRow[]>;
   /** Worker role; sees all tenants of the run tables, and no users, keys or audit rows. */
   asWorker<T>(fn: (tx: Tx) => Promise<T>): Promise<T>;
 }
@@ -30,6 +45,23 @@ export type AuditRecord = {
 export interface Audit {
   /** Entries of one tenant, in order. Several together cost no more round trips than one. */
   record(tx: Tx, ...entries: readonly AuditRecord[]): Promise<void>;
+}
+
+/** Entries that are to be recorded by the very statement that makes the change they tell of. */
+export type AuditDraft = {
+  values: PreparedStatement["values"];
+  /** Must be called: what became of the statement, and its `clock_timestamp()` in ms since the epoch if it was carried out. */
+  settle(result: { kind: "recorded"; at: number } | { kind: "not_recorded" }): void;
+};
+export interface AuditDrafts {
+  /**
+   * Two CTEs, `audit_head` and `audit_lines`, whose parameters are numbered from `first`: an AuditDraft's values. `audit_head`
+   * has one row if the trail still ends where the draft expects it, else none, and then nothing is recorded: the statement must
+   * make its changes only for that row.
+   */
+  sql(first: number): string;
+  /** Undefined when the trail has not begun. */
+  draft(tenantId: string, entries: readonly AuditRecord[]): Promise<AuditDraft | undefined>;
 }
 
 /** Removes every known secret value (and its base64, URL and hex forms) from what is stored, logged or sent. */

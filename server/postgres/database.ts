@@ -1,9 +1,11 @@
 import { Pool, type PoolClient } from "pg";
-import type { Database, Tx } from "../kernel/ports.ts";
+import { AppError } from "../kernel/errors.ts";
+import type { Database, PreparedStatement, TextRow, Tx } from "../kernel/ports.ts";
 import { UUID } from "../kernel/paging.ts";
 import type { Log } from "../kernel/log.ts";
 import { CONNECT_TIMEOUT_MS } from "./connection.ts";
 import { translatePgFailure } from "./pg-failure.ts";
+import { TenantStatement } from "./tenant-statement.ts";
 
 export type PoolSize = { api: number; worker: number };
 
@@ -29,11 +31,46 @@ export function createDatabase(pools: { api: Pool; worker: Pool }): Database {
   return {
     asTenant: async (tenantId, fn) => {
       // Not a bound value, because BEGIN and SELECT go as one simple query; hence the check.
-      if (!UUID.test(tenantId)) throw new TypeError("asTenant expects the tenant's id, a lower-case UUID.");
+      checkTenant(tenantId);
       return inTransaction(pools.api, `begin; select set_config('auterity.tenant_id', '${tenantId}', true)`, fn);
+    },
+    statement: async (tenantId, statement) => {
+      checkTenant(tenantId);
+      return inStatement(pools.api, tenantId, statement);
     },
     asWorker: (fn) => inTransaction(pools.worker, "begin", fn),
   };
+}
+
+function checkTenant(tenantId: string): void {
+  if (!UUID.test(tenantId)) throw new TypeError("The tenant's id must be a lower-case UUID.");
+}
+
+async function inStatement(pool: Pool, tenantId: string, statement: PreparedStatement): Promise<TextRow[]> {
+  const client = await connected(pool);
+  let lost = false;
+  const onLoss = (): void => void (lost = true);
+  client.on("error", onLoss);
+  client.on("end", onLoss);
+  let broken = false;
+  try {
+    return await client.query(new TenantStatement(tenantId, statement)).rows;
+  } catch (error) {
+    const failure = translatePgFailure(error, lost);
+    // The server says so before it closes.
+    broken = failure instanceof AppError;
+    throw failure;
+  } finally {
+    client.off("error", onLoss);
+    client.off("end", onLoss);
+    client.release(broken);
+  }
+}
+
+async function connected(pool: Pool): Promise<PoolClient> {
+  return pool.connect().catch((error: unknown) => {
+    throw translatePgFailure(error, true);
+  });
 }
 
 /**
@@ -70,9 +107,7 @@ async function inTransaction<T>(pool: Pool, begin: string, fn: (tx: Tx) => Promi
  */
 async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
   for (let idle = pool.idleCount; ; idle -= 1) {
-    const client = await pool.connect().catch((error: unknown) => {
-      throw translatePgFailure(error, true);
-    });
+    const client = await connected(pool);
     const onLoss = (): void => undefined;
     client.on("error", onLoss);
     try {

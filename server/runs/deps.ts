@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import type { Log } from "../kernel/log.ts";
-import type { Audit, Database, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
+import type { Audit, AuditDrafts, Database, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
 import type { Executors, PlanSource, RunsObserver } from "./ports.ts";
 import type { WorkerSettings } from "./worker/settings.ts";
 
@@ -9,6 +9,7 @@ export type RunsDeps = {
   /** A connection of its own as auterity_worker; the journal writer opens two and reopens them when they break. */
   connectWorker: () => Promise<Client>;
   audit: Audit;
+  auditDrafts: AuditDrafts;
   redactor: Redactor;
   codec: ValueCodec;
   live: LiveBus;

@@ -1,9 +1,10 @@
 import type { EventBody, JournalEvent } from "#contract/journal.ts";
 import type { Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
-import type { Audit, AuditRecord, Database } from "../kernel/ports.ts";
-import { gather } from "../kernel/gather.ts";
-import { insertRuns, type NewRun } from "./store/insert-runs.pg.ts";
+import type { Audit, AuditDrafts, AuditRecord, Database } from "../kernel/ports.ts";
+import { gatherByTenant } from "../kernel/gather.ts";
+import { isTransactionConflict, isUniqueViolation } from "../kernel/pg-errors.ts";
+import { insertRuns, insertRunsAtOnce, type AuditedStart, type Claim, type NewRun, type StoredAt } from "./store/insert-runs.pg.ts";
 import type { HeldRuns } from "./worker/held-runs.ts";
 import type { FreshRun } from "./worker/load-run.ts";
 
@@ -15,6 +16,7 @@ export type StartResult = { kind: "started"; at: Date; isClaimed: boolean } | { 
 type Deps = {
   database: Database;
   audit: Audit;
+  auditDrafts: AuditDrafts;
   held: HeldRuns;
   claimant: { owner: string; leaseMs: number; body: Buffer };
   onClaimed: (run: FreshRun) => void;
@@ -23,52 +25,100 @@ type Deps = {
 };
 
 const BATCH_RUNS = 200;
+/** Others may record in the same trail at any moment. */
+const ATTEMPTS_AT_ONCE = 2;
+
+type Batches = Deps & { insertAtOnce: (start: AuditedStart) => Promise<StoredAt | undefined> };
 
 /**
  * Starts that arrive while others are being committed share the next transaction: rows, first events, idempotency keys and
  * audit lines of all of them, or of none. Each tenant has batches of its own. If a batch fails, its starts go one by one.
  */
 export function createStartBatches(deps: Deps): (order: StartOrder) => Promise<StartResult> {
-  const byTenant = new Map<string, (order: StartOrder) => Promise<StartResult>>();
-  return (order) => {
-    const { tenantId } = order.run;
-    const known = byTenant.get(tenantId);
-    if (known) return known(order);
-    const made = gather<StartOrder, StartResult>((orders) => startAll(deps, tenantId, orders), BATCH_RUNS);
-    byTenant.set(tenantId, made);
-    return made(order);
-  };
+  const batches = { ...deps, insertAtOnce: insertRunsAtOnce(deps.database, deps.auditDrafts) };
+  const start = gatherByTenant<StartOrder, StartResult>((tenantId, orders) => startAll(batches, tenantId, orders), BATCH_RUNS);
+  return (order) => start(order.run.tenantId, order);
 }
 
-async function startAll(deps: Deps, tenantId: string, orders: readonly StartOrder[]): Promise<readonly StartResult[]> {
+async function startAll(batches: Batches, tenantId: string, orders: readonly StartOrder[]): Promise<readonly StartResult[]> {
   try {
-    return await startTogether(deps, tenantId, orders);
+    return await startTogether(batches, tenantId, orders);
   } catch (error) {
     // A lost connection leaves open whether the runs were stored; trying again could only make that worse.
     if (orders.length === 1 || error instanceof AppError) return orders.map(() => ({ kind: "failed", error }));
-    const alone = await Promise.all(orders.map((order) => startAll(deps, tenantId, [order])));
+    const alone = await Promise.all(orders.map((order) => startAll(batches, tenantId, [order])));
     return alone.flat();
   }
 }
 
-async function startTogether(deps: Deps, tenantId: string, orders: readonly StartOrder[]): Promise<readonly StartResult[]> {
-  const { database, audit, held, claimant } = deps;
+async function startTogether(batches: Batches, tenantId: string, orders: readonly StartOrder[]): Promise<readonly StartResult[]> {
+  const { held, claimant } = batches;
   const places = held.reserve(orders.length);
+  const claim = { ...claimant, count: places };
+  let stored: (order: StartOrder) => Date | undefined;
   try {
-    const inserted = await database.asTenant(tenantId, async (tx) => {
-      const runs = orders.map(({ run }) => run);
-      const started = new Map((await insertRuns(tx, runs, { ...claimant, count: places })).map(({ id, at }) => [id, at]));
-      await audit.record(tx, ...orders.filter(({ run }) => started.has(run.id)).map((order) => order.audit));
-      return started;
-    });
-    const results = orders.map((order, i) => resultOf(inserted.get(order.run.id), i < places));
+    stored = await store(batches, { tenantId, orders, claim });
+  } finally {
     held.unreserve(places);
-    takeUp(deps, orders, results);
-    return results;
+  }
+  const results = orders.map((order, i) => resultOf(stored(order), i < places));
+  takeUp(batches, orders, results);
+  return results;
+}
+
+type Batch = { tenantId: string; orders: readonly StartOrder[]; claim: Claim };
+/** When each was stored; undefined for one whose key is taken. */
+type Stored = (order: StartOrder) => Date | undefined;
+
+async function store(batches: Batches, batch: Batch): Promise<Stored> {
+  let lost: AppError | undefined;
+  try {
+    const stored = await storeAtOnce(batches, batch);
+    if (stored) return stored;
   } catch (error) {
-    held.unreserve(places);
+    if (!(error instanceof AppError) || error.code !== "database_unavailable") throw error;
+    lost = error;
+  }
+  try {
+    return await storeInSteps(batches, batch);
+  } catch (error) {
+    // The connection broke after the runs had been stored. They are taken over like those of a worker that died.
+    if (lost && isUniqueViolation(error)) throw lost;
     throw error;
   }
+}
+
+/** The usual way, in one round trip. Undefined when something stood in the way, and nothing was stored. */
+async function storeAtOnce({ auditDrafts, insertAtOnce }: Batches, { tenantId, orders, claim }: Batch): Promise<Stored | undefined> {
+  const records = orders.map(({ audit }) => audit);
+  for (let attempt = 1; attempt <= ATTEMPTS_AT_ONCE; attempt += 1) {
+    const draft = await auditDrafts.draft(tenantId, records);
+    if (!draft) return undefined;
+    let stored: StoredAt | undefined;
+    try {
+      stored = await insertAtOnce({ tenantId, runs: orders.map(({ run }) => run), claim, draft });
+    } catch (error) {
+      draft.settle({ kind: "not_recorded" });
+      // A key that is taken, or was being taken in another order: the other way tells which.
+      if (isUniqueViolation(error) || isTransactionConflict(error)) return undefined;
+      throw error;
+    }
+    draft.settle(stored ? { kind: "recorded", at: stored.now } : { kind: "not_recorded" });
+    if (!stored) continue;
+    const at = new Date(stored.at);
+    return () => at;
+  }
+  return undefined;
+}
+
+/** With locks instead of expectations: always gets there, and leaves out the starts whose key is taken. */
+async function storeInSteps({ database, audit }: Batches, { tenantId, orders, claim }: Batch): Promise<Stored> {
+  return database.asTenant(tenantId, async (tx) => {
+    const runs = orders.map(({ run }) => run);
+    const started = new Map((await insertRuns(tx, runs, claim)).map(({ id, at }) => [id, at]));
+    await audit.record(tx, ...orders.filter(({ run }) => started.has(run.id)).map((order) => order.audit));
+    return (order) => started.get(order.run.id);
+  });
 }
 
 function resultOf(at: Date | undefined, isClaimed: boolean): StartResult {

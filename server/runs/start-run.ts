@@ -3,13 +3,14 @@ import type { EventBody } from "#contract/journal.ts";
 import type { Run } from "#contract/runs.ts";
 import { compileJsonSchema, type Check } from "../kernel/json-schema.ts";
 import { contentHash } from "../kernel/content-hash.ts";
+import { gatherByTenant } from "../kernel/gather.ts";
 import { AppError } from "../kernel/errors.ts";
 import { journalRowName, runRowName } from "./driver/row-names.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import type { PlanSource, RunsObserver, StartableVersion } from "./ports.ts";
 import { readRun } from "./read-run.ts";
 import type { StartOrder, StartResult } from "./start-batches.ts";
-import { findKeyUse, type Idempotency } from "./store/insert-runs.pg.ts";
+import { findKeyUses, type Idempotency, type KeyName, type KeyUse } from "./store/insert-runs.pg.ts";
 
 export type StartRequest = {
   tenantId: string;
@@ -25,14 +26,20 @@ export type StartRequest = {
   idempotencyKey?: string | undefined;
 };
 
-type Deps = UseCaseDeps & {
+type Ports = UseCaseDeps & {
   plans: PlanSource;
   observer: RunsObserver;
   start: (order: StartOrder) => Promise<StartResult>;
 };
 
+type Deps = Ports & { keyUse: (tenantId: string, key: KeyName) => Promise<KeyUse | null> };
+
+const KEYS_AT_ONCE = 500;
+
 /** Starts a run and answers as soon as it is durable, with its audit line and first event. */
-export const startRun = (deps: Deps) => {
+export const startRun = (ports: Ports) => {
+  const keyUse = gatherByTenant<KeyName, KeyUse | null>((tenantId, keys) => findKeyUses(ports.database, tenantId, keys), KEYS_AT_ONCE);
+  const deps = { ...ports, keyUse };
   const checks = new WeakMap<object, Check>();
   return async (request: StartRequest): Promise<Run> => {
     const idempotency = idempotencyOf(request);
@@ -59,20 +66,14 @@ function idempotencyOf({ initiator, idempotencyKey, workflowId, version, input, 
   return { caller: initiator, key: idempotencyKey, requestHash };
 }
 
-async function findEarlier(
-  { database, codec }: Deps,
-  tenantId: string,
-  { caller, key, requestHash }: Idempotency,
-): Promise<Run | undefined> {
-  await codec.prepare(tenantId);
-  return database.asTenant(tenantId, async (tx) => {
-    const use = await findKeyUse(tx, caller, key);
-    if (!use) return undefined;
-    if (!use.requestHash.equals(requestHash)) {
-      throw new AppError("idempotency_conflict", "This Idempotency-Key was used for a different request.");
-    }
-    return readRun(tx, codec, use.runId);
-  });
+async function findEarlier(deps: Deps, tenantId: string, { caller, key, requestHash }: Idempotency): Promise<Run | undefined> {
+  const use = await deps.keyUse(tenantId, { caller, key });
+  if (!use) return undefined;
+  if (!use.requestHash.equals(requestHash)) {
+    throw new AppError("idempotency_conflict", "This Idempotency-Key was used for a different request.");
+  }
+  await deps.codec.prepare(tenantId);
+  return deps.database.asTenant(tenantId, (tx) => readRun(tx, deps.codec, use.runId));
 }
 
 async function keyTaken(deps: Deps, tenantId: string, idempotency: Idempotency | null): Promise<Run> {

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { compile, type Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
-import { gather } from "../kernel/gather.ts";
+import { gatherByTenant } from "../kernel/gather.ts";
 import type { Database, Tx } from "../kernel/ports.ts";
 import { versionUnknown } from "./show-workflows.ts";
 import { findNames, findVersion, type NameAndVersion } from "./store.pg.ts";
@@ -60,16 +60,9 @@ const NAMES_AT_ONCE = 500;
 
 /** Starts that come together ask together: one look per tenant at a time, for all workflows that are wanted by then. */
 function createNames(database: Database): (tenantId: string, workflowId: string) => Promise<NameAndVersion | "absent"> {
-  const byTenant = new LRUCache<string, (workflowId: string) => Promise<NameAndVersion | "absent">>({ max: PLANS_KEPT });
-  return (tenantId, workflowId) => {
-    const known = byTenant.get(tenantId);
-    if (known) return known(workflowId);
-    const find = gather<string, NameAndVersion | "absent">(async (ids) => {
-      const rows = await database.asTenant(tenantId, (tx) => findNames(tx, [...new Set(ids)]));
-      const found = new Map(rows.map((row) => [row.id, row]));
-      return ids.map((id) => found.get(id) ?? "absent");
-    }, NAMES_AT_ONCE);
-    byTenant.set(tenantId, find);
-    return find(workflowId);
-  };
+  return gatherByTenant<string, NameAndVersion | "absent">(async (tenantId, ids) => {
+    const rows = await findNames(database, tenantId, [...new Set(ids)]);
+    const found = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => found.get(id) ?? "absent");
+  }, NAMES_AT_ONCE);
 }

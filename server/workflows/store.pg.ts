@@ -2,7 +2,8 @@ import { Definition, type NodeType } from "#contract/definition.ts";
 import type { Workflow, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { isUniqueViolation } from "../kernel/pg-errors.ts";
-import type { Tx } from "../kernel/ports.ts";
+import { ArrayColumn, uuidBytes } from "../kernel/array-column.ts";
+import type { Database, Tx } from "../kernel/ports.ts";
 import type { CheckedDefinition } from "./definition.ts";
 
 type WorkflowRow = {
@@ -44,9 +45,16 @@ export async function findWorkflowByName(tx: Tx, name: string): Promise<Workflow
 
 export type NameAndVersion = { id: string; name: string; version: number };
 /** Only what a start needs, of many at once. */
-export async function findNames(tx: Tx, ids: readonly string[]): Promise<NameAndVersion[]> {
-  return tx.query<NameAndVersion>("select id, name, version from workflows where id = any($1::uuid[]) and deleted_at is null", [ids]);
+export async function findNames(database: Database, tenantId: string, ids: readonly string[]): Promise<NameAndVersion[]> {
+  const column = new ArrayColumn("uuid");
+  for (const id of ids) column.bytes(uuidBytes(id));
+  const rows = await database.statement(tenantId, { ...NAMES, values: [column.toBuffer()] });
+  return rows.map(([id, name, version]) => ({ id: id ?? "", name: name ?? "", version: Number(version) }));
 }
+const NAMES = {
+  name: "workflow_names",
+  text: "select id, name, version from workflows where id = any($1::uuid[]) and deleted_at is null",
+};
 
 type Filter = { name?: string | undefined; before?: string | undefined; limit: number };
 /** Newest first. */

@@ -68,6 +68,7 @@ export async function testHttp(options: TestHttpOptions = {}): Promise<TestHttp>
     database: {
       asTenant: (_, fn) => fn({ query: async () => [] }),
       asWorker: (fn) => fn({ query: async () => [] }),
+      statement: async () => [],
     },
     host: options.host ?? "127.0.0.1",
     version: "0.0.0",

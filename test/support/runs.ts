@@ -51,7 +51,7 @@ export function createPlatform(db: TestDatabase): Platform {
   const { database } = db;
   const redactor = createRedactor();
   const keyring = createKeyring({ database, masterKey: randomBytes(32) });
-  const { audit } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
+  const { audit, drafts: auditDrafts } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
   const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const workflows = createWorkflows({ database, audit, live, newId });
@@ -59,7 +59,7 @@ export function createPlatform(db: TestDatabase): Platform {
     db,
     workflows,
     redactor,
-    base: { database, audit, redactor, codec, live, log: silentLog, newId, now: () => new Date(), plans: workflows },
+    base: { database, audit, auditDrafts, redactor, codec, live, log: silentLog, newId, now: () => new Date(), plans: workflows },
   };
 }
 

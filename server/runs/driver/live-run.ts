@@ -1,6 +1,6 @@
 import type { Effect } from "#contract/definition.ts";
 import { initialState, type Plan, type RunState, type StepCommand } from "#engine/index.ts";
-import { uuidBytes } from "../journal/array-column.ts";
+import { uuidBytes } from "../../kernel/array-column.ts";
 import type { Holder } from "../journal/append.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { ArrayColumn, uuidBytes } from "./array-column.ts";
+import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
 import type { RunAppends } from "./append.ts";
 
 type Statement = { name: string; text: string; values: Buffer[] };

@@ -4,7 +4,7 @@ import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import type { Append, Holder, JournalRow, Refusal } from "./append.ts";
-import { uuidBytes } from "./array-column.ts";
+import { uuidBytes } from "../../kernel/array-column.ts";
 import type { BatchReport } from "./lane.ts";
 import { createJournalWriter, type JournalWriter } from "./writer.ts";
 

@@ -1,5 +1,5 @@
-import type { Tx } from "../../kernel/ports.ts";
-import { ArrayColumn, uuidBytes } from "../journal/array-column.ts";
+import type { AuditDraft, AuditDrafts, Database, Tx } from "../../kernel/ports.ts";
+import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
 
 /** A run that is to be started, its values already encoded. */
 export type NewRun = {
@@ -21,46 +21,82 @@ export type NewRun = {
 export type Idempotency = { caller: string; key: string; requestHash: Buffer };
 
 export type InsertedRun = { id: string; at: Date };
+/** The first `count` runs belong to `owner` from the start; the others wait for a worker. `body`: that of the event that says so. */
+export type Claim = { count: number; owner: string; leaseMs: number; body: Buffer };
 
 /**
  * Runs with their first events and idempotency keys, in one statement. A run whose key is taken is left out, and so is
- * missing in the answer. The first `claimed` runs belong to `owner` from the start; the others wait for a worker.
+ * missing in the answer.
  */
-export async function insertRuns(
-  tx: Tx,
-  runs: readonly NewRun[],
-  claim: { count: number; owner: string; leaseMs: number; body: Buffer },
-): Promise<InsertedRun[]> {
-  return tx.query<InsertedRun>(INSERT, [...columns(runs, claim.count), claim.owner, claim.leaseMs, claim.body]);
+export async function insertRuns(tx: Tx, runs: readonly NewRun[], claim: Claim): Promise<InsertedRun[]> {
+  return tx.query<InsertedRun>(INSERT, valuesOf(runs, claim));
 }
 
+/** How many parameters come before those of the audit trail. */
+const VALUES = 19;
+
+/**
+ * The same together with the audit lines, all or nothing, in one round trip: the time of the runs and the time now in ms since
+ * the epoch, or undefined when the trail has gone on meanwhile and nothing was stored. A key that is taken is a unique violation.
+ */
+export function insertRunsAtOnce(database: Database, audit: AuditDrafts): (start: AuditedStart) => Promise<StoredAt | undefined> {
+  const text = insertText({
+    before: `${audit.sql(VALUES + 1)}, `,
+    from: "audit_head, ",
+    onConflict: "",
+    answer: `select ${msOf(NOW)}, ${msOf("clock_timestamp()")} from audit_head`,
+  });
+  return async ({ tenantId, runs, claim, draft }) => {
+    const values = [...valuesOf(runs, claim), ...draft.values];
+    const [row] = await database.statement(tenantId, { name: "start_runs", text, values });
+    return row && { at: Number(row[0]), now: Number(row[1]) };
+  };
+}
+export type AuditedStart = { tenantId: string; runs: readonly NewRun[]; claim: Claim; draft: AuditDraft };
+export type StoredAt = { at: number; now: number };
+
 const NOW = "date_trunc('milliseconds', now())";
+const msOf = (time: string): string => `(extract(epoch from ${time}) * 1000)::float8`;
+
+type Variant = { before: string; from: string; onConflict: string; answer: string };
+
 /** Keys in order, so that two batches wait for each other instead of dead-locking. */
-const INSERT = `with given as (
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::text[], $8::bytea[], $9::text[], $10::text[],
-      $11::uuid[], $12::bytea[], $13::text[], $14::text[], $15::bytea[], $16::int4[])
+function insertText({ before, from, onConflict, answer }: Variant): string {
+  return `with ${before}given as materialized (
+    select g.* from ${from}unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::text[], $8::bytea[], $9::text[],
+      $10::text[], $11::uuid[], $12::bytea[], $13::text[], $14::text[], $15::bytea[], $16::int4[])
       as g (id, tenant_id, workflow_id, workflow_name, version, confidential, environment, input, initiator, tags, parent_run_id, created, caller, key, hash, claimed)
   ), keys as (
     insert into idempotency_keys (tenant_id, caller, key, request_hash, run_id)
     select tenant_id, caller, key, hash, id from given where key is not null order by tenant_id, caller, key
-    on conflict do nothing returning run_id
+    ${onConflict} returning run_id
   ), fresh as (
     select * from given where key is null or id in (select run_id from keys)
   ), rows as (
     insert into runs (id, tenant_id, workflow_id, workflow_name, version, status, confidential, environment, input, initiator, tags, parent_run_id,
       epoch, owner, lease_until, wake_at, created_at, started_at)
     select id, tenant_id, workflow_id, workflow_name, version, case claimed when 1 then 'running' else 'queued' end, confidential = 1, environment, input,
-      initiator, array(select jsonb_array_elements_text(tags::jsonb)), parent_run_id, claimed,
-      case claimed when 1 then $17 end, case claimed when 1 then now() + $18 * interval '1 ms' end, case claimed when 1 then null else now() end,
-      ${NOW}, case claimed when 1 then ${NOW} end
+      initiator, case tags when '[]' then '{}' else array(select jsonb_array_elements_text(tags::jsonb)) end, parent_run_id, claimed,
+      case claimed when 1 then $17::text end, case claimed when 1 then now() + $18::float8 * interval '1 ms' end,
+      case claimed when 1 then null else now() end, ${NOW}, case claimed when 1 then ${NOW} end
     from fresh
   ), events as (
     insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
     select id, 1, tenant_id, 1, 'run_created', '', null, 0, 0, 0, created, ${NOW} from fresh
     union all
-    select id, 2, tenant_id, 1, 'run_claimed', '', null, 0, 1, 0, $19, ${NOW} from fresh where claimed = 1
+    select id, 2, tenant_id, 1, 'run_claimed', '', null, 0, 1, 0, $19::bytea, ${NOW} from fresh where claimed = 1
   )
-  select id, ${NOW} as at from fresh`;
+  ${answer}`;
+}
+
+const INSERT = insertText({ before: "", from: "", onConflict: "on conflict do nothing", answer: `select id, ${NOW} as at from fresh` });
+
+const valuesOf = (runs: readonly NewRun[], { count, owner, leaseMs, body }: Claim): (Buffer | string)[] => [
+  ...columns(runs, count),
+  owner,
+  String(leaseMs),
+  body,
+];
 
 function columns(runs: readonly NewRun[], claimedCount: number): Buffer[] {
   const uuid = (pick: (run: NewRun) => string | null) =>
@@ -97,12 +133,23 @@ function columns(runs: readonly NewRun[], claimedCount: number): Buffer[] {
 }
 
 export type KeyUse = { runId: string; requestHash: Buffer };
+export type KeyName = { caller: string; key: string };
 
-/** What an idempotency key of this caller was used for. */
-export async function findKeyUse(tx: Tx, caller: string, key: string): Promise<KeyUse | undefined> {
-  const [row] = await tx.query<{ run_id: string; request_hash: Buffer }>(
-    "select run_id, request_hash from idempotency_keys where caller = $1 and key = $2",
-    [caller, key],
-  );
-  return row && { runId: row.run_id, requestHash: row.request_hash };
+/** What these idempotency keys were used for, in their order. */
+export async function findKeyUses(database: Database, tenantId: string, keys: readonly KeyName[]): Promise<(KeyUse | null)[]> {
+  const callers = new ArrayColumn("text");
+  const names = new ArrayColumn("text");
+  for (const { caller, key } of keys) {
+    callers.text(caller);
+    names.text(key);
+  }
+  const rows = await database.statement(tenantId, { ...FIND_KEYS, values: [callers.toBuffer(), names.toBuffer()] });
+  return rows.map(([runId, hash]) => (runId == null || hash == null ? null : { runId, requestHash: Buffer.from(hash, "hex") }));
 }
+
+const FIND_KEYS = {
+  name: "find_keys",
+  text: `select k.run_id, encode(k.request_hash, 'hex')
+    from unnest($1::text[], $2::text[]) with ordinality as g (caller, key, place)
+    left join idempotency_keys k on k.tenant_id = auterity_tenant() and k.caller = g.caller and k.key = g.key order by g.place`,
+};

@@ -1,5 +1,5 @@
 /** Object ids of the element types, as PostgreSQL has numbered them since the beginning. */
-const OID = { int4: 23, text: 25, bytea: 17, uuid: 2950 } as const;
+const OID = { bytea: 17, int8: 20, int4: 23, text: 25, uuid: 2950 } as const;
 const HEADER_BYTES = 20;
 
 /**
@@ -23,6 +23,13 @@ export class ArrayColumn {
     this.#bytes.writeInt32BE(4, this.#end);
     this.#bytes.writeInt32BE(value, this.#end + 4);
     this.#finish(8);
+  }
+
+  int8(value: number): void {
+    this.#reserve(12);
+    this.#bytes.writeInt32BE(8, this.#end);
+    this.#bytes.writeBigInt64BE(BigInt(value), this.#end + 4);
+    this.#finish(12);
   }
 
   /** A `bytea`, or the 16 bytes of a `uuid`. */
