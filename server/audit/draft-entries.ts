@@ -53,18 +53,26 @@ async function readHead(database: Database, tenantId: string): Promise<SeenHead 
   return { seq: Number(seq), hash: Buffer.from(hash, "hex"), clock: { at: Number(at), heardAt: performance.now() } };
 }
 
-const COLUMNS = ["bigint", "text", "text", "text", "text", "text", "text", "bytea"] as const;
+const COLUMNS = [
+  ["seq", "bigint"],
+  ["actor", "text"],
+  ["action", "text"],
+  ["target", "text"],
+  ["outcome", "text"],
+  ["reason", "text"],
+  ["details", "text"],
+  ["hash", "bytea"],
+] as const;
 
 function sql(first: number): string {
   const p = (offset: number): string => `$${first + offset}`;
-  const arrays = COLUMNS.map((type, i) => `${p(7 + i)}::${type}[]`).join(", ");
+  const names = COLUMNS.map(([name]) => name).join(", ");
+  const arrays = COLUMNS.map(([, type], i) => `unnest(${p(7 + i)}::${type}[])`).join(", ");
   return `audit_head as (
     update audit_heads set seq = ${p(1)}::bigint, hash = ${p(2)}::bytea, mac = ${p(3)}::bytea
     where tenant_id = ${p(0)}::uuid and seq = ${p(4)}::bigint and hash = ${p(5)}::bytea returning tenant_id
   ), audit_lines as (
-    insert into audit_log (tenant_id, seq, at, actor, action, target, outcome, reason, details, hash)
-    select h.tenant_id, e.seq, ${p(6)}::text, e.actor, e.action, e.target, e.outcome, e.reason, e.details, e.hash
-    from audit_head h, unnest(${arrays}) as e (seq, actor, action, target, outcome, reason, details, hash)
+    insert into audit_log (tenant_id, at, ${names}) select tenant_id, ${p(6)}::text, ${arrays} from audit_head
   )`;
 }
 

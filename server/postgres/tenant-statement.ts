@@ -1,7 +1,15 @@
 import type { Connection, Submittable } from "pg";
 import type { PreparedStatement, TextRow } from "../kernel/ports.ts";
 
-const TENANT = { name: "auterity_tenant", text: "select set_config('auterity.tenant_id', $1, true)" };
+/**
+ * Arrays of any length would be planned anew each time, which costs more than carrying most statements out. And a plan that is
+ * kept must not scan a table for ever because it was made while that was empty.
+ */
+const TENANT = {
+  name: "auterity_tenant",
+  text: `select set_config('auterity.tenant_id', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('enable_seqscan', 'off', true)`,
+};
 
 /** The statements that a connection has prepared. */
 const prepared = new WeakMap<Connection, Set<string>>();

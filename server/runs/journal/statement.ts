@@ -1,16 +1,17 @@
 import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
-import type { RunAppends } from "./append.ts";
+import type { Append, RunAppends } from "./append.ts";
 
 type Statement = { name: string; text: string; values: Buffer[] };
 
-const NOW = "date_trunc('milliseconds', now())";
+/** Sub-selects are computed once a statement, calls once a row. */
+const NOW = "(select date_trunc('milliseconds', now()))";
 const INSERT = `insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
-  select run_id, seq, tenant_id, 1, kind, scope, node_id, attempt, epoch, append_id, body, ${NOW}
-  from unnest($1::uuid[], $2::int4[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::int4[], $8::int4[], $9::int4[], $10::bytea[])
-    as r (run_id, seq, tenant_id, kind, scope, node_id, attempt, epoch, append_id, body)`;
+  select unnest($1::uuid[]), unnest($2::int4[]), unnest($3::uuid[]), 1, unnest($4::text[]), unnest($5::text[]), unnest($6::text[]),
+    unnest($7::int4[]), unnest($8::int4[]), unnest($9::int4[]), unnest($10::bytea[]), ${NOW}`;
 const END = `update runs set status = e.status, output = e.output, error = e.error, finished_at = ${NOW},
     owner = null, lease_until = null, wake_at = null
-  from unnest($11::uuid[], $12::int4[], $13::text[], $14::bytea[], $15::bytea[]) as e (id, epoch, status, output, error)
+  from (select unnest($11::uuid[]) as id, unnest($12::int4[]) as epoch, unnest($13::text[]) as status, unnest($14::bytea[]) as output,
+    unnest($15::bytea[]) as error) e
   where runs.id = e.id and runs.epoch = e.epoch
   returning runs.id, runs.tenant_id, runs.workflow_id, runs.status, runs.confidential`;
 /** A run's end and what it sets off are one thing: no crash comes between them. */
@@ -22,13 +23,19 @@ const TAKE = `delete from run_inbox using unnest($16::uuid[], $17::uuid[]) as t 
   where run_inbox.run_id = t.run_id and run_inbox.id = t.id`;
 const AT = `select (extract(epoch from ${NOW}) * 1000)::float8 as at`;
 
+const JOURNAL = { name: "journal", text: `with journal as (${INSERT}) ${AT}` };
+const ENDS = `with journal as (${INSERT}), ended as (${END}), told as (${TELL})`;
+const JOURNAL_ENDS = { name: "journal_ends", text: `${ENDS} ${AT}` };
+const JOURNAL_ENDS_INBOX = { name: "journal_ends_inbox", text: `${ENDS}, taken as (${TAKE}) ${AT}` };
+
 /** One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. */
 export function appendStatement(groups: readonly RunAppends[]): Statement {
   const rows = journalColumns(groups);
-  const ends = endColumns(groups);
-  if (!ends) return { name: "journal", text: `with journal as (${INSERT}) ${AT}`, values: rows };
-  const text = `with journal as (${INSERT}), ended as (${END}), told as (${TELL}), taken as (${TAKE}) ${AT}`;
-  return { name: "journal_and_ends", text, values: [...rows, ...ends] };
+  const special = groups.flatMap(({ appends }) => appends.filter(({ end, consumed }) => end !== undefined || consumed !== undefined));
+  if (special.length === 0) return { ...JOURNAL, values: rows };
+  const ends = endColumns(special);
+  if (special.every(({ consumed }) => consumed === undefined)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
+  return { ...JOURNAL_ENDS_INBOX, values: [...rows, ...ends, ...inboxColumns(special)] };
 }
 
 function journalColumns(groups: readonly RunAppends[]): Buffer[] {
@@ -61,28 +68,33 @@ function journalColumns(groups: readonly RunAppends[]): Buffer[] {
   return [runId, seq, tenantId, kind, scope, nodeId, attempt, epoch, appendId, body].map((column) => column.toBuffer());
 }
 
-/** Undefined when no run of the batch ends and no inbox row is answered, which is the usual case. */
-function endColumns(groups: readonly RunAppends[]): Buffer[] | undefined {
-  const special = groups.flatMap(({ appends }) => appends.filter(({ end, consumed }) => end !== undefined || consumed !== undefined));
-  if (special.length === 0) return undefined;
-  const ended = { id: new ArrayColumn("uuid"), epoch: new ArrayColumn("int4"), status: new ArrayColumn("text") };
-  const values = { output: new ArrayColumn("bytea"), error: new ArrayColumn("bytea") };
-  const taken = { runId: new ArrayColumn("uuid"), id: new ArrayColumn("uuid") };
-  for (const { holder, end, consumed = [] } of special) {
-    if (end) {
-      ended.id.bytes(holder.idBytes);
-      ended.epoch.int4(holder.epoch);
-      ended.status.text(end.status);
-      values.output.bytes(end.output);
-      values.error.bytes(end.error);
-    }
-    for (const id of consumed) {
-      taken.runId.bytes(holder.idBytes);
-      taken.id.bytes(uuidBytes(id));
+function endColumns(appends: readonly Append[]): Buffer[] {
+  const id = new ArrayColumn("uuid");
+  const epoch = new ArrayColumn("int4");
+  const status = new ArrayColumn("text");
+  const output = new ArrayColumn("bytea");
+  const error = new ArrayColumn("bytea");
+  for (const { holder, end } of appends) {
+    if (!end) continue;
+    id.bytes(holder.idBytes);
+    epoch.int4(holder.epoch);
+    status.text(end.status);
+    output.bytes(end.output);
+    error.bytes(end.error);
+  }
+  return [id, epoch, status, output, error].map((column) => column.toBuffer());
+}
+
+function inboxColumns(appends: readonly Append[]): Buffer[] {
+  const runId = new ArrayColumn("uuid");
+  const id = new ArrayColumn("uuid");
+  for (const { holder, consumed = [] } of appends) {
+    for (const inboxId of consumed) {
+      runId.bytes(holder.idBytes);
+      id.bytes(uuidBytes(inboxId));
     }
   }
-  const columns = [ended.id, ended.epoch, ended.status, values.output, values.error, taken.runId, taken.id];
-  return columns.map((column) => column.toBuffer());
+  return [runId, id].map((column) => column.toBuffer());
 }
 
 /** Who wrote the first row of each of these groups, where somebody has. */

@@ -42,7 +42,7 @@ const VALUES = 19;
 export function insertRunsAtOnce(database: Database, audit: AuditDrafts): (start: AuditedStart) => Promise<StoredAt | undefined> {
   const text = insertText({
     before: `${audit.sql(VALUES + 1)}, `,
-    from: "audit_head, ",
+    from: "from audit_head",
     onConflict: "",
     answer: `select ${msOf(NOW)}, ${msOf("clock_timestamp()")} from audit_head`,
   });
@@ -55,17 +55,35 @@ export function insertRunsAtOnce(database: Database, audit: AuditDrafts): (start
 export type AuditedStart = { tenantId: string; runs: readonly NewRun[]; claim: Claim; draft: AuditDraft };
 export type StoredAt = { at: number; now: number };
 
-const NOW = "date_trunc('milliseconds', now())";
+/** Sub-selects are computed once a statement, calls once a row. */
+const NOW = "(select date_trunc('milliseconds', now()))";
 const msOf = (time: string): string => `(extract(epoch from ${time}) * 1000)::float8`;
+
+const COLUMNS = [
+  ["id", "uuid"],
+  ["tenant_id", "uuid"],
+  ["workflow_id", "uuid"],
+  ["workflow_name", "text"],
+  ["version", "int4"],
+  ["confidential", "int4"],
+  ["environment", "text"],
+  ["input", "bytea"],
+  ["initiator", "text"],
+  ["tags", "text"],
+  ["parent_run_id", "uuid"],
+  ["created", "bytea"],
+  ["caller", "text"],
+  ["key", "text"],
+  ["hash", "bytea"],
+  ["claimed", "int4"],
+] as const;
 
 type Variant = { before: string; from: string; onConflict: string; answer: string };
 
 /** Keys in order, so that two batches wait for each other instead of dead-locking. */
 function insertText({ before, from, onConflict, answer }: Variant): string {
   return `with ${before}given as materialized (
-    select g.* from ${from}unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::text[], $8::bytea[], $9::text[],
-      $10::text[], $11::uuid[], $12::bytea[], $13::text[], $14::text[], $15::bytea[], $16::int4[])
-      as g (id, tenant_id, workflow_id, workflow_name, version, confidential, environment, input, initiator, tags, parent_run_id, created, caller, key, hash, claimed)
+    select ${COLUMNS.map(([name, type], i) => `unnest($${i + 1}::${type}[]) as ${name}`).join(", ")} ${from}
   ), keys as (
     insert into idempotency_keys (tenant_id, caller, key, request_hash, run_id)
     select tenant_id, caller, key, hash, id from given where key is not null order by tenant_id, caller, key
