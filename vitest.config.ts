@@ -4,7 +4,10 @@ import { defineConfig } from "vitest/config";
 const node = { environment: "node", restoreMocks: true } as const;
 const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
 
-/** Beside the source: `*.test.ts` needs nothing, `*.pg.test.ts` needs the PostgreSQL that `global-postgres.ts` starts. */
+/**
+ * Beside the source: `*.test.ts` needs nothing, `*.pg.test.ts` needs the PostgreSQL that `global-postgres.ts`
+ * starts, `*.redis.test.ts` starts a redis-server.
+ */
 export default defineConfig({
   test: {
     coverage: {
@@ -20,12 +23,12 @@ export default defineConfig({
           ...node,
           name: "unit",
           include: ["{contract,engine,server,sdk,cli,bin,docs,examples}/**/*.test.ts"],
-          exclude: ["**/*.pg.test.ts", "**/node_modules/**"],
+          exclude: ["**/*.pg.test.ts", "**/*.redis.test.ts", "**/node_modules/**"],
         },
       },
       { plugins: [react()], test: { name: "web", environment: "happy-dom", testTimeout: 60_000, include: ["web/**/*.test.{ts,tsx}"] } },
       { test: { ...node, name: "architecture", include: ["test/architecture.test.ts"] } },
-      { test: { ...database, name: "integration", include: ["server/**/*.pg.test.ts", "test/integration/**/*.test.ts"] } },
+      { test: { ...database, name: "integration", include: ["server/**/*.{pg,redis}.test.ts", "test/integration/**/*.test.ts"] } },
       { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, fileParallelism: false } },
       { test: { ...database, name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, fileParallelism: false } },
     ],

@@ -1,7 +1,8 @@
 import { engine } from "./engine/bench.ts";
+import { scale } from "./scale/bench.ts";
 
 /** `npm run bench -- <name>`: prints JSON lines `{bench, system, metric, value, unit}` and, at the end, the ratios. */
-const BENCHES: Record<string, () => Promise<void>> = { engine };
+const BENCHES: Record<string, () => Promise<void>> = { engine, scale };
 
 const name = process.argv[2] ?? "";
 const bench = BENCHES[name];

@@ -8,6 +8,7 @@ const RESULTS = join(ROOT, "coverage", "results.json");
 const full = process.argv.includes("--full");
 await install();
 installBrowser();
+installRedis();
 
 const tool = (path, ...args) => [projectNode(), [join(ROOT, "node_modules", ...path.split("/")), ...args]];
 const STEPS = [
@@ -42,21 +43,33 @@ function printCounts() {
   console.log(`${numPassedTests} passed, ${numFailedTests} failed`);
 }
 
-/** The browser tests need Chromium: installed by the system's packages where we may, named where we may not. */
+/** The browser tests need Chromium. */
 function installBrowser() {
   const known = [process.env.CHROMIUM_PATH, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
   if (known.some((path) => path && existsSync(path))) return;
+  installPackage("chromium", "Install Chromium (Debian: apt-get install chromium) or set CHROMIUM_PATH.");
+}
+
+/** What is said over Redis is tested with a real one. */
+function installRedis() {
+  if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0) return;
+  installPackage("redis-server", "Install Redis (Debian: apt-get install redis-server), so that redis-server is on the PATH.");
+}
+
+/** Installed by the system's packages where we may, named where we may not. */
+function installPackage(name, remedy) {
   const debian = process.platform === "linux" && existsSync("/usr/bin/apt-get");
-  if (!debian || process.getuid?.() !== 0) fail("Chromium is missing. Install it (Debian: apt-get install chromium) or set CHROMIUM_PATH.");
-  console.log("Installing Chromium for the browser tests …");
+  if (!debian || process.getuid?.() !== 0) fail(`${name} is missing. ${remedy}`);
+  console.log(`Installing ${name} for the tests …`);
   for (const args of [
     ["update", "-qq"],
-    ["install", "-y", "-qq", "--no-install-recommends", "chromium"],
+    ["install", "-y", "-qq", "--no-install-recommends", name],
   ]) {
     const done = spawnSync("apt-get", args, {
       stdio: ["ignore", "ignore", "inherit"],
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      // Debian starts a service with its package; the tests start their own.
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
     });
-    if (done.status !== 0) fail(`apt-get ${args.join(" ")} failed; install Chromium by hand or set CHROMIUM_PATH.`);
+    if (done.status !== 0) fail(`apt-get ${args.join(" ")} failed. ${remedy}`);
   }
 }

@@ -31,9 +31,9 @@ export async function withPlatform<T>(options: ConnectOptions, use: (client: Cli
   const config = readConfig(process.env);
   if (options.url !== undefined || (await isRunning(platformUrl(config)))) return use(connect(options));
   notice(`No platform answers at ${platformUrl(config)}; starting one for this command.`);
-  const platform = await startPlatform({ ...config, port: 0, logLevel: "warn" });
+  const platform = await startPlatform({ ...config, role: "all", port: 0, logLevel: "warn" });
   try {
-    return await use(createClient({ url: platform.url, token: platform.token }));
+    return await use(createClient({ url: platform.url, token: platform.token ?? "" }));
   } finally {
     await platform.stop();
   }

@@ -6,17 +6,20 @@ import { createAgents, type Agents } from "./agents/index.ts";
 import { createAudit } from "./audit/index.ts";
 import { PROJECT_DIR, type Config } from "./config.ts";
 import { createEgress } from "./egress/index.ts";
+import type { RouteName } from "#contract/routes.ts";
 import type { OutsideType } from "#engine/index.ts";
 import { createHttp, type Http } from "./http/index.ts";
 import type { Caller } from "./kernel/caller.ts";
 import { AppError } from "./kernel/errors.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
+import type { LiveBus } from "./kernel/ports.ts";
 import type { StepExecutor } from "./kernel/step-executor.ts";
 import type { Teardown } from "./kernel/teardown.ts";
 import { createMcp } from "./mcp/index.ts";
 import { createMessaging } from "./messaging/index.ts";
 import type { Postgres } from "./postgres/index.ts";
+import { openRedis } from "./redis/index.ts";
 import { createRuns } from "./runs/index.ts";
 import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
 import { openStorage } from "./storage.ts";
@@ -37,10 +40,14 @@ export type ComposeDeps = {
 export type Composed = {
   url: string;
   access: Access;
-  owner: Caller;
-  /** From now on `/readyz` says so. */
+  /** Absent in a process that only drives runs: nobody signs in there. */
+  owner: Caller | undefined;
+  /** From now on `/readyz` says so, until the teardown begins. */
   ready: () => void;
 };
+
+/** What a process serves that only drives runs. */
+const WORKER_ROUTES = ["healthz", "readyz", "metricsText"] as const satisfies readonly RouteName[];
 
 /** Builds the platform and starts it, in order; everything started is on the teardown, so that a failure half-way leaves nothing. */
 export async function compose(deps: ComposeDeps): Promise<Composed> {
@@ -50,16 +57,18 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   const base = await foundation(deps, postgres);
   let url = "";
   const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl: () => url });
-  const { ownerCaller } = await access.ensureDefaultWorkspace();
+  const isWorker = config.role === "worker";
+  const owner = isWorker ? undefined : (await access.ensureDefaultWorkspace()).ownerCaller;
   const slices = await createSlices(deps, { ...base, postgres });
-  let isReady = false;
+  let phase: "starting" | "ready" | "stopping" = "starting";
   const ping = async (): Promise<void> => {
-    if (!isReady) throw new AppError("unavailable", "The platform is starting.", { retryable: true });
+    if (phase !== "ready") throw new AppError("unavailable", `The platform is ${phase}.`, { retryable: true });
     await postgres.ping();
   };
   const http = await createHttp({
     ...base,
     routes: [...access.routes, ...slices.routes, ...systemRoutes({ metrics: base.metrics, bus: base.live, version: VERSION, ping })],
+    serves: isWorker ? WORKER_ROUTES : undefined,
     access,
     agentSocket: slices.agentSocket,
     webDir: join(PROJECT_DIR, "web", "dist"),
@@ -70,23 +79,28 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   });
   url = await listen(http, config, teardown);
   await slices.start();
-  if (config.openai) await registerOpenai(config.openai, { ...base, ...slices, owner: ownerCaller });
+  if (config.openai && owner) await registerOpenai(config.openai, { ...base, ...slices, owner });
+  // Last on the teardown, so that whoever balances load hears of the stop before anything stops.
+  teardown.add("readiness", () => void (phase = "stopping"));
   const ready = (): void => {
-    isReady = true;
-    log.info("ready", { url });
+    phase = "ready";
+    log.info("ready", { url, role: config.role });
   };
-  return { url, access, owner: ownerCaller, ready };
+  return { url, access, owner, ready };
 }
 
 type Foundation = Awaited<ReturnType<typeof foundation>>;
 
 /** What every slice needs: the database, and what is written beside each change. */
-async function foundation({ config, masterKey, redactor, log, teardown }: ComposeDeps, { database }: Postgres) {
+async function foundation(deps: ComposeDeps, { database }: Postgres) {
+  const { config, masterKey, redactor, log, teardown } = deps;
   const now = (): Date => new Date();
   const metrics = createMetrics({ version: VERSION });
   const tracing = config.otel === undefined ? undefined : await startTracing({ ...config.otel, version: VERSION });
   if (tracing) teardown.add("traces", () => tracing.stop());
-  const live = createLiveBus(log);
+  const instanceId = newId();
+  const local = createLiveBus(log);
+  const redis = await joinOthers(deps, { instanceId, local });
   const trail = createAudit({ database, redactor, chainKey: deriveSecret(masterKey, "audit") });
   const { audit } = trail;
   const secrets = createSecrets({ database, keyring: createKeyring({ database, masterKey }), redactor, audit, newId });
@@ -110,7 +124,9 @@ async function foundation({ config, masterKey, redactor, log, teardown }: Compos
     audit,
     auditDrafts: trail.drafts,
     redactor,
-    live,
+    live: redis?.live ?? local,
+    dispatch: redis?.dispatch,
+    instanceId,
     log,
     newId,
     now,
@@ -125,10 +141,24 @@ async function foundation({ config, masterKey, redactor, log, teardown }: Compos
   };
 }
 
+/** The way to the other processes of this installation, which have the same key; it must be closed last of what uses it. */
+async function joinOthers(
+  { config, masterKey, log, teardown }: ComposeDeps,
+  { instanceId, local }: { instanceId: string; local: LiveBus },
+) {
+  if (config.redisUrl === undefined) return undefined;
+  const installation = deriveSecret(masterKey, "redis").toString("hex").slice(0, 16);
+  const redis = await openRedis({ url: config.redisUrl, installation, instanceId, local, log });
+  teardown.add("redis", () => redis.close());
+  return redis;
+}
+
 /** The four slices that do the platform's work, connected to each other only here. */
 async function createSlices({ config, teardown }: ComposeDeps, base: Foundation & { postgres: Postgres }) {
-  const instanceId = base.newId();
-  const ownerApproves = isLoopbackHost(config.host);
+  const { instanceId } = base;
+  const drives = config.role !== "api";
+  // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
+  const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
   const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves });
   const workflows = createWorkflows(base);
@@ -137,7 +167,9 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     ...base,
     connectWorker: () => base.postgres.connectWorker(),
     // The embedded database has one platform: what the one before it held is taken over at once.
-    ...(config.databaseUrl === undefined ? { instanceId: "embedded", settings: { takeOverAtStart: true } } : { instanceId }),
+    ...(config.databaseUrl === undefined && { instanceId: "embedded" }),
+    settings: { takeOverAtStart: config.databaseUrl === undefined, drainMs: config.drainMs },
+    drives,
     plans: workflows,
     retentionDays: config.runRetentionDays,
     executors: {

@@ -24,8 +24,26 @@ describe("readConfig", () => {
     expect(readConfig({ AUTERITY_PROT: "1" }).warnings).toEqual(["AUTERITY_PROT is not a setting; the nearest is AUTERITY_PORT."]);
   });
 
-  test("says that Redis is not used", () => {
-    expect(readConfig({ REDIS_URL: "redis://127.0.0.1" }).warnings).toHaveLength(1);
+  test("takes the roles, and a longer drain for a worker", () => {
+    const shared = { DATABASE_URL: "postgres://db/x", AUTERITY_ENCRYPTION_KEY: "one-key-for-all-of-them" };
+    expect(readConfig({})).toMatchObject({ role: "all", drainMs: 2_000, redisUrl: undefined });
+    expect(readConfig({ ...shared, AUTERITY_ROLE: "api" })).toMatchObject({ role: "api", drainMs: 2_000 });
+    expect(readConfig({ ...shared, AUTERITY_ROLE: "worker" })).toMatchObject({ role: "worker", drainMs: 20_000 });
+    expect(readConfig({ ...shared, AUTERITY_ROLE: "worker", AUTERITY_DRAIN_SECONDS: "0" }).drainMs).toBe(0);
+    expect(() => readConfig({ AUTERITY_ROLE: "driver" })).toThrow(/AUTERITY_ROLE: expected `all`, `api` or `worker`/);
+    expect(() => readConfig({ AUTERITY_DRAIN_SECONDS: "3601" })).toThrow(/AUTERITY_DRAIN_SECONDS/);
+  });
+
+  test.each(["api", "worker"])("a process that is only %s needs the database and the key that the others have", (role) => {
+    const wrong = { code: "config_invalid", remedy: expect.stringContaining("DATABASE_URL and AUTERITY_ENCRYPTION_KEY") };
+    expect(() => readConfig({ AUTERITY_ROLE: role })).toThrow(expect.objectContaining(wrong));
+    const keyless = { AUTERITY_ROLE: role, DATABASE_URL: "postgres://db/x" };
+    expect(() => readConfig(keyless)).toThrow(/^AUTERITY_ENCRYPTION_KEY: expected with AUTERITY_ROLE=/);
+  });
+
+  test("takes an address of Redis, and no other", () => {
+    expect(readConfig({ REDIS_URL: "rediss://u:p@cache:6380/1" })).toMatchObject({ redisUrl: "rediss://u:p@cache:6380/1", warnings: [] });
+    expect(() => readConfig({ REDIS_URL: "http://cache" })).toThrow(/REDIS_URL: expected redis:/);
   });
 
   test("treats an empty value as not set", () => {
@@ -44,10 +62,11 @@ describe("readConfig", () => {
     const config = readConfig({
       AUTERITY_BOOTSTRAP_TOKEN: "very-secret-token-1",
       DATABASE_URL: "postgres://u:hidden@db:5432/x",
+      REDIS_URL: "redis://:hidden@cache:6379/0",
       OPENAI_API_KEY: "sk-hidden",
     });
     expect(JSON.stringify(maskedConfig(config))).not.toMatch(/very-secret|hidden/);
-    expect(maskedConfig(config)).toMatchObject({ bootstrapToken: "set", database: "db:5432" });
+    expect(maskedConfig(config)).toMatchObject({ bootstrapToken: "set", database: "db:5432", redis: "cache:6379" });
   });
 });
 

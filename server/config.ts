@@ -11,13 +11,15 @@ const Settings = z.object({
   AUTERITY_HOST: z.string().min(1).max(255).default("127.0.0.1"),
   AUTERITY_PORT: z.coerce.number().int().min(0).max(65_535).default(4600),
   AUTERITY_DATA_DIR: z.string().min(1).default(".auterity"),
-  AUTERITY_ROLE: z.literal("all", "expected `all`: this version runs the API and the workers in one process").default("all"),
+  AUTERITY_ROLE: z.enum(["all", "api", "worker"], "expected `all`, `api` or `worker`").default("all"),
   AUTERITY_BOOTSTRAP_TOKEN: z.string().min(16, "expected at least 16 characters").max(512).optional(),
   AUTERITY_ENCRYPTION_KEY: z.string().min(16, "expected 32 bytes in base64 or hex, or a passphrase of at least 16 characters").optional(),
+  AUTERITY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(3_600).optional(),
   AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).optional(),
   AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   AUTERITY_RUN_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: "expected redis://user:password@host:port/number" }).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).default("https://api.openai.com/v1"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
@@ -26,9 +28,13 @@ const Settings = z.object({
 });
 
 /** Settings whose value may come from a file named by `<NAME>_FILE`. */
-const SECRETS = ["AUTERITY_BOOTSTRAP_TOKEN", "AUTERITY_ENCRYPTION_KEY", "DATABASE_URL", "OPENAI_API_KEY"] as const;
+const SECRETS = ["AUTERITY_BOOTSTRAP_TOKEN", "AUTERITY_ENCRYPTION_KEY", "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY"] as const;
+
+/** `api` serves HTTP and starts runs, `worker` drives them, `all` does both. */
+export type Role = z.infer<typeof Settings>["AUTERITY_ROLE"];
 
 export type Config = {
+  readonly role: Role;
   readonly host: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
@@ -36,6 +42,8 @@ export type Config = {
   readonly dataDir: string;
   readonly bootstrapToken: string | undefined;
   readonly encryptionKey: string | undefined;
+  /** How long calls that are open may go on once the process has been told to stop. */
+  readonly drainMs: number;
   /** Undefined: what needs attention at a terminal, where a person watches, and everything of note elsewhere. */
   readonly logLevel: "debug" | "info" | "warn" | "error" | undefined;
   readonly frameRetentionDays: number;
@@ -43,6 +51,8 @@ export type Config = {
   readonly runRetentionDays: number | undefined;
   /** Undefined means the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
+  /** Undefined: processes find each other's work by looking into the database. */
+  readonly redisUrl: string | undefined;
   readonly openai: { readonly apiKey: string; readonly baseUrl: string } | undefined;
   readonly otel: { readonly endpoint: string; readonly serviceName: string } | undefined;
   /** Answers are parsed with the contract before they leave; on outside production. */
@@ -59,16 +69,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     throw new AppError("config_invalid", issues.map((i) => `${i.path}: ${i.message}`).join("; "), { issues });
   }
   const s = parsed.data;
+  requireShared(s);
   return Object.freeze({
+    role: s.AUTERITY_ROLE,
     host: s.AUTERITY_HOST,
     port: s.AUTERITY_PORT,
     dataDir: resolve(PROJECT_DIR, s.AUTERITY_DATA_DIR),
     bootstrapToken: s.AUTERITY_BOOTSTRAP_TOKEN,
     encryptionKey: s.AUTERITY_ENCRYPTION_KEY,
+    drainMs: (s.AUTERITY_DRAIN_SECONDS ?? DRAIN_SECONDS[s.AUTERITY_ROLE]) * 1_000,
     logLevel: s.AUTERITY_LOG_LEVEL,
     frameRetentionDays: s.AUTERITY_FRAME_RETENTION_DAYS,
     runRetentionDays: s.AUTERITY_RUN_RETENTION_DAYS,
     databaseUrl: s.DATABASE_URL,
+    redisUrl: s.REDIS_URL,
     openai: s.OPENAI_API_KEY === undefined ? undefined : { apiKey: s.OPENAI_API_KEY, baseUrl: s.OPENAI_BASE_URL },
     otel:
       s.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
@@ -79,14 +93,30 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   });
 }
 
+/** Whoever waits for `all` to stop sits at its terminal; a worker's calls are worth a longer wait. */
+const DRAIN_SECONDS = { all: 2, api: 2, worker: 20 } as const satisfies Record<Role, number>;
+
+/** Processes of different roles are one platform only with one database, and with one key for what is stored there. */
+function requireShared({ AUTERITY_ROLE: role, ...s }: z.infer<typeof Settings>): void {
+  if (role === "all") return;
+  const missing = (["DATABASE_URL", "AUTERITY_ENCRYPTION_KEY"] as const).filter((name) => s[name] === undefined);
+  if (missing.length === 0) return;
+  const issues = missing.map((path) => ({ path, message: `expected with AUTERITY_ROLE=${role}, not set` }));
+  throw new AppError("config_invalid", issues.map((i) => `${i.path}: ${i.message}`).join("; "), {
+    issues,
+    remedy: `Give ${missing.join(" and ")} the same value in every process, or leave AUTERITY_ROLE out to run everything in one.`,
+  });
+}
+
 /** The configuration as it may be logged: secrets say only whether they are set. */
 export function maskedConfig(config: Config): Record<string, unknown> {
-  const { bootstrapToken, encryptionKey, databaseUrl, openai, warnings: _, ...open } = config;
+  const { bootstrapToken, encryptionKey, databaseUrl, redisUrl, openai, warnings: _, ...open } = config;
   return {
     ...open,
     bootstrapToken: bootstrapToken === undefined ? "not set" : "set",
     encryptionKey: encryptionKey === undefined ? "generated in the data dir" : "set",
     database: databaseUrl === undefined ? "embedded" : new URL(databaseUrl).host,
+    redis: redisUrl === undefined ? "not set" : new URL(redisUrl).host,
     openai: openai?.baseUrl ?? "not set",
   };
 }
@@ -112,11 +142,9 @@ function readSecretFile(name: string, file: string): string {
 
 function unknownNames(env: NodeJS.ProcessEnv): string[] {
   const known = [...Object.keys(Settings.shape), ...SECRETS.map((name) => `${name}_FILE`)];
-  const warnings = Object.keys(env)
+  return Object.keys(env)
     .filter((name) => name.startsWith("AUTERITY_") && !known.includes(name) && !name.startsWith("AUTERITY_TEST_"))
     .map((name) => `${name} is not a setting; the nearest is ${nearest(name, known)}.`);
-  if (env["REDIS_URL"]) warnings.push("REDIS_URL is set, but this version runs in one process and does not use Redis.");
-  return warnings;
 }
 
 const nearest = (name: string, known: readonly string[]): string =>

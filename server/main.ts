@@ -19,9 +19,9 @@ export { backup, doctor, restore } from "./maintenance.ts";
 export type Platform = {
   /** `http://127.0.0.1:4600`, without a slash at the end. */
   readonly url: string;
-  /** An owner's API token, for whoever can read the file `owner-token` of the data dir. */
-  readonly token: string;
-  /** Signs a browser in, once; absent when the platform listens beyond this machine. */
+  /** An owner's API token, for whoever can read the file `owner-token` of the data dir; absent in a process that serves no API. */
+  readonly token: string | undefined;
+  /** Signs a browser in, once; absent when the platform listens beyond this machine, or serves no API. */
   readonly signInUrl: string | undefined;
   /** Resolves only when the platform cannot go on; it should then be stopped. */
   readonly lost: Promise<AppError>;
@@ -44,9 +44,9 @@ export async function startPlatform(config: Config): Promise<Platform> {
     const lost = Promise.withResolvers<AppError>();
     const onDatabaseLost = (): void => lost.resolve(new AppError("database_unavailable", "The embedded PostgreSQL died too often."));
     const { url, access, owner, ready } = await compose({ config, masterKey, redactor, log, teardown, onDatabaseLost });
-    const token = await ownerToken(config, access, owner);
-    redactor.track(token);
-    const signInUrl = isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;
+    const token = owner && (await ownerToken(config, access, owner));
+    if (token !== undefined) redactor.track(token);
+    const signInUrl = owner && isLoopbackHost(config.host) ? (await access.createSignInLink(owner)).url : undefined;
     ready();
     return { url, token, signInUrl, lost: lost.promise, stop: () => teardown.close() };
   } catch (error) {

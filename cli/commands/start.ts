@@ -14,8 +14,11 @@ export async function start(options: StartOptions): Promise<number> {
   let demo: Demo | undefined;
   try {
     platform = await startPlatform(config);
-    say(`${pc.bold("Auterity")} is ready at ${pc.cyan(platform.url)} ${pc.dim(timing(performance.now() - began, options.installMs))}`);
-    if (options.demo) {
+    say(
+      `${pc.bold("Auterity")} is ready at ${pc.cyan(platform.url)}${config.role === "all" ? "" : ` as ${config.role}`} ${pc.dim(timing(performance.now() - began, options.installMs))}`,
+    );
+    // The demo is carried out here; a process that is one of several only does its part.
+    if (options.demo && config.role === "all") {
       demo = await startDemo(platform, { dataDir: config.dataDir, signal: stopping });
       await demo.run();
     }

@@ -26,7 +26,7 @@ export type Demo = {
 
 /** Sets the demo workspace up through the public API, as a user would: two MCP servers, two agents, one workflow. */
 export async function startDemo(platform: Platform, { dataDir, signal }: { dataDir: string; signal: AbortSignal }): Promise<Demo> {
-  const client = createClient({ url: platform.url, token: platform.token });
+  const client = createClient({ url: platform.url, token: platform.token ?? "" });
   const reports = join(dataDir, "demo", "reports");
   mkdirSync(reports, { recursive: true, mode: 0o700 });
   const state = readState(dataDir);

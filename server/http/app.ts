@@ -29,10 +29,11 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
     done();
   });
   const doorkeeper = createDoorkeeper({ ...deps, origins });
-  serveAgents(app, deps.agentSocket);
+  const isWhole = deps.serves === undefined;
+  if (isWhole) serveAgents(app, deps.agentSocket);
   for (const handled of deps.routes) serveRoute(app, handled, { doorkeeper, streams, limits, checkResponses: deps.checkResponses });
-  await serveDocs(app, deps.version);
-  const sendPage = await serveWebApp(app, deps.webDir);
+  if (isWhole) await serveDocs(app, deps.version);
+  const sendPage = isWhole ? await serveWebApp(app, deps.webDir) : undefined;
   app.setNotFoundHandler(
     unknownPath(
       deps.routes.map(({ route }) => route),

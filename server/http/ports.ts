@@ -47,6 +47,8 @@ export type HttpLimits = {
 
 export type HttpDeps<Agent> = {
   routes: readonly Handled[];
+  /** Only these routes of the contract, and neither pages nor sockets; by default everything. */
+  serves?: readonly string[] | undefined;
   access: Authentication;
   agentSocket: AgentSocket<Agent>;
   /** The built web app; a plain page is served without it. */

@@ -11,7 +11,7 @@ type Known = { path: RegExp; methods: Set<string> };
  * What to do with a request that no route takes: 405 with `allow` where the path exists for other methods, the web app
  * where a browser asks for a page, and 404 for the rest.
  */
-export function unknownPath(routes: readonly RouteSpec[], sendPage: (reply: FastifyReply) => FastifyReply) {
+export function unknownPath(routes: readonly RouteSpec[], sendPage?: (reply: FastifyReply) => FastifyReply) {
   const known = knownPaths(routes);
   return (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split("?", 1)[0] ?? "";
@@ -22,7 +22,7 @@ export function unknownPath(routes: readonly RouteSpec[], sendPage: (reply: Fast
       throw new AppError("method_not_allowed", `${request.method} is not possible here.`);
     }
     const isRead = request.method === "GET" || request.method === "HEAD";
-    if (isRead && !API_PATHS.test(path) && (request.headers.accept ?? "").includes("text/html")) return sendPage(reply);
+    if (sendPage && isRead && !API_PATHS.test(path) && (request.headers.accept ?? "").includes("text/html")) return sendPage(reply);
     throw new AppError("route_not_found", `There is nothing at ${path.slice(0, 200)}.`);
   };
 }

@@ -98,6 +98,29 @@ export interface LiveBus {
   subscribe(tenantId: string, listener: (event: LiveEvent) => void): () => void;
 }
 
+/** What a process that drives runs does when it hears that there is something to do. Neither rejects. */
+export interface WorkListener {
+  /** About so many runs have become due. */
+  onDue(runs: number): Promise<void>;
+  /** Somebody has spoken to this run. False when this process could not see to it, as when another one holds the run. */
+  onWoken(runId: string): Promise<boolean>;
+  /** Whether this process holds the run. */
+  holds(runId: string): boolean;
+}
+
+/**
+ * Brings word of work to the processes that can do it. A word carries no truth and may be lost: that costs the listeners'
+ * next look into the database, nothing else. Speaking never waits and never fails.
+ */
+export interface Dispatch {
+  /** About so many runs have become due: somebody should claim them. */
+  due(runs: number): void;
+  /** This run's inbox has something: its holder should look, or somebody claim it. */
+  wake(runId: string): void;
+  /** From now on this process hears, until the returned function is called. */
+  listen(listener: WorkListener): () => Promise<void>;
+}
+
 /** Where the platform's own process may open sockets to, for addresses taken from data. */
 export type EgressPurpose = "mcp_server" | "model" | "a2a_agent";
 export interface Egress {

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import type { Log } from "../kernel/log.ts";
-import type { Audit, AuditDrafts, Database, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
+import type { Audit, AuditDrafts, Database, Dispatch, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
 import type { Executors, PlanSource, RunsObserver } from "./ports.ts";
 import type { WorkerSettings } from "./worker/settings.ts";
 
@@ -13,6 +13,8 @@ export type RunsDeps = {
   redactor: Redactor;
   codec: ValueCodec;
   live: LiveBus;
+  /** How processes that share the database hear of work at once. Absent: each hears only of its own. */
+  dispatch?: Dispatch | undefined;
   log: Log;
   newId: () => string;
   now: () => Date;

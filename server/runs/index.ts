@@ -2,6 +2,7 @@ import type { Run } from "#contract/runs.ts";
 import type { Handled } from "../kernel/handle.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
+import { createLocalDispatch } from "./local-dispatch.ts";
 import { runRoutes, type UseCases } from "./routes.ts";
 import type { StartRequest } from "./start-run.ts";
 import { createUseCases } from "./use-cases.ts";
@@ -20,7 +21,7 @@ export type Runs = {
   readonly routes: Handled[];
   /** Begins to claim and drive runs; does nothing in a process that does not drive. */
   start(): Promise<void>;
-  /** Claims nothing more, lets commits finish, aborts open calls after a while, and gives up the leases. */
+  /** Claims nothing more, lets commits finish, aborts open calls after a while, and gives up the leases. Takes starts meanwhile. */
   stop(): Promise<void>;
   startRun(request: StartRequest): Promise<Run>;
   getRun(tenantId: string, runId: string): Promise<Run>;
@@ -32,9 +33,11 @@ export type Runs = {
 export function createRuns(deps: RunsDeps): Runs {
   const { drives = true, observer = {}, log } = deps;
   const settings = { ...DEFAULT_SETTINGS, ...deps.settings };
+  const dispatch = deps.dispatch ?? createLocalDispatch(log);
   const writer = createJournalWriter({ connectWorker: deps.connectWorker, log, ...(observer.onBatch && { onBatch: observer.onBatch }) });
   const workerDeps: WorkerDeps = {
     ...deps,
+    dispatch,
     writer,
     observer,
     settings,
@@ -46,7 +49,7 @@ export function createRuns(deps: RunsDeps): Runs {
   if (!drives) held.close();
   const worker = new Worker(workerDeps, held, () => reconciler.claimSoon());
   const reconciler = new Reconciler(workerDeps, worker);
-  const useCases = createUseCases({ ...deps, observer }, { worker, reconciler, leaseMs: settings.leaseMs });
+  const useCases = createUseCases({ ...deps, observer, dispatch }, { worker, reconciler, leaseMs: settings.leaseMs });
   const { retentionDays } = deps;
   const retention = retentionDays === undefined || !drives ? undefined : new Retention({ ...deps, retentionDays });
   let stopping: Promise<void> | undefined;
@@ -66,6 +69,7 @@ export function createRuns(deps: RunsDeps): Runs {
 
 async function stopAll(reconciler: Reconciler, worker: Worker, retention: Retention | undefined): Promise<void> {
   await retention?.stop();
-  await reconciler.stop();
+  await reconciler.stopClaiming();
   await worker.stop();
+  await reconciler.stop();
 }

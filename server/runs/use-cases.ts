@@ -1,4 +1,4 @@
-import { background } from "../kernel/log.ts";
+import type { Dispatch } from "../kernel/ports.ts";
 import { cancelRun, patchContext, resumeRun } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { followRun } from "./follow-run.ts";
@@ -10,10 +10,11 @@ import { startRun } from "./start-run.ts";
 import type { Reconciler } from "./worker/reconciler.ts";
 import type { Worker } from "./worker/worker.ts";
 
+type Deps = RunsDeps & { observer: RunsObserver; dispatch: Dispatch };
 type Driving = { worker: Worker; reconciler: Reconciler; leaseMs: number };
 
-export function createUseCases(deps: RunsDeps & { observer: RunsObserver }, { worker, reconciler, leaseMs }: Driving): UseCases {
-  const { codec, instanceId: owner, log } = deps;
+export function createUseCases(deps: Deps, { worker, reconciler, leaseMs }: Driving): UseCases {
+  const { codec, dispatch, instanceId: owner } = deps;
   const body = codec.encode({ owner }, { tenantId: "", row: "run_claimed", confidential: false });
   const start = createStartBatches({
     ...deps,
@@ -22,10 +23,11 @@ export function createUseCases(deps: RunsDeps & { observer: RunsObserver }, { wo
     onClaimed: (run) => worker.adopt(run),
     onLeft: ({ tenantId, id, workflowId }) => {
       reconciler.expectMore();
+      dispatch.due(1);
       deps.live.publish(tenantId, { type: "run", runId: id, workflowId, status: "queued", seq: 1 });
     },
   });
-  const wake = (runId: string): void => background(log, "waking a run", () => reconciler.wake(runId));
+  const wake = (runId: string): void => dispatch.wake(runId);
   return {
     start: startRun({ ...deps, start }),
     cancel: cancelRun({ ...deps, wake }),

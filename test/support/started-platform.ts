@@ -15,7 +15,7 @@ import { createClient, type Client } from "#sdk/client.ts";
 export type StartedPlatform = {
   readonly config: Config;
   readonly url: string;
-  /** An owner's. */
+  /** An owner's; empty where no API is served. */
   readonly token: string;
   readonly client: Client;
   /** What `start` answered: the sign-in link, for example. */
@@ -36,12 +36,13 @@ export async function startedPlatform({ env = {}, dataDir }: Options = {}): Prom
   const folder = dataDir ?? (await newDataDir());
   const config = readConfig({ AUTERITY_DATA_DIR: folder, AUTERITY_PORT: "0", AUTERITY_LOG_LEVEL: "error", NODE_ENV: "test", ...env });
   const platform = await startPlatform(config);
+  const { url, token = "" } = platform;
   const clients: pg.Client[] = [];
   return {
     config,
-    url: platform.url,
-    token: platform.token,
-    client: createClient({ url: platform.url, token: platform.token }),
+    url,
+    token,
+    client: createClient({ url, token }),
     platform,
     sql: async (role) => {
       const client = await connect(await databaseUrl(config, role));

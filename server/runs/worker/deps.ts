@@ -1,5 +1,5 @@
 import type { Log } from "../../kernel/log.ts";
-import type { Database, LiveBus, Redactor, ValueCodec } from "../../kernel/ports.ts";
+import type { Database, Dispatch, LiveBus, Redactor, ValueCodec } from "../../kernel/ports.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { Executors, PlanSource, RunsObserver } from "../ports.ts";
 import type { WorkerSettings } from "./settings.ts";
@@ -12,6 +12,7 @@ export type WorkerDeps = {
   readonly executors: Executors;
   readonly plans: PlanSource;
   readonly live: LiveBus;
+  readonly dispatch: Dispatch;
   readonly observer: RunsObserver;
   readonly log: Log;
   /** By which leases are held. */

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { background } from "../../kernel/log.ts";
 import { claimNamed, claimNext } from "../store/claims.pg.ts";
 import { findWoken, voidLeases } from "../store/leases.pg.ts";
@@ -9,17 +10,19 @@ const CLAIM_BATCH = 100;
 
 /**
  * Looks at the database whatever else may or may not have told this process: leases to renew, messages for held runs,
- * runs that are due or whose holder is silent. What happens in this process is heard at once, by `wake` and `claimSoon`.
+ * runs that are due or whose holder is silent. What the dispatch tells is seen to at once.
  */
 export class Reconciler {
   readonly #deps: WorkerDeps;
   readonly #worker: Worker;
   readonly #claimant: { owner: string; leaseMs: number; claimedBody: Buffer };
+  #stopListening: () => Promise<void> = () => Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
   #claiming: Promise<void> | undefined;
   #claimAgain = false;
   #mayHaveMore = false;
+  #mayClaim = true;
   #isStopped = false;
   #renewedAt = 0;
 
@@ -33,27 +36,34 @@ export class Reconciler {
 
   async start(): Promise<void> {
     if (this.#deps.settings.takeOverAtStart) await voidLeases(this.#deps.database, this.#deps.instanceId);
+    this.#stopListening = this.#deps.dispatch.listen({
+      onDue: (runs) => this.#claimDue(runs),
+      onWoken: (runId) => this.#wake(runId),
+      holds: (runId) => this.#worker.held.find(runId) !== undefined,
+    });
     // Runs that wait are taken up while the rest of the platform starts.
     background(this.#deps.log, "claiming runs", () => this.#claim());
     this.#schedule();
   }
 
+  /** Takes nothing more in; the leases of what is held are still kept. */
+  async stopClaiming(): Promise<void> {
+    this.#mayClaim = false;
+    await this.#stopListening();
+    await this.#claiming;
+  }
+
   async stop(): Promise<void> {
+    this.#mayClaim = false;
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#tick;
     await this.#claiming;
   }
 
-  /** A run of which somebody in this process has just written an inbox row. */
-  async wake(runId: string): Promise<void> {
-    if (this.#isStopped || (await this.#worker.look(runId))) return;
-    await this.#take(1, () => claimNamed(this.#deps.database, this.#claimant, [runId]));
-  }
-
   /** There is room, or something to do: claims without waiting for the next poll, if the last claim left something behind. */
   claimSoon(): void {
-    if (this.#mayHaveMore && !this.#isStopped && this.#claiming === undefined) {
+    if (this.#mayHaveMore && this.#mayClaim && this.#claiming === undefined) {
       background(this.#deps.log, "claiming runs", () => this.#claim());
     }
   }
@@ -61,6 +71,21 @@ export class Reconciler {
   /** A run was left in the table because there was no room for it. */
   expectMore(): void {
     this.#mayHaveMore = true;
+  }
+
+  /** Only so many: others hear of the rest. */
+  async #claimDue(runs: number): Promise<void> {
+    if (!this.#mayClaim) return;
+    const places = Math.min(runs, this.#worker.held.room);
+    if (places < runs) this.#mayHaveMore = true;
+    await this.#take(places, (granted) => claimNext(this.#deps.database, this.#claimant, granted));
+  }
+
+  async #wake(runId: string): Promise<boolean> {
+    if (!this.#mayClaim) return false;
+    if (await this.#worker.look(runId)) return true;
+    const { claimed } = await this.#take(1, () => claimNamed(this.#deps.database, this.#claimant, [runId]));
+    return claimed.length > 0;
   }
 
   #schedule(): void {
@@ -77,6 +102,7 @@ export class Reconciler {
         await this.#worker.renew();
         this.#renewedAt = performance.now();
       }
+      if (!this.#mayClaim) return;
       for (const runId of await findWoken(this.#deps.database, this.#deps.instanceId)) await this.#worker.look(runId);
       await this.#claim();
     } catch (error) {
@@ -92,25 +118,34 @@ export class Reconciler {
   }
 
   async #claimAll(): Promise<void> {
-    while (this.#claimAgain && !this.#isStopped) {
+    while (this.#claimAgain && this.#mayClaim) {
       this.#claimAgain = false;
-      this.#mayHaveMore = await this.#take(CLAIM_BATCH, (places) => claimNext(this.#deps.database, this.#claimant, places));
-      if (this.#mayHaveMore && this.#worker.held.room > 0) this.#claimAgain = true;
+      const { claimed, places } = await this.#take(CLAIM_BATCH, (granted) => claimNext(this.#deps.database, this.#claimant, granted));
+      this.#mayHaveMore = claimed.length === places;
+      if (!this.#mayHaveMore || this.#worker.held.room === 0) continue;
+      this.#claimAgain = true;
+      await pause((claimed.filter(hasPast).length * 1_000) / this.#deps.settings.resumesPerSecond);
     }
   }
 
-  /** Claims into places that nobody else can take meanwhile. Answers whether all of them were filled: there may be more. */
-  async #take(wanted: number, claim: (places: number) => Promise<ClaimedRun[]>): Promise<boolean> {
+  /** Claims into places that nobody else can take meanwhile, and resumes what was claimed. */
+  async #take(wanted: number, claim: (places: number) => Promise<ClaimedRun[]>): Promise<Taken> {
     const { held } = this.#worker;
     const places = held.reserve(wanted);
+    let claimed: ClaimedRun[] = [];
     let resumed: Promise<void>[] = [];
     try {
-      const claimed = places === 0 ? [] : await claim(places);
+      if (places > 0) claimed = await claim(places);
       resumed = claimed.map((run) => this.#worker.resume(run));
     } finally {
       held.unreserve(places);
     }
     await Promise.all(resumed);
-    return resumed.length === places;
+    return { claimed, places };
   }
 }
+
+type Taken = { claimed: readonly ClaimedRun[]; places: number };
+
+/** Held before: there is a journal to be read. A new run's has two events. */
+const hasPast = ({ epoch }: ClaimedRun): boolean => epoch > 1;

@@ -7,10 +7,12 @@ export type WorkerSettings = {
   pollMs: number;
   /** A run that has to wait no longer than this stays in memory. */
   keepMs: number;
-  /** How long `stop` lets open calls go on. */
+  /** How long `stop` lets open calls go on. Leases are kept meanwhile. */
   drainMs: number;
   /** This instance's name is its own for ever and its earlier incarnation is dead: its runs are taken over at once. */
   takeOverAtStart: boolean;
+  /** Runs with a past that are taken in per second, as after the death of another worker: each has a journal to be read. */
+  resumesPerSecond: number;
   /** How long a run that could not be loaded is left alone. */
   loadAgainMs: number;
 };
@@ -22,5 +24,6 @@ export const DEFAULT_SETTINGS: WorkerSettings = {
   keepMs: 1_000,
   drainMs: 2_000,
   takeOverAtStart: false,
+  resumesPerSecond: 1_000,
   loadAgainMs: 30_000,
 };

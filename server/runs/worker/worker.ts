@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { recover } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { background } from "../../kernel/log.ts";
@@ -10,6 +9,7 @@ import { receive } from "../driver/take-inbox.ts";
 import { createLiveHints, type LiveHints } from "../live-hints.ts";
 import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
+import { drain } from "./drain.ts";
 import type { HeldRuns } from "./held-runs.ts";
 import { freshRun, loadRun, type FreshRun } from "./load-run.ts";
 import { createWorkerStore, type WorkerStore } from "./store.ts";
@@ -94,23 +94,31 @@ export class Worker {
     }
   }
 
-  /** Ends every holding: open calls may finish for a while, commits do, and the leases are given up. */
+  /** Ends every holding: commits finish, open calls may for a while, and each lease is given up as soon as it can be. */
   async stop(): Promise<void> {
-    const { settings, writer, log } = this.#deps;
+    const { settings, writer } = this.#deps;
     this.#isDraining = true;
     this.held.close();
-    const until = performance.now() + settings.drainMs;
-    while (performance.now() < until && this.held.live().some(hasOpenCall)) await pause(20);
+    await drain({ held: this.held, drainMs: settings.drainMs, letGo: (runs) => this.#letGo(runs) });
     await writer.drained();
-    const runs = this.held.live();
-    for (const run of runs) this.#lose(run, new AppError("unavailable", "The server is stopping."));
+    const late = this.held.live();
+    for (const run of late) this.#lose(run, stopping());
     await Promise.allSettled(this.#parkings.values());
     await writer.stop();
     this.#hints.stop();
+    await this.#letGo(late);
+  }
+
+  /** Gives leases up and says so, that others take the runs over at once. */
+  async #letGo(runs: readonly LiveRun[]): Promise<void> {
     if (runs.length === 0) return;
-    await this.#store
-      .release(runs, 0)
-      .catch((error: unknown) => log.warn("runs could not be released; their leases will expire", { error }));
+    for (const run of runs) this.#lose(run, stopping());
+    try {
+      await this.#store.release(runs, 0);
+      this.#deps.dispatch.due(runs.length);
+    } catch (error) {
+      this.#deps.log.warn("runs could not be released; their leases will expire", { error });
+    }
   }
 
   #takeIn(run: LiveRun): void {
@@ -213,4 +221,4 @@ export class Worker {
   }
 }
 
-const hasOpenCall = (run: LiveRun): boolean => [...run.underWay.values()].some(({ phase }) => phase === "open" || phase === "starting");
+const stopping = (): AppError => new AppError("unavailable", "The server is stopping.");

@@ -1,0 +1,26 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { LiveRun } from "../driver/live-run.ts";
+import type { HeldRuns } from "./held-runs.ts";
+
+const LOOK_MS = 20;
+
+type Draining = { held: HeldRuns; drainMs: number; letGo: (runs: readonly LiveRun[]) => Promise<void> };
+
+/**
+ * Lets every held run go as soon as that loses nothing: at once when nothing of it is on its way, else when its open calls
+ * have ended and what they brought is durable. Returns when none is left, or when the time is up.
+ */
+export async function drain({ held, drainMs, letGo }: Draining): Promise<void> {
+  const until = performance.now() + drainMs;
+  for (;;) {
+    const resting = held.live().filter(isAtRest);
+    if (resting.length > 0) await letGo(resting);
+    if (held.count === 0 || performance.now() >= until) return;
+    await pause(LOOK_MS);
+  }
+}
+
+function isAtRest(run: LiveRun): boolean {
+  if (run.mode !== "driving" || run.appendsInFlight > 0) return false;
+  return [...run.underWay.values()].every(({ phase }) => phase !== "open" && phase !== "starting");
+}

@@ -1,0 +1,339 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DefinitionInput } from "#contract/definition.ts";
+import { isFinal, type Run } from "#contract/runs.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { Machines } from "#test/support/machines.ts";
+import { TOKEN, type PlatformProcess } from "#test/support/platform.ts";
+import { SlowModel } from "#test/support/slow-model.ts";
+
+/** What a worker's poll alone would take on average; what is faster has been woken. */
+const POLL_MS = 500;
+const TAKEOVER_MS = 10_000;
+
+let machines: Machines;
+let model: SlowModel;
+const workflows: Record<string, string> = {};
+
+const node = (id: string, of: object) => ({ id, ...of });
+const ask = (id: string) =>
+  node(id, { type: "openai_model", data: { model: "slow/m", messages: [{ role: "user", content: `{{ run.id }}/${id}` }] } });
+const chain = (name: string, steps: readonly { id: string }[]): DefinitionInput => {
+  const nodes = [node("start", { type: "start" }), ...steps, node("end", { type: "end", data: { output: "=run.id" } })];
+  const edges = nodes.slice(1).map(({ id }, i) => ({ id: `e${i}`, source: nodes[i]?.id ?? "", target: id }));
+  return JSON.parse(JSON.stringify({ version: 2, name, nodes, edges }));
+};
+
+beforeAll(async () => {
+  [machines, model] = await Promise.all([Machines.start({ workers: 2 }), SlowModel.start()]);
+  const { client } = machines;
+  await client.createAgent({ body: { name: "slow", endpoint: { kind: "openai", baseUrl: model.baseUrl, models: ["m"] } } });
+  const add = (id: string) => node(id, { type: "transform", data: { output: "=1 + 1" } });
+  const definitions = [
+    chain("quick", [add("a"), add("b")]),
+    chain("asking", [ask("first"), add("then")]),
+    chain("twice", [ask("first"), ask("second")]),
+  ];
+  for (const definition of definitions) {
+    const { id } = await client.createWorkflow({ body: { name: definition.name, definition: JSON.parse(JSON.stringify(definition)) } });
+    workflows[definition.name] = id;
+  }
+}, 180_000);
+afterAll(async () => {
+  await machines.dispose();
+  model.close();
+}, 60_000);
+
+const start = (name: "quick" | "asking" | "twice"): Promise<Run> =>
+  machines.client.startRun({ params: { id: workflows[name] ?? "" }, body: { input: {} } });
+const startMany = (name: "quick" | "asking" | "twice", count: number): Promise<Run[]> =>
+  Promise.all(Array.from({ length: count }, () => start(name)));
+const get = (id: string): Promise<Run> => machines.client.getRun({ params: { id } });
+const over = async (runs: readonly Run[]): Promise<Run[]> =>
+  Promise.all(
+    runs.map(({ id }) =>
+      eventually(
+        () => get(id),
+        ({ status }) => isFinal(status),
+      ),
+    ),
+  );
+const succeeded = async (runs: readonly Run[]): Promise<void> => {
+  const wrong = (await over(runs)).filter(({ status }) => status !== "succeeded");
+  expect(wrong).toEqual([]);
+};
+const timed = async (task: () => Promise<unknown>): Promise<number> => {
+  const began = performance.now();
+  await task();
+  return performance.now() - began;
+};
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+type Holding = { id: string; owner: string };
+const holdings = (): Promise<Holding[]> => machines.query<Holding>("select id, owner from runs where owner is not null");
+/** Who has held the run, in order, and since when. */
+const claims = async (runId: string): Promise<{ owner: string; at: number }[]> => {
+  const { items } = await machines.client.getRunJournal({ params: { id: runId }, query: { limit: 200 } });
+  return items.flatMap((event) => (event.kind === "run_claimed" ? [{ owner: event.body.owner, at: Date.parse(event.at) }] : []));
+};
+/** Runs that ask the model, started until both workers have some in work. */
+async function spread(name: "asking" | "twice"): Promise<Run[]> {
+  const runs: Run[] = [];
+  for (let owners = 0; owners < 2;) {
+    runs.push(...(await startMany(name, 20)));
+    await eventually(
+      async () => model.asked,
+      (asked) => runs.every(({ id }) => asked.includes(`${id}/first`)),
+    );
+    owners = new Set((await holdings()).map(({ owner }) => owner)).size;
+  }
+  return runs;
+}
+const count = (text: string, part: string): number => text.split(part).length - 1;
+
+describe("one API process and two workers", () => {
+  test("the API starts runs and drives none; both workers carry them out", async () => {
+    const runs = await startMany("quick", 200);
+    expect(runs.every(({ status }) => status === "queued")).toBe(true);
+    await succeeded(runs);
+    const owners = await Promise.all(runs.map(async ({ id }) => (await claims(id)).map(({ owner }) => owner)));
+    expect(owners.every((each) => each.length === 1)).toBe(true);
+    expect(new Set(owners.flat()).size).toBe(2);
+  });
+
+  test("a run is begun when it is started, not at the next look", async () => {
+    await succeeded([await start("quick")]);
+    const times: number[] = [];
+    for (let i = 0; i < 9; i += 1) times.push(await timed(async () => succeeded([await start("quick")])));
+    expect(median(times)).toBeLessThan(POLL_MS / 2);
+  });
+
+  test("what workers do reaches the API's streams", async () => {
+    const controller = new AbortController();
+    const response = await fetch(`${machines.api.url}/api/v1/events`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+      signal: controller.signal,
+    });
+    let seen = "";
+    const reading = (async () => {
+      for await (const chunk of response.body ?? []) seen += Buffer.from(chunk).toString("utf8");
+    })().catch(() => {});
+    await eventually(
+      async () => seen,
+      (text) => text.includes('"resync"'),
+    );
+    const run = await start("quick");
+    await eventually(
+      async () => seen,
+      (text) => text.includes(`"runId":"${run.id}"`) && text.includes('"status":"succeeded"'),
+    );
+    const asked = await start("asking");
+    const kinds: string[] = [];
+    for await (const event of machines.client.followRun(asked.id)) kinds.push(event.kind);
+    expect(kinds.at(-1)).toBe("run_succeeded");
+    controller.abort();
+    await reading;
+  });
+
+  test("who speaks to a run reaches its holder at once", async () => {
+    model.delayMs = 60_000;
+    const times: number[] = [];
+    for (let i = 0; i < 7; i += 1) {
+      const { id } = await start("asking");
+      await eventually(
+        async () => model.asked,
+        (asked) => asked.includes(`${id}/first`),
+      );
+      times.push(
+        await timed(async () => {
+          await machines.client.cancelRun({ params: { id }, body: {} });
+          expect(await over([await get(id)])).toMatchObject([{ status: "cancelled" }]);
+        }),
+      );
+    }
+    model.delayMs = 0;
+    expect(median(times)).toBeLessThan(POLL_MS / 2);
+  });
+
+  test("a worker serves its health, its metrics and nothing else", async () => {
+    const [worker] = machines.workers;
+    const status = async (path: string, token = TOKEN): Promise<number> =>
+      (await fetch(`${worker?.url}${path}`, { headers: { authorization: `Bearer ${token}`, accept: "text/html" } })).status;
+    expect(await status("/healthz")).toBe(200);
+    expect(await status("/readyz")).toBe(200);
+    expect(await status("/metrics", "wrong")).toBe(401);
+    for (const path of ["/api/v1/runs", "/", "/docs", "/openapi.json", "/ws/agents"]) expect(await status(path)).toBe(404);
+  });
+});
+
+/** Runs that are started one after another while `fault` does its work. */
+async function underLoad(fault: () => Promise<void>): Promise<Run[]> {
+  const runs: Run[] = [];
+  let isOver = false;
+  const load = (async () => {
+    while (!isOver) {
+      runs.push(await start(runs.length % 3 === 0 ? "asking" : "quick"));
+      await pause(10);
+    }
+  })();
+  await fault();
+  isOver = true;
+  await load;
+  return runs;
+}
+
+describe("Redis", () => {
+  const everybody = (): PlatformProcess[] => [machines.api, ...machines.workers];
+
+  test("emptied under load loses nothing, and goes on waking", async () => {
+    const runs = await underLoad(async () => {
+      for (let i = 0; i < 40; i += 1) {
+        await machines.redis.command("flushall");
+        await pause(25);
+      }
+    });
+    expect(runs.length).toBeGreaterThan(20);
+    await succeeded(runs);
+    const times: number[] = [];
+    for (let i = 0; i < 9; i += 1) times.push(await timed(async () => succeeded([await start("quick")])));
+    expect(median(times)).toBeLessThan(POLL_MS / 2);
+  });
+
+  test("that is full costs only time", async () => {
+    await machines.redis.command("config", "set", "maxmemory", "1");
+    const runs = await underLoad(() => pause(1_000));
+    await succeeded(runs);
+    await machines.redis.command("config", "set", "maxmemory", "0");
+  });
+
+  test("that hangs holds up no request, and no run", async () => {
+    machines.redis.hang();
+    const times: number[] = [];
+    const runs = await underLoad(async () => {
+      for (let i = 0; i < 30; i += 1) {
+        times.push(await timed(() => start("quick")));
+        times.push(await timed(async () => get((await start("quick")).id)));
+        await pause(50);
+      }
+    });
+    await succeeded(runs);
+    expect(Math.max(...times)).toBeLessThan(1_000);
+    machines.redis.goOn();
+  });
+
+  test("that dies under load loses nothing; one warning a process says so, and one that it is back", async () => {
+    await Promise.all(
+      everybody().map((one) =>
+        eventually(
+          async () => one.output,
+          (output) => isCalm(output),
+        ),
+      ),
+    );
+    const before = everybody().map(({ output }) => ({ gone: count(output, GONE), back: count(output, BACK) }));
+    const runs = await underLoad(async () => {
+      await machines.redis.kill();
+      await pause(2_000);
+      await machines.redis.up();
+      await pause(500);
+    });
+    await succeeded(runs);
+    await Promise.all(
+      everybody().map((one) =>
+        eventually(
+          async () => one.output,
+          (output) => isCalm(output),
+        ),
+      ),
+    );
+    const after = everybody().map(({ output }) => ({ gone: count(output, GONE), back: count(output, BACK) }));
+    expect(after).toEqual(before.map(({ gone, back }) => ({ gone: gone + 1, back: back + 1 })));
+    // The connections of all processes are there again.
+    await eventually(
+      () => timed(async () => succeeded([await start("quick")])),
+      (ms) => ms < POLL_MS / 2,
+    );
+  });
+
+  const GONE = "Redis does not answer as it should";
+  const BACK = "Redis answers again";
+  const isCalm = (output: string): boolean => count(output, GONE) === count(output, BACK);
+});
+
+describe("a worker that goes", () => {
+  test("by kill -9 is taken over from within ten seconds", async () => {
+    model.delayMs = 600_000;
+    const runs = await spread("asking");
+    const held = await holdings();
+    const [victim, survivor] = machines.workers;
+    const killedAt = Date.now();
+    await victim?.end("SIGKILL");
+    model.delayMs = 0;
+    const moved = await eventually(holdings, (all) => new Set(all.map(({ owner }) => owner)).size === 1);
+    const alive = moved[0]?.owner ?? "";
+    const orphaned = held.filter(({ id, owner }) => owner !== alive && runs.some((run) => run.id === id));
+    expect(orphaned.length).toBeGreaterThan(0);
+    await succeeded(orphaned.map(({ id }) => runs.find((run) => run.id === id)).filter((run) => run !== undefined));
+    for (const { id } of orphaned) {
+      const [first, second, ...more] = await claims(id);
+      expect(more).toEqual([]);
+      expect(first?.owner).not.toBe(second?.owner);
+      expect((second?.at ?? Infinity) - killedAt).toBeLessThan(TAKEOVER_MS);
+    }
+    // What the survivor was doing all along is still under way there; it is told to go as well.
+    machines.workers.shift();
+    await machines.addWorker();
+    await survivor?.end("SIGTERM");
+    machines.workers.shift();
+    await succeeded(runs);
+    await victim?.dispose();
+    await survivor?.dispose();
+  });
+
+  test("by SIGTERM says so first, lets open calls end, and leaves the rest to the others at once", async () => {
+    const [other] = machines.workers;
+    const leaving = await machines.addWorker({ AUTERITY_DRAIN_SECONDS: "10" });
+    model.asked.length = 0;
+    model.abandoned = 0;
+    model.delayMs = 2_000;
+    const runs = await spread("twice");
+    const told = leaving.end("SIGTERM");
+    const readiness = await eventually(
+      () => fetch(`${leaving.url}/readyz`).then(({ status }) => status),
+      (status) => status !== 200,
+    );
+    expect(readiness).toBe(503);
+    const runsStartedMeanwhile = await startMany("quick", 10);
+    await succeeded(runsStartedMeanwhile);
+    expect(await told).toBe(0);
+    await succeeded(runs);
+    expect(other?.output).not.toContain("run_lost");
+    // Every call was made once: none was broken off, none repeated.
+    expect(model.abandoned).toBe(0);
+    expect(model.asked.toSorted()).toEqual(runs.flatMap(({ id }) => [`${id}/first`, `${id}/second`]).toSorted());
+    machines.workers.pop();
+    await leaving.dispose();
+  });
+
+  test("by SIGTERM breaks calls off when the time is up, and their runs go on elsewhere", async () => {
+    const leaving = await machines.addWorker({ AUTERITY_DRAIN_SECONDS: "1" });
+    model.asked.length = 0;
+    model.abandoned = 0;
+    model.delayMs = 600_000;
+    await spread("asking");
+    const ms = await timed(async () => expect(await leaving.end("SIGTERM")).toBe(0));
+    model.delayMs = 0;
+    expect(ms).toBeLessThan(6_000);
+    const repeated = (): string[] => model.asked.filter((one, i) => model.asked.indexOf(one) !== i);
+    await eventually(
+      async () => model.abandoned,
+      (abandoned) => abandoned > 0,
+    );
+    await eventually(
+      async () => repeated().length,
+      (calls) => calls > 0,
+    );
+    machines.workers.pop();
+    await leaving.dispose();
+  });
+});
