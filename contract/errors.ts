@@ -48,6 +48,10 @@ export const REMEDY = {
   step_output_too_large: "Return less, or store the value and return its reference.",
   map_too_large: "Split the list into several runs.",
   secret_missing: "Store the secret, or correct its name.",
+  // triggers
+  schedule_invalid: "Correct the cron or the time zone; `POST /api/v1/schedules/preview` checks without saving.",
+  webhook_signature_invalid: "Sign the bytes of the body with the webhook's current secret, in the header that the webhook names.",
+  webhook_replayed: "Send each delivery under an id of its own, signed when it is sent.",
   // MCP
   mcp_server_unknown: "Register the server, or correct its name.",
   mcp_server_not_ready: "Look at the server's state and logs; start it if it is stopped.",

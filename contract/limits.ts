@@ -23,4 +23,20 @@ export const LIMITS = {
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,
+  cronChars: 200,
+  scheduleInputBytes: 64 * 1024,
+  catchUpMinutes: 7 * 24 * 60,
+  catchUpSlots: 1_000,
+  /** Slots that wait for an earlier run of their schedule; more are skipped. */
+  queuedSlots: 100,
+  webhookBytes: 1024 * 1024,
+  webhookHeaders: 16,
+  /** Of one webhook; beyond, senders are asked to wait. */
+  webhookCallsPerMinute: 600,
+  toleranceSeconds: 60 * 60,
+  runListeners: 100,
+  /** How many runs may start one another by run listeners. */
+  listenerDepth: 8,
+  listenerAttempts: 8,
+  listenerBytes: 256 * 1024,
 } as const;

@@ -14,6 +14,8 @@ export const PERMISSIONS = [
   "agent:read",
   "agent:write",
   "agent:invoke",
+  "trigger:read",
+  "trigger:write",
   "message:read",
   "secret:read",
   "secret:write",
@@ -26,9 +28,18 @@ export type Permission = (typeof PERMISSIONS)[number];
 export const ROLES = ["owner", "admin", "designer", "operator", "viewer", "auditor"] as const;
 export type Role = (typeof ROLES)[number];
 
-const READ = ["workflow:read", "run:read", "mcp_server:read", "tool:read", "agent:read", "message:read", "metrics:read"] as const;
+const READ = [
+  "workflow:read",
+  "run:read",
+  "mcp_server:read",
+  "tool:read",
+  "agent:read",
+  "trigger:read",
+  "message:read",
+  "metrics:read",
+] as const;
 const OPERATE = [...READ, "run:start", "run:control", "mcp_server:control", "tool:call", "agent:invoke"] as const;
-const DESIGN = [...OPERATE, "workflow:write", "mcp_server:write", "agent:write", "secret:read"] as const;
+const DESIGN = [...OPERATE, "workflow:write", "mcp_server:write", "agent:write", "trigger:write", "secret:read"] as const;
 
 /** What each role may do. An agent's token has no role: it may only speak on `/ws/agents`. */
 export const ROLE_PERMISSIONS: Record<Role, readonly Permission[]> = {

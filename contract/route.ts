@@ -20,6 +20,8 @@ export type RouteSpec = {
   readonly query?: z.ZodType;
   readonly headers?: z.ZodType;
   readonly body?: z.ZodType;
+  /** The handler also gets the bytes of the body as they came, at most so many; for bodies that are signed. */
+  readonly rawBody?: { readonly maxBytes: number };
   readonly response: z.ZodType;
   readonly status?: 200 | 201 | 202 | 204;
   readonly errors: readonly ErrorCode[];

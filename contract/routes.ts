@@ -7,6 +7,7 @@ import type { RouteSpec } from "./route.ts";
 import * as runs from "./runs.ts";
 import * as secrets from "./secrets.ts";
 import * as system from "./system.ts";
+import * as triggers from "./trigger-routes.ts";
 import * as workflows from "./workflows.ts";
 
 /** Every route, by name. The server refuses to start while one of them has no handler. */
@@ -64,6 +65,25 @@ export const ROUTES = {
   deleteAgent: agents.deleteAgent,
   testAgent: agents.testAgent,
   listModels: agents.listModels,
+  listSchedules: triggers.listSchedules,
+  createSchedule: triggers.createSchedule,
+  previewSchedule: triggers.previewSchedule,
+  getSchedule: triggers.getSchedule,
+  patchSchedule: triggers.patchSchedule,
+  deleteSchedule: triggers.deleteSchedule,
+  fireSchedule: triggers.fireSchedule,
+  listSlots: triggers.listSlots,
+  listWebhooks: triggers.listWebhooks,
+  createWebhook: triggers.createWebhook,
+  getWebhook: triggers.getWebhook,
+  deleteWebhook: triggers.deleteWebhook,
+  rotateWebhook: triggers.rotateWebhook,
+  callHook: triggers.callHook,
+  listRunListeners: triggers.listRunListeners,
+  createRunListener: triggers.createRunListener,
+  getRunListener: triggers.getRunListener,
+  deleteRunListener: triggers.deleteRunListener,
+  listListenerDeliveries: triggers.listListenerDeliveries,
   listMessages: messages.listMessages,
   chatCompletions: openai.chatCompletions,
   openaiModels: openai.openaiModels,

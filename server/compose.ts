@@ -24,6 +24,7 @@ import { createRuns } from "./runs/index.ts";
 import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
 import { openStorage } from "./storage.ts";
 import { createLiveBus, createMetrics, startTracing, systemRoutes } from "./telemetry/index.ts";
+import { createTriggers } from "./triggers/index.ts";
 import { createWorkflows } from "./workflows/index.ts";
 
 export const VERSION: string = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")).version;
@@ -180,6 +181,7 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     },
     observer: base.metrics.observer,
   });
+  const triggers = createTriggers({ ...base, runs, workflows, ownerApproves });
   const start = async (): Promise<void> => {
     teardown.add("agents", () => agents.stop());
     agents.start();
@@ -187,10 +189,12 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
     await mcp.start();
     teardown.add("runs", () => runs.stop());
     await runs.start();
+    teardown.add("triggers", () => triggers.stop());
+    triggers.start();
   };
   return {
     agents,
-    routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes],
+    routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],
     agentSocket: agents.agentSocket,
     start,
   };

@@ -15,6 +15,7 @@ export async function bareApp(deps: Omit<HttpDeps<never>, "agentSocket">, rules:
   const app = instance(deps, rules);
   await addWebSockets(app, deps.log);
   app.decorateRequest("caller", null);
+  app.decorateRequest("rawBody", null);
   app.setErrorHandler(rules.errors.onError);
   acceptOnlyJson(app);
   checkEveryRequest(app, rules);
@@ -49,6 +50,7 @@ function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, done) => {
     try {
+      if (request.routeOptions.config.keepsBody === true) request.rawBody = body;
       const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(request.headers["content-type"] ?? "")?.[1];
       if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
         throw new AppError("content_type_unsupported", `Expected UTF-8, not ${charset.slice(0, 40)}.`);

@@ -11,9 +11,10 @@ import * as openai from "#contract/openai.ts";
 import * as runs from "#contract/runs.ts";
 import * as secrets from "#contract/secrets.ts";
 import * as system from "#contract/system.ts";
+import * as triggers from "#contract/triggers.ts";
 import * as workflows from "#contract/workflows.ts";
 
-const MODULES = [common, errors, definition, journal, workflows, runs, mcp, agents, messages, access, secrets, openai, system];
+const MODULES = [common, errors, definition, journal, workflows, runs, mcp, agents, messages, access, secrets, openai, system, triggers];
 
 export type SchemaObject = { [key: string]: SchemaValue };
 type SchemaValue = string | number | boolean | null | SchemaValue[] | SchemaObject;

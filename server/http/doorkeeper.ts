@@ -10,10 +10,13 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who sends this request; null on public routes. */
     caller: Caller | null;
+    /** The bytes of the body, where the route asks for them. */
+    rawBody: Uint8Array | null;
   }
   interface FastifyContextConfig {
     /** The name of the contract's route; absent for pages and assets. */
     routeName?: string;
+    keepsBody?: boolean;
   }
 }
 

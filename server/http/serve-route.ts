@@ -23,12 +23,19 @@ export function serveRoute(app: FastifyInstance, handled: Handled, serving: Rout
       url,
       // A stream has no end that a HEAD request could wait for.
       exposeHeadRoute: route.method === "GET" && route.stream !== "sse",
-      config: { routeName: route.name, ...(isSignIn && { rateLimit: { max: serving.limits.signInsPerMinute } }) },
+      ...(route.rawBody && { bodyLimit: Math.min(route.rawBody.maxBytes, serving.limits.bodyBytes) }),
+      config: {
+        routeName: route.name,
+        ...(route.rawBody && { keepsBody: true }),
+        ...(isSignIn && { rateLimit: { max: serving.limits.signInsPerMinute } }),
+      },
       preParsing: serving.doorkeeper.guard(route.permission),
       handler: async (request, reply) => respond(await handled.run(new RoutedRequest(parse(request), request, reply)), request, reply),
     });
   }
 }
+
+const NO_BYTES = new Uint8Array();
 
 /** What a handler gets. The signal is made on first use: most handlers never ask for it. */
 class RoutedRequest {
@@ -38,6 +45,7 @@ class RoutedRequest {
   readonly body: unknown;
   readonly caller: Caller;
   readonly requestId: string;
+  readonly rawBody: Uint8Array;
   readonly #reply: FastifyReply;
   #controller: AbortController | undefined;
 
@@ -48,6 +56,7 @@ class RoutedRequest {
     this.body = parsed.body;
     this.caller = request.caller ?? NOBODY;
     this.requestId = request.id;
+    this.rawBody = request.rawBody ?? NO_BYTES;
     this.#reply = reply;
   }
 

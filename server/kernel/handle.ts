@@ -6,6 +6,8 @@ export type RequestContext = {
   readonly requestId: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
+  /** The body's bytes as they came; only on routes with `rawBody`. Empty when there was no body. */
+  readonly rawBody?: Uint8Array;
 };
 
 /**

@@ -19,7 +19,16 @@ let platform: StartedPlatform;
 let superuser: pg.Client;
 let stranger: { tenantId: string; token: string };
 let strange: Client;
-let theirs: { workflow: string; run: string; server: string; tool: string; agent: string };
+let theirs: {
+  workflow: string;
+  run: string;
+  server: string;
+  tool: string;
+  agent: string;
+  schedule: string;
+  webhook: string;
+  listener: string;
+};
 
 beforeAll(async () => {
   platform = await startedPlatform();
@@ -58,7 +67,14 @@ async function furnish(client: Client): Promise<typeof theirs> {
   const workflow = await client.createWorkflow({ body: { name: MARK, definition } });
   const run = await client.startRun({ params: { id: workflow.id }, body: { input: { MARK }, tags: [MARK] } });
   await client.waitForRun(run.id);
-  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id };
+  const schedule = await client.createSchedule({ body: { workflowId: workflow.id, cron: "0 0 1 1 *", input: { MARK } } });
+  const webhook = await client.createWebhook({
+    body: { workflowId: workflow.id, verification: { kind: "token" }, headers: [`x-${MARK}`] },
+  });
+  const action = { kind: "webhook", url: `https://${MARK}.example/ended` } as const;
+  const listener = await client.createRunListener({ body: { workflowId: workflow.id, on: ["failed"], action } });
+  const triggers = { schedule: schedule.id, webhook: webhook.id, listener: listener.id };
+  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, ...triggers };
 }
 
 const send: Send = async ({ method, url, headers, payload }) => {
@@ -76,6 +92,9 @@ describe("another workspace over HTTP", () => {
       { path: "/api/v1/mcp-servers", id: theirs.server },
       { path: "/api/v1/tools", id: theirs.tool },
       { path: "/api/v1/agents", id: theirs.agent },
+      { path: "/api/v1/schedules", id: theirs.schedule },
+      { path: "/api/v1/webhooks", id: theirs.webhook },
+      { path: "/api/v1/run-listeners", id: theirs.listener },
     ];
     const uncovered = all.filter(({ path }) => path.includes(":id") && !foreignIds.some((known) => path.startsWith(`${known.path}/:id`)));
     expect(uncovered.map(({ name }) => name)).toEqual([]);
@@ -90,6 +109,9 @@ describe("another workspace over HTTP", () => {
     expect((await client.listServerTools({ params: { id: theirs.server } })).items[0]).toMatchObject({ approval: "approved" });
     expect(await client.getAgent({ params: { id: theirs.agent } })).toMatchObject({ name: `${MARK}-agent` });
     expect((await client.listRuns({ query: {} })).items).toHaveLength(1);
+    expect(await client.getSchedule({ params: { id: theirs.schedule } })).toMatchObject({ enabled: true, version: null });
+    expect(await client.getWebhook({ params: { id: theirs.webhook } })).toMatchObject({ rotatedAt: null });
+    expect(await client.getRunListener({ params: { id: theirs.listener } })).toMatchObject({ on: ["failed"] });
   });
 
   test("no list shows anything of it", async () => {
@@ -243,6 +265,9 @@ describe("another workspace in SQL", () => {
       "audit_heads",
       "protocol_frames",
       "idempotency_keys",
+      "schedules",
+      "webhooks",
+      "run_listeners",
     ]) {
       const { rowCount } = await superuser.query(`select from ${table} where tenant_id = $1 limit 1`, [DEFAULT_TENANT]);
       if (rowCount === 0) empty.push(table);

@@ -25,9 +25,9 @@ create index schedules_list on schedules (tenant_id, id desc);
 create index schedules_next on schedules (next_at) where next_at is not null;
 select auterity_protect('schedules', worker => 'write');
 
--- One row per slot, with what became of it; a row with `until` stands for all slots from `slot` to there. `start` is what a
--- due slot will start, as the schedule was when it came due; it is emptied once the slot is settled. `is_live` marks runs
--- that the overlap policy must ask about.
+-- One row per slot, with what became of it; a row with `until` stands for all slots from `slot` to there. `version` and `input`
+-- are what a due slot will start, as the schedule was when it came due; the input goes once the slot is settled. `is_live`
+-- marks runs that the overlap policy must ask about.
 create table schedule_slots (
   schedule_id uuid not null references schedules (id) on delete cascade,
   slot timestamptz not null,
@@ -40,7 +40,8 @@ create table schedule_slots (
   is_live boolean not null default false,
   run_id uuid,
   reason text,
-  start bytea,
+  version integer,
+  input bytea,
   attempts integer not null default 0,
   try_at timestamptz not null default now(),
   settled_at timestamptz,
