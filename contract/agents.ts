@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Description, Environment, Id, IdParams, Json, Name, PageQuery, Slug, Time, pageOf } from "./common.ts";
-import { Effect } from "./definition.ts";
+import { Effect } from "./policy.ts";
 import { defineRoute } from "./route.ts";
 
 export const AGENT_KINDS = ["openai", "custom", "a2a", "mcp"] as const;

@@ -1,70 +1,14 @@
 import { z } from "zod";
-import { Description, Identifier, Json, Name, Slug, Tags } from "./common.ts";
+import { Description, Identifier, Json, Name, Tags } from "./common.ts";
 import { LIMITS } from "./limits.ts";
-
-/** What a repeated call would do. Only pure nodes and models are `none` by nature; unknown means `once`. */
-export const EFFECTS = ["none", "idempotent", "once", "ask"] as const;
-export const Effect = z.enum(EFFECTS);
-export type Effect = z.infer<typeof Effect>;
-
-export const Retry = z.strictObject({
-  /** Counts the first attempt: 1 means no retry. */
-  maxAttempts: z.number().int().min(1).max(LIMITS.attempts).default(1),
-  backoffMs: z.number().int().min(0).max(3_600_000).default(1_000),
-  factor: z.number().min(1).max(10).default(2),
-  maxMs: z.number().int().min(0).max(86_400_000).default(60_000),
-  /** Share of the delay that is random, 0 to 1. */
-  jitter: z.number().min(0).max(1).default(0.2),
-  /** Error codes to retry; absent means every error marked retryable. */
-  on: z.array(z.string().min(1).max(64)).max(32).optional(),
-});
-export type Retry = z.infer<typeof Retry>;
-
-export const Policy = z.strictObject({
-  timeoutMs: z.number().int().min(1).max(LIMITS.timeoutMs).optional(),
-  retry: Retry.optional(),
-  effect: Effect.optional(),
-  /** `branch` leaves by the `error` handle; `continue` succeeds with `{error}` as output. */
-  onError: z.enum(["fail", "continue", "branch"]).optional(),
-});
-export type Policy = z.infer<typeof Policy>;
-
-const Value = z.union([Json]);
-const Data = {
-  start: z.strictObject({}),
-  end: z.strictObject({ output: Value.optional() }),
-  transform: z.strictObject({ output: Value }),
-  condition: z.strictObject({ when: Value }),
-  map: z.strictObject({
-    items: Value,
-    concurrency: z.number().int().min(1).max(LIMITS.mapConcurrency).default(8),
-    onItemError: z.enum(["fail", "continue"]).default("fail"),
-  }),
-  mcp_tool: z.strictObject({
-    server: Slug,
-    tool: z.string().min(1).max(256),
-    arguments: z.record(z.string(), Value).default({}),
-  }),
-  openai_model: z.strictObject({
-    model: z.string().min(1).max(128),
-    messages: z
-      .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string().max(200_000) }))
-      .min(1)
-      .max(256),
-    temperature: z.number().min(0).max(2).optional(),
-    maxTokens: z.number().int().min(1).max(1_000_000).optional(),
-    /** JSON Schema that the answer must fit; the parsed answer is then the step's `json`. */
-    responseSchema: z.record(z.string(), Value).optional(),
-  }),
-  custom_agent: z.strictObject({ agent: Slug, skill: z.string().min(1).max(128), input: Value.default({}) }),
-  a2a_agent: z.strictObject({ agent: Slug, message: Value }),
-} as const;
+import { NODE_DATA } from "./node-data.ts";
+import { Policy } from "./policy.ts";
 
 const nodeBase = {
   id: Identifier,
   label: z.string().max(LIMITS.nameChars).optional(),
   position: z.strictObject({ x: z.number(), y: z.number() }).optional(),
-  /** The `map` node this node is repeated in. */
+  /** The `map` or `loop` node this node is repeated in. */
   parentId: Identifier.optional(),
   policy: Policy.optional(),
 };
@@ -73,42 +17,88 @@ const nodeBase = {
 export const NODE_TYPES = [
   "start",
   "end",
+  "agent",
   "mcp_tool",
   "openai_model",
   "custom_agent",
   "a2a_agent",
+  "team",
   "transform",
   "condition",
+  "switch",
   "map",
+  "loop",
+  "join",
+  "wait",
+  "approval",
+  "subworkflow",
+  "context",
+  "http",
+  "code",
+  "note",
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
+const node = <T extends NodeType, D extends z.ZodType>(type: T, data: D) => z.strictObject({ ...nodeBase, type: z.literal(type), data });
+
 export const WorkflowNode = z.discriminatedUnion("type", [
-  z.strictObject({ ...nodeBase, type: z.literal("start"), data: Data.start.default({}) }),
-  z.strictObject({ ...nodeBase, type: z.literal("end"), data: Data.end.default({}) }),
-  z.strictObject({ ...nodeBase, type: z.literal("mcp_tool"), data: Data.mcp_tool }),
-  z.strictObject({ ...nodeBase, type: z.literal("openai_model"), data: Data.openai_model }),
-  z.strictObject({ ...nodeBase, type: z.literal("custom_agent"), data: Data.custom_agent }),
-  z.strictObject({ ...nodeBase, type: z.literal("a2a_agent"), data: Data.a2a_agent }),
-  z.strictObject({ ...nodeBase, type: z.literal("transform"), data: Data.transform }),
-  z.strictObject({ ...nodeBase, type: z.literal("condition"), data: Data.condition }),
-  z.strictObject({ ...nodeBase, type: z.literal("map"), data: Data.map }),
+  node("start", NODE_DATA.start.default({})),
+  node("end", NODE_DATA.end.default({})),
+  node("agent", NODE_DATA.agent),
+  node("mcp_tool", NODE_DATA.mcp_tool),
+  node("openai_model", NODE_DATA.openai_model),
+  node("custom_agent", NODE_DATA.custom_agent),
+  node("a2a_agent", NODE_DATA.a2a_agent),
+  node("team", NODE_DATA.team),
+  node("transform", NODE_DATA.transform),
+  node("condition", NODE_DATA.condition),
+  node("switch", NODE_DATA.switch),
+  node("map", NODE_DATA.map),
+  node("loop", NODE_DATA.loop),
+  node("join", NODE_DATA.join.default({ mode: "all" })),
+  node("wait", NODE_DATA.wait),
+  node("approval", NODE_DATA.approval),
+  node("subworkflow", NODE_DATA.subworkflow),
+  node("context", NODE_DATA.context),
+  node("http", NODE_DATA.http),
+  node("code", NODE_DATA.code),
+  node("note", NODE_DATA.note.default({ text: "" })),
 ]);
 export type WorkflowNode = z.infer<typeof WorkflowNode>;
 export type NodeOf<T extends NodeType> = Extract<WorkflowNode, { type: T }>;
 
-/** Handles by which an edge can leave a node of each type, beside `error`. */
-export const HANDLES: Record<NodeType, readonly string[]> = {
+const HANDLES: Record<NodeType, readonly string[]> = {
   start: ["success"],
   end: [],
+  agent: ["success"],
   mcp_tool: ["success"],
   openai_model: ["success"],
   custom_agent: ["success"],
   a2a_agent: ["success"],
+  team: ["success"],
   transform: ["success"],
   condition: ["true", "false"],
+  switch: ["default"],
   map: ["success"],
+  loop: ["success"],
+  join: ["success"],
+  wait: ["success"],
+  approval: ["success", "rejected"],
+  subworkflow: ["success"],
+  context: ["success"],
+  http: ["success"],
+  code: ["success"],
+  note: [],
 };
+
+/** Handles by which an edge can leave a node of this type, beside `error` and the cases of a `switch`. */
+export const handlesOfType = (type: NodeType): readonly string[] => HANDLES[type];
+
+/** Handles by which an edge can leave this very node. */
+export function handlesOf(node: WorkflowNode): string[] {
+  const cases = node.type === "switch" ? node.data.cases.map((item) => (typeof item === "string" ? item : item.name)) : [];
+  return [...cases, ...HANDLES[node.type], ...(node.policy?.onError === "branch" ? ["error"] : [])];
+}
 
 export const WorkflowEdge = z.strictObject({
   id: z.string().min(1).max(128),
@@ -127,6 +117,8 @@ export const Definition = z.strictObject({
   tags: Tags.optional(),
   /** `confidential`: the bodies of the run's events are stored encrypted under the tenant's key. */
   classification: z.enum(["normal", "confidential"]).optional(),
+  /** How long a run may take, waiting included. */
+  timeoutMs: z.number().int().min(1).max(LIMITS.runTimeoutMs).optional(),
   /** JSON Schema (2020-12) of the run's input. */
   input: z.record(z.string(), Json).optional(),
   nodes: z.array(WorkflowNode).min(1).max(LIMITS.nodesPerWorkflow),

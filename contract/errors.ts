@@ -41,6 +41,28 @@ export const REMEDY = {
   input_invalid: "Send an input that fits the workflow's input schema.",
   run_transition_invalid: "Read the run's status; final runs can be retried as a new run.",
   run_not_waiting: "Only a run that waits for an answer can be resumed.",
+  run_depth_exceeded: "Let fewer levels of runs start one another.",
+  run_timeout: "Raise the definition's `timeoutMs`, or make its steps faster.",
+  run_dead: "Read the reason, remove its cause, and requeue the run.",
+  run_failed_below: "Open the child run; its own error says what to do.",
+  fork_point_unknown: "List the run's steps and name one that has begun.",
+  editor_only: "Start the run with `mode: editor`; production runs take no pins, breakpoints or single nodes.",
+  signal_unknown: "Name a signal that the workflow waits for.",
+  inbox_full: "Wait until the run has taken up what it was told.",
+  approval_rejected: "Read the comment of who rejected it.",
+  approval_expired: "Nobody decided in time; ask again, or raise the deadline.",
+  approval_closed: "Nothing to do: it is decided, expired or cancelled.",
+  approval_not_yours: "Ask one of the named approvers, or have them delegate it to you.",
+  grant_invalid: "Ask for approval of exactly these arguments; a grant covers one step, once.",
+  join_unsatisfied: "Let more of the branches that lead to the join succeed, or ask for fewer.",
+  loop_exhausted: "Raise the loop's `max`, or correct its `while`.",
+  team_limit: "Raise the team's limits, or give it a smaller task.",
+  team_answer_invalid: "Tell the member in its instructions how to answer.",
+  http_failed: "Read the answer of the other side.",
+  code_failed: "Correct the code at the named line.",
+  code_timeout: "Let the code do less, or raise the step's `policy.timeoutMs`.",
+  code_memory: "Let the code keep less in memory at once.",
+  concurrency_timeout: "Raise the limit, or wait until others are done.",
   run_lost: "Nothing to do: another worker has taken this run over.",
   step_timeout: "Raise the step's `policy.timeoutMs`, or make the agent answer faster.",
   step_cancelled: "Start a new run, or retry this one.",
@@ -91,6 +113,11 @@ export const REMEDY = {
   backup_invalid: "Use a file that `auterity backup` wrote.",
   internal: "This is a bug; report it with the request id.",
 } as const;
+
+/** `retryable`: the same again may succeed. `needs_person`: somebody must decide, allow or correct something first. `fatal`: it will fail again. */
+export const ERROR_CLASSES = ["retryable", "needs_person", "fatal"] as const;
+export const ErrorClass = z.enum(ERROR_CLASSES);
+export type ErrorClass = z.infer<typeof ErrorClass>;
 
 export type ErrorCode = keyof typeof REMEDY;
 export const ERROR_CODES = Object.keys(REMEDY) as readonly ErrorCode[];

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { StdioLaunch } from "./mcp.ts";
 import { Tags } from "./common.ts";
-import { Definition, Policy, WorkflowNode } from "./definition.ts";
+import { Definition, WorkflowNode } from "./definition.ts";
+import { Policy } from "./policy.ts";
 import { LIMITS } from "./limits.ts";
 import { listRuns, patchRunContext, startRun } from "./runs.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Description, Environment, Id, IdParams, Json, PageQuery, Slug, Time, pageOf } from "./common.ts";
-import { Effect } from "./definition.ts";
+import { Effect } from "./policy.ts";
 import { defineRoute } from "./route.ts";
 
 export const SERVER_STATES = ["STOPPED", "STARTING", "READY", "DEGRADED", "STOPPING", "FAILED", "QUARANTINED"] as const;

@@ -27,6 +27,8 @@ export const RunSummary = z.object({
   version: z.number().int(),
   status: RunStatus,
   parentRunId: Id.nullable(),
+  /** `editor`: people try the workflow out; only such runs may have pins, breakpoints or a single node. */
+  mode: z.enum(["production", "editor"]),
   tags: Tags,
   createdAt: Time,
   startedAt: Time.nullable(),
@@ -158,29 +160,63 @@ export const cancelRun = defineRoute({
   tag,
   permission: "run:control",
   params: IdParams,
+  body: z
+    .strictObject({
+      reason: z.string().max(500).optional(),
+      /** End at once: nothing is waited for and nothing undone; the run's last event lists what was not undone. */
+      force: z.boolean().optional(),
+    })
+    .optional(),
+  response: Run,
+  status: 202,
+  errors: ["not_found", "run_transition_invalid", "inbox_full"],
+});
+export const pauseRun = defineRoute({
+  name: "pauseRun",
+  method: "POST",
+  path: "/api/v1/runs/:id/pause",
+  summary: "Pause a run: it begins nothing new, open calls go on to their end",
+  tag,
+  permission: "run:control",
+  params: IdParams,
   body: z.strictObject({ reason: z.string().max(500).optional() }).optional(),
   response: Run,
   status: 202,
-  errors: ["not_found", "run_transition_invalid"],
+  errors: ["not_found", "run_transition_invalid", "inbox_full"],
+});
+export const signalRun = defineRoute({
+  name: "signalRun",
+  method: "POST",
+  path: "/api/v1/runs/:id/signals/:signal",
+  summary: "Send a signal to a run; a signal that comes before its step waits is kept for it",
+  tag,
+  permission: "run:control",
+  params: IdParams.extend({ signal: z.string().min(1).max(LIMITS.signalNameChars) }),
+  body: z.strictObject({ payload: Json.default(null) }).optional(),
+  response: Run,
+  status: 202,
+  errors: ["not_found", "run_transition_invalid", "signal_unknown", "inbox_full"],
 });
 export const resumeRun = defineRoute({
   name: "resumeRun",
   method: "POST",
   path: "/api/v1/runs/:id/resume",
-  summary: "Answer the run's questions about steps in doubt; without `nodeId`, all of them",
+  summary: "Go on with a paused run or, with `answer`, answer its questions about steps in doubt (without `nodeId`, all of them)",
   tag,
   permission: "run:control",
   params: IdParams,
-  body: z.strictObject({
-    answer: Answer,
-    nodeId: z.string().max(64).optional(),
-    scope: z.string().max(512).optional(),
-    /** With `happened`: what the step returned, if known. */
-    output: Json.optional(),
-  }),
+  body: z
+    .strictObject({
+      answer: Answer,
+      nodeId: z.string().max(64).optional(),
+      scope: z.string().max(512).optional(),
+      /** With `happened`: what the step returned, if known. */
+      output: Json.optional(),
+    })
+    .optional(),
   response: Run,
   status: 202,
-  errors: ["not_found", "run_not_waiting"],
+  errors: ["not_found", "run_not_waiting", "run_transition_invalid", "inbox_full"],
 });
 export const retryRun = defineRoute({
   name: "retryRun",

@@ -1,25 +1,33 @@
 import type { Json } from "#contract/common.ts";
-import type { EventDraft, StepError } from "#contract/journal.ts";
-import { LIMITS } from "#contract/limits.ts";
 import { REMEDY, isErrorCode } from "#contract/errors.ts";
+import type { EventDraft, StepError } from "#contract/journal.ts";
+import { evaluateApproval } from "./evaluate-approval.ts";
+import { closeContainer, openContainer } from "./evaluate-container.ts";
+import { draftOf } from "./evaluate-flow.ts";
+import { evaluateWait, waitEnded } from "./evaluate-wait.ts";
 import { ExpressionError, type Roots } from "./expressions/index.ts";
-import { failed, succeeded } from "./outcome.ts";
+import { failed } from "./outcome.ts";
+import { isContainer } from "./plan.ts";
 import { outputSeenFrom, planNodeOf, scopeOf, stepOf } from "./state.ts";
-import type { RunState, StepCommand } from "./types.ts";
+import type { PlanNode, RunState, StepCommand, StepState } from "./types.ts";
 
 /**
- * Computes a step that needs nothing from outside and returns the event to append: its success, its failure, or that a map has
- * its items. Synchronous unless an expression needs the full JSONata. Never throws for what the definition or the data did.
+ * Computes a step that needs nothing from outside and returns the event to append: its success, its failure, that it waits, or
+ * what a container begins next. Synchronous unless an expression needs the full JSONata. Never throws for what the definition or
+ * the data did.
  */
 export function evaluate(state: RunState, command: StepCommand): EventDraft | Promise<EventDraft> {
-  const map = stepOf(state, command.scope, command.nodeId).map;
-  if (map?.failure) return failed(state, command, { error: map.failure, now: 0, random: 0 });
-  if (map) return succeeded(command, map.results);
+  const step = stepOf(state, command.scope, command.nodeId);
+  const node = planNodeOf(state, command.nodeId);
+  const { pins } = state.editor ?? {};
+  if (step.status === "ready" && pins && Object.hasOwn(pins, node.id)) return pinned(command, pins[node.id] ?? null);
+  const known = withoutComputing(state, command, { step, node });
+  if (known) return known;
   try {
     const value = compute(state, command);
-    if (!(value instanceof Promise)) return draftOf(state, command, value);
+    if (!(value instanceof Promise)) return draftFrom(state, command, { step, node, value });
     return value.then(
-      (settled) => draftOf(state, command, settled),
+      (settled) => draftFrom(state, command, { step, node, value: settled }),
       (error: unknown) => expressionFailed(state, command, error),
     );
   } catch (error) {
@@ -27,10 +35,32 @@ export function evaluate(state: RunState, command: StepCommand): EventDraft | Pr
   }
 }
 
+type Subject = { step: StepState; node: PlanNode };
+
+/** What follows from the state alone. */
+function withoutComputing(state: RunState, command: StepCommand, { step, node }: Subject): EventDraft | undefined {
+  if (step.approval) return evaluateApproval(state, command, step.approval);
+  if (step.waiting) return waitEnded(state, command, step.waiting);
+  return isContainer(node.type) ? closeContainer(state, command, step) : undefined;
+}
+
+function draftFrom(state: RunState, command: StepCommand, { step, node, value }: Subject & { value: Json | undefined }): EventDraft {
+  if (isContainer(node.type)) return openContainer(state, command, { step, value });
+  if (node.type === "wait" || node.type === "approval") return evaluateWait(state, command, value);
+  return draftOf(state, command, value);
+}
+
+function pinned(command: StepCommand, output: Json): EventDraft {
+  const { scope, nodeId, attempt } = command;
+  return { kind: "step_succeeded", scope, nodeId, attempt, body: { output, handle: "success", source: "pin" } };
+}
+
 /** The `data` of an outside step with its expressions computed. Throws `ExpressionError`. */
 export function resolveInput(state: RunState, command: StepCommand): Json | Promise<Json> {
+  const { node } = planNodeOf(state, command.nodeId);
   const value = compute(state, command);
-  return value instanceof Promise ? value.then((settled) => settled ?? null) : (value ?? null);
+  const finish = (settled: Json | undefined): Json => (node.type === "code" ? { ...node.data, input: settled ?? null } : (settled ?? null));
+  return value instanceof Promise ? value.then(finish) : finish(value);
 }
 
 function compute(state: RunState, { scope, nodeId }: StepCommand): Json | undefined | Promise<Json | undefined> {
@@ -44,29 +74,28 @@ function rootsOf(state: RunState, path: string, nodeId: string): Roots {
     input: state.input,
     context: state.context.values,
     step: (id) => outputSeenFrom(state, scope, id),
-    ...(scope.index === undefined ? {} : { index: scope.index, item: scope.item ?? null }),
-    run: { id: state.runId, workflowId: state.workflowId, version: state.version },
+    ...itemOf(state, path, nodeId),
+    run: { id: state.runId, workflowId: state.workflowId, version: state.version, ...hooksOf(state, path) },
     now: Date.parse(state.at),
     seed: `${state.runId}${path}/${nodeId}`,
   };
 }
 
-function draftOf(state: RunState, command: StepCommand, value: Json | undefined): EventDraft {
-  const { node } = planNodeOf(state, command.nodeId);
-  if (node.type === "condition") return succeeded(command, isTrue(value), isTrue(value) ? "true" : "false");
-  if (node.type !== "map") return succeeded(command, value ?? null);
-  const items = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  if (items.length > LIMITS.mapItems) {
-    const message = `Expected at most ${LIMITS.mapItems} items, got ${items.length}.`;
-    return failed(state, command, {
-      error: { code: "map_too_large", message, remedy: REMEDY.map_too_large, retryable: false },
-      now: 0,
-      random: 0,
-    });
+/** A loop's own `while` sees the number of the round that would begin, and the result of the one before. */
+function itemOf(state: RunState, path: string, nodeId: string): Pick<Roots, "item" | "index"> {
+  if (planNodeOf(state, nodeId).type === "loop") {
+    const { rounds = 0, last = null } = stepOf(state, path, nodeId).loop ?? {};
+    return { index: rounds, item: last };
   }
-  const { concurrency, onItemError } = node.data;
-  const { scope, nodeId, attempt } = command;
-  return { kind: "map_started", scope, nodeId, attempt, body: { items, concurrency, onItemError } };
+  const { index, item = null } = scopeOf(state, path);
+  return index === undefined ? {} : { index, item };
+}
+
+/** Where each step that waits for a call of its hook can be called, as seen from this scope. */
+function hooksOf({ plan, hookUrl }: RunState, path: string): { hooks?: Record<string, string> } {
+  if (plan.hookIds.length === 0) return {};
+  const where = path === "" ? "" : `~${encodeURIComponent(path)}`;
+  return { hooks: Object.fromEntries(plan.hookIds.map((id) => [id, `${hookUrl}.${id}${where}`])) };
 }
 
 function expressionFailed(state: RunState, command: StepCommand, thrown: unknown): EventDraft {
@@ -78,11 +107,4 @@ function expressionFailed(state: RunState, command: StepCommand, thrown: unknown
 export function stepErrorOf({ code, message, nodeId, field, position }: ExpressionError): StepError {
   const issue = { path: field, message, nodeId, ...(position === undefined ? {} : { position }) };
   return { code, message, remedy: isErrorCode(code) ? REMEDY[code] : "", retryable: false, issues: [issue] };
-}
-
-/** JSONata's `$boolean`: empty strings, arrays and objects, zero, null and nothing are false; an array is true if a member is. */
-export function isTrue(value: Json | undefined): boolean {
-  if (Array.isArray(value)) return value.some(isTrue);
-  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
-  return Boolean(value);
 }

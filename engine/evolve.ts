@@ -2,19 +2,22 @@
  * The fold: one event in, the state changed by exactly what the event says.
  *
  *   pending ──(all incoming edges resolved, one live)──▶ ready ──▶ running ──▶ succeeded | failed | cancelled
- *      └──────(all incoming edges dead)──▶ skipped          ▲          ├──▶ retrying (until a time) ──▶ running
- *                                                           └──────────┴──▶ parked (until an answer)
+ *      └──────(all incoming edges dead)──▶ skipped       │  ▲          ├──▶ retrying (until a time) ──▶ running
+ *                                                        ▼  │          ├──▶ parked (until an answer) ──▶ ready
+ *                                                       waiting ◀──────┘   (until a time, a message, a child's end)
  *
  * An edge is live when its source went on by the edge's handle. A failure that no handle takes ends its scope: an item of a
- * map, or the run. A scope is over when all its steps have ended, or it has failed and no call is open in it.
+ * map, a round of a loop, or the run. A scope is over when all its steps have ended, or it has failed and no call is open in it.
  */
-import type { Json } from "#contract/common.ts";
 import type { EventBody, JournalEvent, StepError } from "#contract/journal.ts";
-import { finishRun, patchContext } from "./evolve-run.ts";
-import { closeItem, openItems } from "./map-items.ts";
-import { isOutside } from "./plan.ts";
-import { initialState, isStopping, isWithin, planNodeOf, scopeOf, stepOf } from "./state.ts";
-import type { Plan, RunState, Scope, StepState } from "./types.ts";
+import { beginApproval, delegate, escalate, takeDecision } from "./approvals.ts";
+import { openItems, openRound, openTurns } from "./containers.ts";
+import { applyToRun, liveStatus, patchContext } from "./evolve-run.ts";
+import { initialState, isStopping, scopeOf, stepKey, stepOf, type Start } from "./state.ts";
+import { endStep } from "./step-end.ts";
+import { addCall, release } from "./stopping.ts";
+import type { Plan, RunState, StepState } from "./types.ts";
+import { beginWaiting, takeChildEnd, takeHookCall } from "./waits.ts";
 
 /** Applies the next event. Changes and returns `state`; costs O(edges touched). Throws when the journal has a gap. */
 export function evolve(state: RunState, event: JournalEvent): RunState {
@@ -23,62 +26,22 @@ export function evolve(state: RunState, event: JournalEvent): RunState {
   state.epoch = event.epoch;
   state.at = event.at;
   if (event.nodeId === null) applyToRun(state, event);
-  else applyToStep(state, event, stepOf(state, event.scope, event.nodeId));
-  if (state.status === "running" && state.active.size === 0 && state.idle.size > 0) state.status = "waiting";
-  else if (state.status === "waiting" && state.active.size > 0) state.status = "running";
+  else if (state.scopes.has(event.scope)) applyToStep(state, event, stepOf(state, event.scope, event.nodeId));
+  else if (!state.forgets) throw new Error(`The journal names the scope ${event.scope}, which has not begun.`);
+  state.status = liveStatus(state);
   return state;
 }
 
 /** The state after all of `events`, which begin at the first. */
-export function fold(plan: Plan, events: Iterable<JournalEvent>, runId = ""): RunState {
-  let state = initialState(plan, runId);
+export function fold(plan: Plan, events: Iterable<JournalEvent>, start: Start = {}): RunState {
+  let state = initialState(plan, start);
   for (const event of events) state = evolve(state, event);
   return state;
 }
 
-function applyToRun(state: RunState, event: JournalEvent): void {
-  switch (event.kind) {
-    case "run_created":
-      state.workflowId = event.body.workflowId;
-      state.version = event.body.version;
-      state.input = event.body.input;
-      beginTop(state);
-      break;
-    case "run_claimed":
-      if (state.status === "queued") state.status = "running";
-      break;
-    case "cancel_requested":
-      state.status = "cancelling";
-      state.cancel ??= event.body.reason === undefined ? {} : { reason: event.body.reason };
-      dropWaiting(state, undefined);
-      break;
-    case "context_patched":
-      state.context = patchContext(state.context, event.body.patch);
-      break;
-    case "run_succeeded":
-    case "run_failed":
-    case "run_cancelled":
-      finishRun(state, event);
-      break;
-    default:
-      throw new Error(`The event ${event.kind} must name a node.`);
-  }
-}
-
-/** The start node needs no event of its own: it ends as the run is created, and its output is the input. */
-function beginTop(state: RunState): void {
-  const body = state.plan.bodies.get(null);
-  if (!body) return;
-  const top: Scope = { path: "", body, mapId: null, parent: null, ended: 0, calls: 0, closed: false };
-  state.scopes.set("", top);
-  for (const node of body.entries) {
-    const step = stepOf(state, "", node.id);
-    step.startedAt = state.at;
-    end(state, step, { status: "succeeded", output: state.input, handle: "success" });
-  }
-}
-
+/** What was on its way when the step's end was decided otherwise (a join has gone on without it) changes nothing. */
 function applyToStep(state: RunState, event: JournalEvent, step: StepState): void {
+  if (step.endedAt !== undefined) return;
   switch (event.kind) {
     case "step_started":
       began(state, step, event);
@@ -91,14 +54,14 @@ function applyToStep(state: RunState, event: JournalEvent, step: StepState): voi
       break;
     case "step_succeeded":
       step.attempt = event.attempt;
-      end(state, step, { status: "succeeded", output: event.body.output, handle: event.body.handle });
+      succeed(state, step, event.body);
       break;
     case "step_failed":
       step.attempt = event.attempt;
       applyFailure(state, step, event.body);
       break;
     case "step_cancelled":
-      end(state, step, { status: "cancelled", ...(event.body.outcome === "outcome_unknown" ? { error: OUTCOME_UNKNOWN } : {}) });
+      endStep(state, step, { status: "cancelled", ...(event.body.outcome === "outcome_unknown" ? { error: OUTCOME_UNKNOWN } : {}) });
       break;
     case "step_parked":
       park(state, step, event.body.question);
@@ -106,12 +69,65 @@ function applyToStep(state: RunState, event: JournalEvent, step: StepState): voi
     case "step_answered":
       applyAnswer(state, step, event.body);
       break;
+    case "breakpoint_hit":
+      step.hasPaused = true;
+      state.isPaused = true;
+      break;
+    default:
+      applyToContainer(state, event, step);
+  }
+}
+
+function applyToContainer(state: RunState, event: JournalEvent, step: StepState): void {
+  switch (event.kind) {
     case "map_started":
-      state.active.delete(step);
-      step.status = "running";
-      step.startedAt = state.at;
-      step.map = { ...event.body, next: 0, active: 0, done: 0, results: [] };
-      openItems(state, step, settleScope);
+      beginContainer(state, step);
+      step.map = { ...event.body, next: 0, active: 0, done: 0, results: [], size: 0 };
+      openItems(state, step);
+      break;
+    case "round_started":
+      beginContainer(state, step);
+      openRound(state, step, event.body.index);
+      break;
+    case "turns_started": {
+      beginContainer(state, step);
+      step.team ??= { task: event.body.task ?? null, turns: [], active: 0 };
+      const from = step.team.turns.length;
+      step.team.turns.push(...event.body.turns);
+      openTurns(state, step, from);
+      break;
+    }
+    default:
+      applyToWait(state, event, step);
+  }
+}
+
+function applyToWait(state: RunState, event: JournalEvent, step: StepState): void {
+  switch (event.kind) {
+    case "step_waiting":
+      beginWaiting(state, step, event.body);
+      break;
+    case "hook_called":
+      takeHookCall(state, step, event.body.payload);
+      break;
+    case "child_ended":
+      takeChildEnd(state, step, event.body);
+      // Nobody needs what the child has made any more.
+      if (step.isUnwanted || isStopping(state, scopeOf(state, step.scope))) {
+        if (!step.isUndoing && step.status !== "running") endStep(state, step, { status: "cancelled" });
+      }
+      break;
+    case "approval_requested":
+      beginApproval(state, step, event.body);
+      break;
+    case "approval_decided":
+      takeDecision(state, step, event.body);
+      break;
+    case "approval_delegated":
+      delegate(step, event.body.to);
+      break;
+    case "approval_escalated":
+      escalate(step, event.body.approvers);
       break;
     default:
       throw new Error(`The event ${event.kind} cannot name a node.`);
@@ -125,12 +141,19 @@ const OUTCOME_UNKNOWN: StepError = {
   retryable: false,
 };
 
+function beginContainer(state: RunState, step: StepState): void {
+  state.active.delete(step);
+  step.status = "running";
+  step.startedAt ??= state.at;
+}
+
 function began(state: RunState, step: StepState, event: JournalEvent & { kind: "step_started" }): void {
-  const { input, effect, key, generation } = event.body;
+  const { input, effect, key, generation, grant } = event.body;
   if (step.status !== "running") addCall(scopeOf(state, step.scope), 1);
   state.idle.delete(step);
   state.active.add(step);
   step.startedAt ??= event.at;
+  if (grant) state.usedGrants.set(stepKey(grant.scope, grant.nodeId), key);
   Object.assign(step, {
     status: "running",
     input,
@@ -140,12 +163,19 @@ function began(state: RunState, step: StepState, event: JournalEvent & { kind: "
     attempt: event.attempt,
     retryAt: undefined,
     taskHandle: undefined,
+    waiting: undefined,
   });
+}
+
+function succeed(state: RunState, step: StepState, { output, handle, patch }: EventBody<"step_succeeded">): void {
+  if (patch) state.context = patchContext(state.context, patch);
+  endStep(state, step, { status: "succeeded", output, handle });
 }
 
 /** When the run is stopping anyway, nobody needs the answer: the step ends, its outcome unknown. */
 function park(state: RunState, step: StepState, question: string): void {
-  if (isStopping(state, scopeOf(state, step.scope))) return end(state, step, { status: "cancelled", error: OUTCOME_UNKNOWN });
+  const isNeeded = step.isUndoing || !(step.isUnwanted || isStopping(state, scopeOf(state, step.scope)));
+  if (!isNeeded) return endStep(state, step, { status: "cancelled", error: OUTCOME_UNKNOWN });
   release(state, step);
   step.status = "parked";
   step.question = question;
@@ -154,105 +184,28 @@ function park(state: RunState, step: StepState, question: string): void {
 
 function applyFailure(state: RunState, step: StepState, { error, retryAt, handle, output }: EventBody<"step_failed">): void {
   step.error = error;
-  if (retryAt !== undefined && !isStopping(state, scopeOf(state, step.scope))) {
+  const isNeeded = step.isUndoing || !(step.isUnwanted || isStopping(state, scopeOf(state, step.scope)));
+  if (retryAt !== undefined && isNeeded) {
     release(state, step);
     step.status = "retrying";
     step.retryAt = retryAt;
+    delete step.waiting;
     state.idle.add(step);
   } else if (handle !== undefined) {
-    end(state, step, { status: "failed", error, handle, ...(output === undefined ? {} : { output }) });
+    endStep(state, step, { status: "failed", error, handle, ...(output === undefined ? {} : { output }) });
+  } else if (retryAt !== undefined || step.isUnwanted) {
+    endStep(state, step, { status: "cancelled", error });
   } else {
-    end(state, step, { status: "failed", error });
+    endStep(state, step, { status: "failed", error });
   }
 }
 
 function applyAnswer(state: RunState, step: StepState, { answer, output }: EventBody<"step_answered">): void {
   delete step.question;
-  if (answer === "happened") return end(state, step, { status: "succeeded", output: output ?? null, handle: "success" });
+  if (answer === "happened") return endStep(state, step, { status: "succeeded", output: output ?? null, handle: "success" });
   state.idle.delete(step);
   state.active.add(step);
   step.status = "ready";
   if (answer === "run_again") Object.assign(step, { generation: step.generation + 1, attempt: 1, key: undefined });
   else step.attempt += 1;
-}
-
-/** Takes the step out of everything that acts on it, and its open call out of the counts. */
-function release(state: RunState, step: StepState): void {
-  if (step.status === "running" && isOutside(planNodeOf(state, step.nodeId).type)) addCall(scopeOf(state, step.scope), -1);
-  state.active.delete(step);
-  state.idle.delete(step);
-}
-
-function addCall(scope: Scope, count: number): void {
-  for (let at: Scope | null = scope; at; at = at.parent) at.calls += count;
-}
-
-type Ending = { status: "succeeded" | "failed" | "skipped" | "cancelled"; output?: Json; error?: StepError; handle?: string };
-
-/** Ends the step and everything that this decides: edges, steps that become ready or are skipped, the scope. */
-function end(state: RunState, first: StepState, ending: Ending): void {
-  const scope = scopeOf(state, first.scope);
-  const toEnd: [StepState, Ending][] = [[first, ending]];
-  // A work list instead of recursion: a chain of skipped nodes can be as long as the definition.
-  for (let next = toEnd.pop(); next; next = toEnd.pop()) {
-    const [step, how] = next;
-    if (step.endedAt !== undefined) continue;
-    release(state, step);
-    Object.assign(step, how, { endedAt: state.at });
-    scope.ended += 1;
-    if (how.status === "failed" && how.handle === undefined) fail(state, scope, step);
-    if (!isStopping(state, scope)) toEnd.push(...resolveEdges(state, scope, step));
-  }
-  settleScope(state, scope);
-}
-
-/** Tells every target which of its edges is resolved; returns the targets that are thereby skipped. */
-function resolveEdges(state: RunState, scope: Scope, step: StepState): [StepState, Ending][] {
-  const skipped: [StepState, Ending][] = [];
-  for (const { handle, target } of planNodeOf(state, step.nodeId).outgoing) {
-    const next = stepOf(state, scope.path, target.id);
-    next.resolved += 1;
-    if (handle === step.handle) next.live += 1;
-    if (next.resolved < target.incoming) continue;
-    if (next.live === 0) skipped.push([next, { status: "skipped" }]);
-    else {
-      next.status = "ready";
-      state.active.add(next);
-    }
-  }
-  return skipped;
-}
-
-function fail(state: RunState, scope: Scope, step: StepState): void {
-  if (step.error === undefined || scope.failure) return;
-  scope.failure = { ...step.error, nodeId: step.nodeId, scope: step.scope };
-  dropWaiting(state, scope);
-}
-
-/** Forgets what has not begun or only waits, in `scope` (or everywhere): it will not happen. Open calls stay until they end. */
-function dropWaiting(state: RunState, scope: Scope | undefined): void {
-  for (const step of [...state.active, ...state.idle]) {
-    if (step.status === "running" && step.map === undefined) continue;
-    if (scope && !isWithin(state.scopes.get(step.scope) ?? null, scope)) continue;
-    state.active.delete(step);
-    state.idle.delete(step);
-    step.status = "cancelled";
-    delete step.question;
-  }
-}
-
-/** Closes an item whose work is over, which may begin the next item or end the map. The top is closed by the run's last event. */
-function settleScope(state: RunState, scope: Scope): void {
-  if (scope.parent === null) return;
-  if (!scope.closed) {
-    const over = isStopping(state, scope) ? scope.calls === 0 : scope.ended === scope.body.nodes.length;
-    if (!over) return;
-    const map = closeItem(state, scope, (sibling) => {
-      dropWaiting(state, sibling);
-      settleScope(state, sibling);
-    });
-    openItems(state, map, settleScope);
-  }
-  // A call that ends in a scope that is given up may be the last one that the scopes around it wait for.
-  if (isStopping(state, scope.parent)) settleScope(state, scope.parent);
 }

@@ -6,14 +6,15 @@ import { compile, fold } from "./index.ts";
 
 const folder = new URL("golden/", import.meta.url);
 const golden = readdirSync(folder).map((name) => {
-  const { definition, journal, expected } = JSON.parse(readFileSync(new URL(name, folder), "utf8"));
-  return { name, definition: Definition.parse(definition), journal: JournalEvent.array().parse(journal), expected };
+  const { definition, others = {}, journal, expected } = JSON.parse(readFileSync(new URL(name, folder), "utf8"));
+  const plans = new Map(Object.entries(others).map(([version, other]) => [Number(version), compile(Definition.parse(other))]));
+  return { name, definition: Definition.parse(definition), plans, journal: JournalEvent.array().parse(journal), expected };
 });
 
 /** Journals as they were once written. They are never changed: a build that cannot fold one cannot run what users have. */
 describe("golden journals", () => {
-  test.each(golden)("$name folds to what it was", ({ definition, journal, expected }) => {
-    const state = fold(compile(definition), journal);
+  test.each(golden)("$name folds to what it was", ({ definition, plans, journal, expected }) => {
+    const state = fold(compile(definition), journal, { plans });
     const steps = Object.fromEntries([...state.steps].map(([key, step]) => [key, step.status]));
     expect({ status: state.status, output: state.output, error: state.error?.code ?? null, steps }).toEqual(expected);
   });

@@ -1,6 +1,7 @@
-import { HANDLES, type Definition, type WorkflowEdge, type WorkflowNode } from "#contract/definition.ts";
+import { handlesOf, type Definition, type WorkflowEdge, type WorkflowNode } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
 import { handleOf } from "./plan.ts";
+import { policyIssues } from "./policy-issues.ts";
 
 /** Everything that is wrong with the shape of the graph. */
 export function graphIssues(definition: Definition): Issue[] {
@@ -12,6 +13,7 @@ export function graphIssues(definition: Definition): Issue[] {
     ...beginningAndEnd(definition),
     ...cycleIssues(definition),
     ...unreachableIssues(definition),
+    ...policyIssues(definition),
   ];
 }
 
@@ -34,11 +36,13 @@ function placeIssues(node: WorkflowNode, index: number, nodes: ReadonlyMap<strin
   if (node.parentId === undefined) return [];
   const issue = (field: string, message: string): Issue => ({ path: `nodes[${index}].${field}`, nodeId: node.id, message });
   const parent = nodes.get(node.parentId);
-  if (!parent) return [issue("parentId", `Expected the id of a map node; there is no node ${node.parentId}.`)];
-  if (parent.type !== "map") return [issue("parentId", `Expected the id of a map node; ${parent.id} is of type ${parent.type}.`)];
-  if (isOwnAncestor(node, nodes)) return [issue("parentId", "A map cannot lie inside itself.")];
+  if (!parent) return [issue("parentId", `Expected the id of a map or loop node; there is no node ${node.parentId}.`)];
+  if (node.type === "note") return [];
+  if (parent.type !== "map" && parent.type !== "loop")
+    return [issue("parentId", `Expected the id of a map or loop node; ${parent.id} is of type ${parent.type}.`)];
+  if (isOwnAncestor(node, nodes)) return [issue("parentId", `A ${parent.type} cannot lie inside itself.`)];
   if (node.type === "start" || node.type === "end")
-    return [issue("type", `A node of type ${node.type} belongs at the top, not inside a map.`)];
+    return [issue("type", `A node of type ${node.type} belongs at the top, not inside a ${parent.type}.`)];
   return [];
 }
 
@@ -60,9 +64,9 @@ function edgeIssues(edge: WorkflowEdge, index: number, nodes: ReadonlyMap<string
   const issues: Issue[] = [];
   if (source === target) issues.push(issue("target", "An edge cannot lead back to its own source."));
   if (source.parentId !== target.parentId)
-    issues.push(issue("target", `${target.id} is not beside ${source.id}: an edge cannot cross the border of a map.`));
-  if (target.type === "start") issues.push(issue("target", "No edge can lead to the start."));
-  const handles = [...HANDLES[source.type], ...(source.policy?.onError === "branch" ? ["error"] : [])];
+    issues.push(issue("target", `${target.id} is not beside ${source.id}: an edge cannot cross the border of a map or loop.`));
+  if (target.type === "start" || target.type === "note") issues.push(issue("target", `No edge can lead to a ${target.type}.`));
+  const handles = handlesOf(source);
   if (!handles.includes(handleOf(edge))) {
     const expected = handles.length === 0 ? "No edge leaves" : `Expected ${handles.join(" or ")} for an edge from`;
     issues.push(issue("sourceHandle", `${expected} ${source.id} (${source.type}); got ${handleOf(edge)}.`));
@@ -76,11 +80,12 @@ function beginningAndEnd({ nodes }: Definition): Issue[] {
   if (starts.length !== 1) issues.push({ path: "nodes", message: `Expected one start node, got ${starts.length}.` });
   if (!nodes.some((node) => node.type === "end")) issues.push({ path: "nodes", message: "Expected at least one end node." });
   for (const [index, node] of nodes.entries()) {
-    if (node.type !== "map" || nodes.some(({ parentId }) => parentId === node.id)) continue;
+    if ((node.type !== "map" && node.type !== "loop") || nodes.some(({ parentId, type }) => parentId === node.id && type !== "note"))
+      continue;
     issues.push({
       path: `nodes[${index}]`,
       nodeId: node.id,
-      message: "Expected at least one node inside the map (with its id as parentId).",
+      message: `Expected at least one node inside the ${node.type} (with its id as parentId).`,
     });
   }
   return issues;
@@ -104,7 +109,7 @@ function cycleIssues({ nodes, edges }: Definition): Issue[] {
   const walk = cycleAmong(left, edges);
   return walk.length === 0
     ? []
-    : [{ path: "edges", message: `Expected no cycle; found ${walk.join(" → ")}. Repeat work with a map instead.` }];
+    : [{ path: "edges", message: `Expected no cycle; found ${walk.join(" → ")}. Repeat work with a loop or a map instead.` }];
 }
 
 /** Follows edges backwards among nodes that all have an incoming one: the walk must meet itself. */
@@ -135,8 +140,9 @@ function unreachableIssues({ nodes, edges }: Definition): Issue[] {
     reached.add(id);
     todo.push(...(next.get(id) ?? []));
   }
+  const undoing = new Set(nodes.map(({ policy }) => policy?.compensate));
   return nodes.flatMap((node, index) =>
-    reached.has(node.id)
+    reached.has(node.id) || undoing.has(node.id) || node.type === "note"
       ? []
       : [{ path: `nodes[${index}]`, nodeId: node.id, message: `Expected a way from the start to ${node.id}; there is none.` }],
   );

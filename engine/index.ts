@@ -5,6 +5,7 @@ export { evolve, fold } from "./evolve.ts";
 export { patchContext } from "./evolve-run.ts";
 export { decide, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
+export { grantFor } from "./grants.ts";
 export { failed, succeeded } from "./outcome.ts";
 export { ExpressionError } from "./expressions/index.ts";
 export { NODE_TYPE_INFO } from "./node-types.ts";

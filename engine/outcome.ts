@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
-import type { Retry } from "#contract/definition.ts";
+import type { Retry } from "#contract/policy.ts";
+import { REMEDY, type ErrorCode } from "#contract/errors.ts";
 import type { EventDraft, StepError } from "#contract/journal.ts";
 import { planNodeOf } from "./state.ts";
 import type { RunState, StepCommand } from "./types.ts";
@@ -8,6 +9,9 @@ import type { RunState, StepCommand } from "./types.ts";
 export function succeeded({ scope, nodeId, attempt }: StepCommand, output: Json, handle = "success"): EventDraft {
   return { kind: "step_succeeded", scope, nodeId, attempt, body: { output, handle } };
 }
+
+/** An error that the engine itself finds. */
+export const stepError = (code: ErrorCode, message: string): StepError => ({ code, message, remedy: REMEDY[code], retryable: false });
 
 export type Failure = {
   error: StepError;

@@ -1,32 +1,54 @@
 import type { Json } from "#contract/common.ts";
-import { Retry, type Definition, type Effect, type WorkflowEdge, type WorkflowNode } from "#contract/definition.ts";
+import type { Definition, NodeOf, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
+import { Retry, type Effect } from "#contract/policy.ts";
 import { compileValue } from "./expressions/index.ts";
-import { OUTSIDE_TYPES, type OutsideType, type Plan, type PlanBody, type PlanNode } from "./types.ts";
+import { planJoins } from "./plan-joins.ts";
+import { OUTSIDE_TYPES, type ContainerType, type OutsideType, type Plan, type PlanBody, type PlanJoin, type PlanNode } from "./types.ts";
 
 const NO_RETRY = Retry.parse({});
 
 export const isOutside = (type: string): type is OutsideType => OUTSIDE_TYPES.some((outside) => outside === type);
+export const isContainer = (type: string): type is ContainerType => type === "map" || type === "loop" || type === "team";
 
 /** Prepares a valid definition for running; compiles every expression once. Pass only what `validate` accepted. */
 export function compile(definition: Definition): Plan {
+  const all = definition.nodes.filter(({ type }) => type !== "note").flatMap((node) => [node, ...membersOf(node)]);
   const nodes = new Map<string, PlanNode>();
   const outgoing = new Map<string, { handle: string; target: PlanNode }[]>();
-  const incoming = countBy(definition.edges, (edge) => edge.target);
-  for (const node of definition.nodes) {
+  const incoming = Map.groupBy(definition.edges, (edge) => edge.target);
+  const joins = planJoins(definition);
+  for (const node of all) {
     const edges: { handle: string; target: PlanNode }[] = [];
     outgoing.set(node.id, edges);
-    nodes.set(node.id, planNode(node, { incoming: incoming.get(node.id) ?? 0, outgoing: edges }));
+    nodes.set(node.id, planNode(node, { incoming: incoming.get(node.id)?.length ?? 0, outgoing: edges, join: joins.get(node.id) ?? null }));
   }
   for (const edge of definition.edges) {
     const target = nodes.get(edge.target);
     if (target) outgoing.get(edge.source)?.push({ handle: handleOf(edge), target });
   }
-  return { definition, nodes, bodies: bodiesOf([...nodes.values()]) };
+  const hookIds = definition.nodes.filter((node) => node.type === "wait" && node.data.webhook === true).map(({ id }) => id);
+  return { definition, nodes, bodies: bodiesOf(definition, [...nodes.values()]), hookIds };
 }
 
 export const handleOf = (edge: WorkflowEdge): string => edge.sourceHandle ?? "success";
 
-type Links = Pick<PlanNode, "incoming" | "outgoing">;
+export const memberId = (teamId: string, member: string): string => `${teamId}.${member}`;
+
+/** A team's members as nodes inside it: each turn is a step of one of them. They share the team's retries and time limit. */
+function membersOf(node: WorkflowNode): NodeOf<"agent">[] {
+  if (node.type !== "team") return [];
+  const { timeoutMs, retry } = node.policy ?? {};
+  return node.data.members.map(({ name, agent, skill, model }) => ({
+    id: memberId(node.id, name),
+    type: "agent",
+    label: name,
+    parentId: node.id,
+    policy: { timeoutMs, retry },
+    data: { agent, skill, model, input: "=item" },
+  }));
+}
+
+type Links = Pick<PlanNode, "incoming" | "outgoing"> & { join: PlanJoin | null };
 
 function planNode(node: WorkflowNode, links: Links): PlanNode {
   return {
@@ -42,13 +64,40 @@ function planNode(node: WorkflowNode, links: Links): PlanNode {
   };
 }
 
-/** Nobody knows what a tool or an agent does: unless something says otherwise, once. Models change nothing. */
-const defaultEffect = ({ type }: WorkflowNode): Effect => (isOutside(type) && type !== "openai_model" ? "once" : "none");
+/** Nobody knows what a tool or an agent does: unless something says otherwise, once. */
+function defaultEffect(node: WorkflowNode): Effect {
+  switch (node.type) {
+    case "agent":
+    case "mcp_tool":
+    case "custom_agent":
+    case "a2a_agent":
+      return "once";
+    case "http":
+      return HTTP_EFFECT[node.data.method];
+    case "subworkflow":
+      return "idempotent";
+    default:
+      return "none";
+  }
+}
+
+/** RFC 9110, 9.2: safe and idempotent methods. */
+const HTTP_EFFECT = {
+  GET: "none",
+  HEAD: "none",
+  OPTIONS: "none",
+  PUT: "idempotent",
+  DELETE: "idempotent",
+  POST: "once",
+  PATCH: "once",
+} as const;
 
 /** The part of a node's data that is computed when it runs. */
 export function valueOf(node: WorkflowNode): Json {
   switch (node.type) {
     case "start":
+    case "join":
+    case "note":
       return null;
     case "end":
       return node.data.output ?? null;
@@ -58,6 +107,15 @@ export function valueOf(node: WorkflowNode): Json {
       return node.data.when;
     case "map":
       return node.data.items;
+    case "loop":
+      return node.data.while;
+    case "context":
+      return node.data.set;
+    case "team":
+      return node.data.input;
+    // Code is not made of expressions, whatever it contains.
+    case "code":
+      return node.data.input;
     default:
       return plain(node.data);
   }
@@ -66,8 +124,12 @@ export function valueOf(node: WorkflowNode): Json {
 /** A JSON round trip drops members that are `undefined`. */
 const plain = (value: object): Json => JSON.parse(JSON.stringify(value));
 
-function bodiesOf(nodes: readonly PlanNode[]): Map<string | null, PlanBody> {
-  const byParent = Map.groupBy(nodes, (node) => node.parentId);
+function bodiesOf({ nodes: defined }: Definition, nodes: readonly PlanNode[]): Map<string | null, PlanBody> {
+  const undoing = new Set(defined.map(({ policy }) => policy?.compensate));
+  const byParent = Map.groupBy(
+    nodes.filter(({ id }) => !undoing.has(id)),
+    (node) => node.parentId,
+  );
   if (!byParent.has(null)) byParent.set(null, []);
   return new Map(
     [...byParent].map(([parentId, inside]) => [
@@ -79,10 +141,4 @@ function bodiesOf(nodes: readonly PlanNode[]): Map<string | null, PlanBody> {
       },
     ]),
   );
-}
-
-function countBy<T>(items: readonly T[], key: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
-  return counts;
 }

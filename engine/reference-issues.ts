@@ -11,7 +11,16 @@ type Graph = {
 };
 
 /** What the fields of a node are called in `data`, for those types that compute only one of them. */
-const FIELD: Partial<Record<WorkflowNode["type"], string>> = { end: "output", transform: "output", condition: "when", map: "items" };
+const FIELD: Partial<Record<WorkflowNode["type"], string>> = {
+  end: "output",
+  transform: "output",
+  condition: "when",
+  map: "items",
+  loop: "while",
+  context: "set",
+  team: "input",
+  code: "input",
+};
 
 /** Expressions that do not parse, and names in them that mean nothing where they stand. */
 export function referenceIssues(definition: Definition): Issue[] {
@@ -42,13 +51,13 @@ function problemWith({ root, name }: Reference, node: WorkflowNode, graph: Graph
       return undefined;
     case "item":
     case "index":
-      return node.parentId === undefined ? `${root} exists only inside a map.` : undefined;
+      return node.parentId === undefined && node.type !== "loop" ? `${root} exists only inside a map or a loop.` : undefined;
     case "steps":
       return name === undefined ? "Name the step: steps.<id>." : stepProblem(name, node, graph);
     case "secrets":
       return "A secret may be used only in headers, auth and environment, not here.";
     default:
-      return `${root} means nothing here; expected input, steps.<id>, context.<key>, run, or inside a map item and index.`;
+      return `${root} means nothing here; expected input, steps.<id>, context.<key>, run, or inside a map or loop item and index.`;
   }
 }
 
@@ -61,11 +70,13 @@ function stepProblem(name: string, node: WorkflowNode, graph: Graph): string | u
     if (graph.before(at.id).has(name)) return undefined;
     return `${name} does not come before ${at.id}, so its output cannot be read here.`;
   }
-  return `${name} lies inside the map ${target.parentId ?? ""}; read that map's output instead.`;
+  return `${name} lies inside the ${graph.nodes.get(target.parentId ?? "")?.type ?? "map"} ${target.parentId ?? ""}; read that node's output instead.`;
 }
 
 function graphOf({ nodes, edges }: Definition): Graph {
-  const sources = Map.groupBy(edges, (edge) => edge.target);
+  // What undoes a step comes after it, although no edge says so.
+  const undoing = nodes.flatMap(({ id, policy }) => (policy?.compensate === undefined ? [] : [{ source: id, target: policy.compensate }]));
+  const sources = Map.groupBy([...edges, ...undoing], (edge) => edge.target);
   const known = new Map<string, ReadonlySet<string>>();
   const before = (id: string): ReadonlySet<string> => {
     const cached = known.get(id);

@@ -3,11 +3,21 @@ import type { Plan, PlanNode, RunState, Scope, StepState } from "./types.ts";
 
 export const stepKey = (scope: string, nodeId: string): string => `${scope}/${nodeId}`;
 
+export type Start = {
+  runId?: string;
+  /** Of other versions that the run was moved to. */
+  plans?: ReadonlyMap<number, Plan>;
+  /** Leave scopes that are over out of the memory. */
+  forgets?: boolean;
+};
+
 /** A run before its first event. */
-export function initialState(plan: Plan, runId = ""): RunState {
+export function initialState(plan: Plan, { runId = "", plans = new Map(), forgets = false }: Start = {}): RunState {
   return {
     plan,
+    plans,
     runId,
+    forgets,
     seq: 0,
     epoch: 0,
     at: "1970-01-01T00:00:00.000Z",
@@ -17,7 +27,18 @@ export function initialState(plan: Plan, runId = ""): RunState {
     input: null,
     output: null,
     error: null,
+    initiator: "",
+    parentStep: null,
+    depth: 0,
+    hookUrl: "",
+    editor: null,
+    expiresAt: null,
     cancel: null,
+    isForced: false,
+    isPaused: false,
+    undo: null,
+    signals: new Map(),
+    usedGrants: new Map(),
     context: { version: 0, values: {} },
     steps: new Map(),
     scopes: new Map(),
@@ -49,11 +70,14 @@ export function stepOf(state: RunState, scope: string, nodeId: string): StepStat
 }
 
 /** What `steps.<id>` gives in a scope: the output of the nearest step of that name, looking outwards. */
-export function outputSeenFrom(state: RunState, scope: Scope, nodeId: string): Json | undefined {
+export const outputSeenFrom = (state: RunState, scope: Scope, nodeId: string): Json | undefined =>
+  stepSeenFrom(state, scope, nodeId)?.output;
+
+/** The nearest step of a node, looking outwards from a scope. */
+export function stepSeenFrom(state: RunState, scope: Scope, nodeId: string): StepState | undefined {
   const node = state.plan.nodes.get(nodeId);
-  if (!node) return undefined;
-  for (let at: Scope | null = scope; at; at = at.parent) {
-    if (at.mapId === node.parentId) return state.steps.get(stepKey(at.path, nodeId))?.output;
+  for (let at: Scope | null = scope; node && at; at = at.parent) {
+    if (at.containerId === node.parentId) return state.steps.get(stepKey(at.path, nodeId));
   }
   return undefined;
 }
@@ -61,10 +85,10 @@ export function outputSeenFrom(state: RunState, scope: Scope, nodeId: string): J
 export const isFinalStatus = (status: RunState["status"]): boolean =>
   status === "succeeded" || status === "failed" || status === "cancelled";
 
-/** Whether the step, or a scope around it, has failed for good or the run is being cancelled. */
+/** Whether the scope, or one around it, has failed for good or is not needed any more, or the run is being cancelled. */
 export function isStopping(state: RunState, scope: Scope): boolean {
   if (state.cancel) return true;
-  for (let at: Scope | null = scope; at; at = at.parent) if (at.failure) return true;
+  for (let at: Scope | null = scope; at; at = at.parent) if (at.failure || at.isUnwanted) return true;
   return false;
 }
 

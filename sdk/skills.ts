@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Skill } from "#contract/agents.ts";
 import { Json } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 
 export type SkillContext = {
   /** Aborts when the platform cancels the work, its deadline passes, or the agent is stopped. */

@@ -20,7 +20,7 @@ import { createMcp } from "./mcp/index.ts";
 import { createMessaging } from "./messaging/index.ts";
 import type { Postgres } from "./postgres/index.ts";
 import { openRedis } from "./redis/index.ts";
-import { createRuns } from "./runs/index.ts";
+import { createHookAddresses, createRuns } from "./runs/index.ts";
 import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
 import { openStorage } from "./storage.ts";
 import { createLiveBus, createMetrics, startTracing, systemRoutes } from "./telemetry/index.ts";
@@ -60,7 +60,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl: () => url });
   const isWorker = config.role === "worker";
   const owner = isWorker ? undefined : (await access.ensureDefaultWorkspace()).ownerCaller;
-  const slices = await createSlices(deps, { ...base, postgres });
+  const slices = await createSlices(deps, { ...base, postgres, publicUrl: () => url });
   let phase: "starting" | "ready" | "stopping" = "starting";
   const ping = async (): Promise<void> => {
     if (phase !== "ready") throw new AppError("unavailable", `The platform is ${phase}.`, { retryable: true });
@@ -155,7 +155,10 @@ async function joinOthers(
 }
 
 /** The four slices that do the platform's work, connected to each other only here. */
-async function createSlices({ config, teardown }: ComposeDeps, base: Foundation & { postgres: Postgres }) {
+async function createSlices(
+  { config, masterKey, teardown }: ComposeDeps,
+  base: Foundation & { postgres: Postgres; publicUrl: () => string },
+) {
   const { instanceId } = base;
   const drives = config.role !== "api";
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
@@ -164,8 +167,10 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
   const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves });
   const workflows = createWorkflows(base);
   const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
+  const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
   const runs = createRuns({
     ...base,
+    hookUrlOf: hooks.urlOf,
     connectWorker: () => base.postgres.connectWorker(),
     // The embedded database has one platform: what the one before it held is taken over at once.
     ...(config.databaseUrl === undefined && { instanceId: "embedded" }),
@@ -178,6 +183,7 @@ async function createSlices({ config, teardown }: ComposeDeps, base: Foundation 
       openai_model: traced("openai_model", agents.executeModel),
       custom_agent: traced("custom_agent", agents.executeCustom),
       a2a_agent: traced("a2a_agent", agents.executeA2a),
+      agent: traced("agent", agents.executeCustom),
     },
     observer: base.metrics.observer,
   });

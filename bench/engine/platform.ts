@@ -45,10 +45,11 @@ export async function openPlatform(url: string): Promise<BenchPlatform> {
   const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const workflows = createWorkflows({ database, audit, live, newId });
-  const executors = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls };
+  const executors = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
   const runs = createRuns({
     database,
     connectWorker: () => postgres.connectWorker(),
+    hookUrlOf: (id) => id,
     audit,
     auditDrafts,
     redactor,

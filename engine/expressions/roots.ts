@@ -10,7 +10,7 @@ export type Roots = {
   /** Inside a map only. */
   item?: Json;
   index?: number;
-  run: { id: string; workflowId: string; version: number };
+  run: { id: string; workflowId: string; version: number; hooks?: { readonly [nodeId: string]: string } };
   /** Event time, ms since the epoch: `$now()`, `$millis()`. */
   now: number;
   /** Run and scope: `$random()`, `$shuffle()`. */

@@ -1,10 +1,18 @@
 import type { Json } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import type { StepHandle } from "#contract/journal.ts";
 import type { StepRef } from "./ports.ts";
 
 /** A step's `data` with its expressions resolved; secrets in it are still references (`{"$secret": "name"}`). */
-export type StepRequest = { tenantId: string; environment: string; step: StepRef; input: Json };
+export type StepRequest = {
+  tenantId: string;
+  environment: string;
+  /** On whose behalf the run acts, and how many runs are above it. */
+  initiator: string;
+  depth: number;
+  step: StepRef;
+  input: Json;
+};
 
 export type StepCall = StepRequest & {
   /** Idempotency key: equal over attempts and takeovers. Passed on to the other side wherever its protocol has a place for it. */

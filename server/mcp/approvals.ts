@@ -1,4 +1,4 @@
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";

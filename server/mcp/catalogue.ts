@@ -1,4 +1,4 @@
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import type { Tool } from "#contract/mcp.ts";
 import type { ListedTool } from "./tool-definition.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Json } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import type { Tool as ToolView } from "#contract/mcp.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
 import { scanDefinition } from "./scan.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Effect } from "#contract/definition.ts";
+import { Effect } from "#contract/policy.ts";
 import { APPROVALS, type Tool } from "#contract/mcp.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import type { Tx } from "#server/kernel/ports.ts";

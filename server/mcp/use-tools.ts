@@ -1,5 +1,5 @@
 import type { Page, PageQuery } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import type { ServerLogLine, Tool, ToolResult } from "#contract/mcp.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";

@@ -1,98 +1,66 @@
-import type { Json } from "#contract/common.ts";
-import type { Answer } from "#contract/journal.ts";
-import { isFinal, type Run, type RunContext } from "#contract/runs.ts";
+import { isFinal, type Run } from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx } from "../kernel/ports.ts";
-import type { UseCaseDeps } from "./deps.ts";
-import { inboxRowName } from "./driver/row-names.ts";
-import { questionsOf, readContext, readRun, runNotFound } from "./read-run.ts";
-import { findRun, sendMessage, type RunRecord } from "./store/runs.pg.ts";
+import { readRun } from "./read-run.ts";
+import { mustFind, speak, type SpeakDeps, type Speaker } from "./send-message.ts";
+import type { RunRecord } from "./store/runs.pg.ts";
 
-type Deps = UseCaseDeps & {
-  /** The run's inbox has something; heard only by a holder in this process. */
-  wake: (runId: string) => void;
-};
-type Speaker = { tenantId: string; actor: string; runId: string };
+type Reasoned = Speaker & { reason?: string | undefined };
 
-/** Asks a run to stop. A second request while it is stopping changes nothing. */
-export const cancelRun =
-  (deps: Deps) =>
-  async ({ tenantId, actor, runId, reason }: Speaker & { reason?: string | undefined }): Promise<Run> => {
-    await deps.codec.prepare(tenantId);
-    const run = await deps.database.asTenant(tenantId, async (tx) => {
-      const record = await mustFind(tx, runId);
-      if (record.status === "cancelling") return readRun(tx, deps.codec, runId);
-      const body = { by: actor, ...(reason !== undefined && { reason: deps.redactor.text(reason) }) };
-      const isSent = !isFinal(record.status) && (await send(deps, tx, { record, kind: "cancel", body }));
-      if (!isSent) throw new AppError("run_transition_invalid", `Run ${runId} is over; it cannot be cancelled any more.`);
-      await deps.audit.record(tx, { tenantId, actor, action: "run.cancel_requested", target: `run:${runId}` });
-      return readRun(tx, deps.codec, runId);
-    });
-    deps.wake(runId);
-    return run;
-  };
-
-export type AnswerRequest = Speaker & {
-  answer: Answer;
-  nodeId?: string | undefined;
-  scope?: string | undefined;
-  output?: Json | undefined;
+/**
+ * Asks a run to stop: it begins nothing new, ends what is open and undoes what can be undone. A second request changes nothing.
+ * With `force` it ends at once, whatever is open, and says what was not undone.
+ */
+export const cancelRun = (deps: SpeakDeps) => (request: Reasoned & { force?: boolean | undefined }) => {
+  const kind = request.force === true ? "force" : "cancel";
+  const action = request.force === true ? "run.force_requested" : "run.cancel_requested";
+  const isAsked = ({ status }: RunRecord): boolean => kind === "cancel" && (status === "cancelling" || status === "compensating");
+  return control(deps, { ...request, kind, action, isAsked, may: ({ status }) => !isFinal(status), verb: "cancelled" });
 };
 
-/** Answers the questions of a run that waits: one step's, or all. */
-export const resumeRun =
-  (deps: Deps) =>
-  async ({ tenantId, actor, runId, answer, nodeId, scope, output }: AnswerRequest): Promise<Run> => {
-    await deps.codec.prepare(tenantId);
-    const run = await deps.database.asTenant(tenantId, async (tx) => {
-      const record = await mustFind(tx, runId);
-      const open = isFinal(record.status) ? [] : await questionsOf(tx, deps.codec, runId);
-      const meant = open.filter((question) => isMeant(question, { nodeId, scope }));
-      const which = { ...(nodeId !== undefined && { nodeId }), ...(scope !== undefined && { scope }) };
-      const body = { by: actor, answer, ...which, ...(output !== undefined && { output: deps.redactor.json(output) }) };
-      const isSent = meant.length > 0 && (await send(deps, tx, { record, kind: "answer", body }));
-      if (!isSent) throw new AppError("run_not_waiting", `Run ${runId} has no such question to answer; it is ${record.status}.`);
-      await deps.audit.record(tx, { tenantId, actor, action: "run.answered", target: `run:${runId}`, details: { answer, ...which } });
-      return readRun(tx, deps.codec, runId);
-    });
-    deps.wake(runId);
-    return run;
+/** The run begins nothing new; open calls go on to their end. */
+export const pauseRun = (deps: SpeakDeps) => (request: Reasoned) =>
+  control(deps, {
+    ...request,
+    kind: "pause",
+    action: "run.pause_requested",
+    isAsked: ({ status }) => status === "paused",
+    may: ({ status }) => status === "queued" || status === "running" || status === "waiting",
+    verb: "paused",
+  });
+
+export const unpauseRun = (deps: SpeakDeps) => (request: Speaker) =>
+  control(deps, {
+    ...request,
+    kind: "unpause",
+    action: "run.resumed",
+    isAsked: () => false,
+    may: ({ status }) => status === "paused",
+    verb: "resumed",
+  });
+
+type Control = Reasoned & {
+  kind: "cancel" | "force" | "pause" | "unpause";
+  action: string;
+  /** Nothing to do: that has been asked before. */
+  isAsked: (record: RunRecord) => boolean;
+  may: (record: RunRecord) => boolean;
+  verb: string;
+};
+
+async function control(deps: SpeakDeps, { tenantId, actor, runId, reason, kind, action, isAsked, may, verb }: Control): Promise<Run> {
+  await deps.codec.prepare(tenantId);
+  const send = async (tx: Tx, record: RunRecord): Promise<void> => {
+    const body = { by: actor, ...(reason !== undefined && { reason: deps.redactor.text(reason) }) };
+    const isSent = may(record) && (await speak(deps, tx, { record, kind, body }));
+    if (!isSent) throw new AppError("run_transition_invalid", `Run ${runId} is ${record.status}; it cannot be ${verb}.`);
+    await deps.audit.record(tx, { tenantId, actor, action, target: `run:${runId}` });
   };
-
-type Patch = Speaker & { set: Record<string, Json> };
-
-/** Changes the context of a run that is not over; the run itself takes the change up. Answers with the context as it is now. */
-export const patchContext =
-  (deps: Deps) =>
-  async ({ tenantId, actor, runId, set }: Patch): Promise<RunContext> => {
-    await deps.codec.prepare(tenantId);
-    const context = await deps.database.asTenant(tenantId, async (tx) => {
-      const record = await mustFind(tx, runId);
-      const body = { by: actor, patch: deps.redactor.json(set) };
-      const isSent = !isFinal(record.status) && (await send(deps, tx, { record, kind: "context", body }));
-      if (!isSent) throw new AppError("run_transition_invalid", `Run ${runId} is over; its context does not change any more.`);
-      const keys = Object.keys(set);
-      await deps.audit.record(tx, { tenantId, actor, action: "run.context_patched", target: `run:${runId}`, details: { keys } });
-      return readContext(tx, deps.codec, runId);
-    });
-    deps.wake(runId);
-    return context;
-  };
-
-type Which = { nodeId?: string | undefined; scope?: string | undefined };
-const isMeant = (question: { nodeId: string; scope: string }, { nodeId, scope }: Which): boolean =>
-  (nodeId === undefined || question.nodeId === nodeId) && (scope === undefined || question.scope === scope);
-
-async function mustFind(tx: Tx, runId: string): Promise<RunRecord> {
-  const record = await findRun(tx, runId);
-  if (!record) throw runNotFound(runId);
-  return record;
-}
-
-type Outgoing = { record: RunRecord; kind: "cancel" | "answer" | "context"; body: Json };
-async function send({ newId, codec }: Deps, tx: Tx, { record, kind, body }: Outgoing): Promise<boolean> {
-  const id = newId();
-  const { id: runId, tenantId, isConfidential } = record;
-  const bytes = codec.encode(body, { tenantId, row: inboxRowName(id), confidential: isConfidential });
-  return sendMessage(tx, { runId, id, tenantId, kind, body: bytes });
+  const run = await deps.database.asTenant(tenantId, async (tx) => {
+    const record = await mustFind(tx, runId);
+    if (!isAsked(record)) await send(tx, record);
+    return readRun(tx, deps.codec, runId);
+  });
+  deps.wake(runId);
+  return run;
 }

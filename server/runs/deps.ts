@@ -21,6 +21,8 @@ export type RunsDeps = {
   /** In [0,1); spreads the delays of retries. */
   random?: () => number;
   executors: Executors;
+  /** Where a run's hooks are called, without the dot and node id that follow. */
+  hookUrlOf: (runId: string) => string;
   plans: PlanSource;
   /** By which this process holds its runs: unique among all that use the database, and stable only with `takeOverAtStart`. */
   instanceId: string;

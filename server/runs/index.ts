@@ -1,10 +1,13 @@
 import type { Run } from "#contract/runs.ts";
 import type { Handled } from "../kernel/handle.ts";
+import { AppError } from "../kernel/errors.ts";
+import { background } from "../kernel/log.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
 import { createLocalDispatch } from "./local-dispatch.ts";
 import { runRoutes, type UseCases } from "./routes.ts";
 import type { StartRequest } from "./start-run.ts";
+import { createExecutors } from "./steps/index.ts";
 import { createUseCases } from "./use-cases.ts";
 import type { WorkerDeps } from "./worker/deps.ts";
 import { HeldRuns } from "./worker/held-runs.ts";
@@ -13,6 +16,7 @@ import { DEFAULT_SETTINGS } from "./worker/settings.ts";
 import { Retention } from "./worker/retention.ts";
 import { Worker } from "./worker/worker.ts";
 
+export { createHookAddresses } from "./hook-address.ts";
 export type { RunsDeps } from "./deps.ts";
 export type { Executors } from "./ports.ts";
 export type { StartRequest } from "./start-run.ts";
@@ -26,6 +30,7 @@ export type Runs = {
   startRun(request: StartRequest): Promise<Run>;
   getRun(tenantId: string, runId: string): Promise<Run>;
   cancelRun: UseCases["cancel"];
+  callHook: UseCases["callHook"];
   /** Runs that this process holds in memory. */
   activeCount(): number;
 };
@@ -38,6 +43,7 @@ export function createRuns(deps: RunsDeps): Runs {
   const workerDeps: WorkerDeps = {
     ...deps,
     dispatch,
+    executors: createExecutors(deps.executors, { plans: deps.plans, startRun: (request) => useCases.start(request) }),
     writer,
     observer,
     settings,
@@ -47,7 +53,11 @@ export function createRuns(deps: RunsDeps): Runs {
   const held = new HeldRuns(settings.maxLiveRuns);
   // Such a process leaves every run in the table.
   if (!drives) held.close();
-  const worker = new Worker(workerDeps, held, () => reconciler.claimSoon());
+  const worker = new Worker(workerDeps, held, {
+    onRoom: () => reconciler.claimSoon(),
+    wake: (runId) => background(log, "waking a run", () => reconciler.wake(runId)),
+    stopChild: (child) => stopChild(useCases, child),
+  });
   const reconciler = new Reconciler(workerDeps, worker);
   const useCases = createUseCases({ ...deps, observer, dispatch }, { worker, reconciler, leaseMs: settings.leaseMs });
   const { retentionDays } = deps;
@@ -63,8 +73,16 @@ export function createRuns(deps: RunsDeps): Runs {
     startRun: useCases.start,
     getRun: useCases.get,
     cancelRun: useCases.cancel,
+    callHook: useCases.callHook,
     activeCount: () => held.count,
   };
+}
+
+/** A child that is over needs no stopping. */
+async function stopChild({ cancel }: UseCases, child: Parameters<UseCases["cancel"]>[0]): Promise<void> {
+  await cancel(child).catch((error: unknown) => {
+    if (!(error instanceof AppError) || error.code !== "run_transition_invalid") throw error;
+  });
 }
 
 async function stopAll(reconciler: Reconciler, worker: Worker, retention: Retention | undefined): Promise<void> {

@@ -12,11 +12,15 @@ export type StartableVersion = { workflowId: string; workflowName: string; versi
 export type PlanSource = {
   /** For a new run: the newest version unless one is named. Undefined when the tenant has no such workflow; throws `version_unknown`. */
   loadForStart(ref: { tenantId: string; workflowId: string; version?: number | undefined }): Promise<StartableVersion | undefined>;
+  /** The same by id or by name. */
+  findForStart(ref: { tenantId: string; workflow: string; version?: number | undefined }): Promise<StartableVersion | undefined>;
   /** For a claimed run, also when its workflow has been deleted since. */
   loadPlan(ref: { tenantId: string; workflowId: string; version: number }): Promise<Plan>;
 };
 
-export type Executors = Record<OutsideType, StepExecutor>;
+/** What the other slices carry out; the rest is carried out by this one. */
+export type Executors = Record<Exclude<OutsideType, "subworkflow" | "http" | "code">, StepExecutor>;
+export type AllExecutors = Record<OutsideType, StepExecutor>;
 
 /** What telemetry may count. Called on the journal's path: must return at once and must not throw. */
 export type RunsObserver = {

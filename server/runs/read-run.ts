@@ -4,6 +4,7 @@ import type { Question, Run, RunContext } from "#contract/runs.ts";
 import { patchContext, type RunState } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx, ValueCodec } from "../kernel/ports.ts";
+import type { PlanSource } from "./ports.ts";
 import { runRowName } from "./driver/row-names.ts";
 import { readPatches, readQuestions } from "./store/journal.pg.ts";
 import { findRun, type RunRecord } from "./store/runs.pg.ts";
@@ -31,11 +32,17 @@ export async function questionsOf(tx: Tx, codec: ValueCodec, runId: string): Pro
   return questions;
 }
 
+type Subject = { record: RunRecord; plans: PlanSource };
+
 /** The run's context: what its changes add up to, in the order in which the run took them up. */
-export async function readContext(tx: Tx, codec: ValueCodec, runId: string): Promise<RunContext> {
+export async function readContext(tx: Tx, codec: ValueCodec, { record, plans }: Subject): Promise<RunContext> {
+  const { id: runId, tenantId, workflowId, version } = record;
+  const { definition } = await plans.loadPlan({ tenantId, workflowId, version });
+  const nodeIds = definition.nodes.flatMap(({ id, type }) => (type === "context" ? [id] : []));
   let context: RunState["context"] = { version: 0, values: {} };
-  for (const event of await readPatches(tx, codec, runId)) {
+  for (const event of await readPatches(tx, codec, { runId, nodeIds })) {
     if (event.kind === "context_patched") context = patchContext(context, event.body.patch);
+    else if (event.kind === "step_succeeded" && event.body.patch) context = patchContext(context, event.body.patch);
   }
   return { runId, version: context.version, values: { ...context.values } };
 }

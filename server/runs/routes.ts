@@ -1,15 +1,22 @@
 import * as contract from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
-import type { cancelRun, patchContext, resumeRun } from "./control-run.ts";
+import type { answerRun } from "./answer-run.ts";
+import type { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { followRun } from "./follow-run.ts";
 import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
+import type { patchContext } from "./patch-context.ts";
+import type { callHook, signalRun } from "./signal-run.ts";
 import type { startRun } from "./start-run.ts";
 
 export type UseCases = {
   start: ReturnType<typeof startRun>;
   cancel: ReturnType<typeof cancelRun>;
-  resume: ReturnType<typeof resumeRun>;
+  pause: ReturnType<typeof pauseRun>;
+  unpause: ReturnType<typeof unpauseRun>;
+  answer: ReturnType<typeof answerRun>;
+  signal: ReturnType<typeof signalRun>;
+  callHook: ReturnType<typeof callHook>;
   get: ReturnType<typeof getRun>;
   list: ReturnType<typeof listRuns>;
   journal: ReturnType<typeof readJournal>;
@@ -36,11 +43,18 @@ export const runRoutes = (runs: UseCases): Handled[] => [
     return new EventStream(await runs.follow({ tenantId: caller.tenantId, runId: params.id, after, signal }));
   }),
   handle(contract.cancelRun, ({ params, body, caller }) =>
-    runs.cancel({ tenantId: caller.tenantId, actor: caller.ref, runId: params.id, reason: body?.reason }),
+    runs.cancel({ tenantId: caller.tenantId, actor: caller.ref, runId: params.id, ...body }),
   ),
-  handle(contract.resumeRun, ({ params, body, caller }) =>
-    runs.resume({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
+  handle(contract.pauseRun, ({ params, body, caller }) =>
+    runs.pause({ tenantId: caller.tenantId, actor: caller.ref, runId: params.id, ...body }),
   ),
+  handle(contract.signalRun, ({ params, body, caller }) =>
+    runs.signal({ tenantId: caller.tenantId, actor: caller.ref, runId: params.id, name: params.signal, payload: body?.payload ?? null }),
+  ),
+  handle(contract.resumeRun, ({ params, body, caller }) => {
+    const speaker = { tenantId: caller.tenantId, actor: caller.ref, runId: params.id };
+    return body === undefined ? runs.unpause(speaker) : runs.answer({ ...body, ...speaker });
+  }),
   handle(contract.getRunContext, ({ params, caller }) => runs.context(caller.tenantId, params.id)),
   handle(contract.patchRunContext, ({ params, body, caller }) =>
     runs.patchContext({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),

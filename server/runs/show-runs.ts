@@ -3,9 +3,10 @@ import type { JournalEvent } from "#contract/journal.ts";
 import type { Run, RunContext, RunSummary } from "#contract/runs.ts";
 import { decodeCursor, toPage, UUID } from "../kernel/paging.ts";
 import type { UseCaseDeps } from "./deps.ts";
+import type { PlanSource } from "./ports.ts";
 import { readContext, readRun, runNotFound } from "./read-run.ts";
 import { readEvents } from "./store/journal.pg.ts";
-import { findStatus, selectRuns, type RunFilter } from "./store/runs.pg.ts";
+import { findRun, findStatus, selectRuns, type RunFilter } from "./store/runs.pg.ts";
 
 type Deps = Pick<UseCaseDeps, "database" | "codec">;
 
@@ -17,12 +18,13 @@ export const getRun =
   };
 
 export const getContext =
-  ({ database, codec }: Deps) =>
+  ({ database, codec, plans }: Deps & { plans: PlanSource }) =>
   async (tenantId: string, runId: string): Promise<RunContext> => {
     await codec.prepare(tenantId);
     return database.asTenant(tenantId, async (tx) => {
-      if ((await findStatus(tx, runId)) === undefined) throw runNotFound(runId);
-      return readContext(tx, codec, runId);
+      const record = await findRun(tx, runId);
+      if (!record) throw runNotFound(runId);
+      return readContext(tx, codec, { record, plans });
     });
   };
 

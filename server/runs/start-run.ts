@@ -1,5 +1,5 @@
 import type { Json } from "#contract/common.ts";
-import type { EventBody } from "#contract/journal.ts";
+import type { EditorOptions, EventBody, ParentStep } from "#contract/journal.ts";
 import type { Run } from "#contract/runs.ts";
 import { compileJsonSchema, type Check } from "../kernel/json-schema.ts";
 import { contentHash } from "../kernel/content-hash.ts";
@@ -22,11 +22,22 @@ export type StartRequest = {
   input: Json;
   tags?: readonly string[] | undefined;
   parentRunId?: string | undefined;
+  /** The step that waits for the end of this run. */
+  parentStep?: ParentStep | undefined;
+  /** How many runs are above it. */
+  depth?: number | undefined;
+  mode?: RunMode | undefined;
+  /** Only with `mode: editor`. */
+  editor?: EditorOptions | undefined;
   /** Repeating the same request with the same key answers with the same run. Keys belong to the initiator. */
   idempotencyKey?: string | undefined;
 };
 
+export type RunMode = "production" | "editor";
+
 type Ports = UseCaseDeps & {
+  /** Where a run's hooks are called; the engine adds a dot and the node's id. */
+  hookUrlOf: (runId: string) => string;
   plans: PlanSource;
   observer: RunsObserver;
   start: (order: StartOrder) => Promise<StartResult>;
@@ -99,13 +110,23 @@ function checkInput(checks: WeakMap<object, Check>, { plan, workflowName }: Star
 
 type Checked = { request: StartRequest; found: StartableVersion; idempotency: Idempotency | null };
 
-function orderFor({ newId, redactor, codec }: Deps, { request, found, idempotency }: Checked): StartOrder {
-  const { tenantId, initiator, parentRunId, tags = [] } = request;
+function orderFor({ newId, redactor, codec, hookUrlOf }: Deps, { request, found, idempotency }: Checked): StartOrder {
+  const { tenantId, initiator, parentRunId, parentStep, depth, mode = "production", editor, tags = [] } = request;
   const { workflowId, workflowName, version, plan } = found;
   const id = newId();
   const input = redactor.json(request.input);
   const isConfidential = plan.definition.classification === "confidential";
-  const created: EventBody<"run_created"> = { workflowId, version, input, initiator, ...(parentRunId !== undefined && { parentRunId }) };
+  const created: EventBody<"run_created"> = {
+    workflowId,
+    version,
+    input,
+    initiator,
+    ...(parentRunId !== undefined && { parentRunId }),
+    ...(parentStep && { parentStep }),
+    ...(depth !== undefined && { depth }),
+    ...(plan.hookIds.length > 0 && { hookUrl: hookUrlOf(id) }),
+    ...(editor && { editor: redactor.json(editor) }),
+  };
   const seal = (row: string, value: Json): Buffer => codec.encode(value, { tenantId, row, confidential: isConfidential });
   return {
     run: {
@@ -120,6 +141,8 @@ function orderFor({ newId, redactor, codec }: Deps, { request, found, idempotenc
       initiator,
       tags: tags.map((tag) => tag.toWellFormed()),
       parentRunId: parentRunId ?? null,
+      parentStep: parentStep ?? null,
+      mode,
       created: seal(journalRowName(id, 1), { ...created }),
       idempotency,
     },
@@ -144,6 +167,7 @@ function startedRun({ run, created }: StartOrder, { at, isClaimed }: Extract<Sta
     version: run.version,
     status: isClaimed ? "running" : "queued",
     parentRunId: run.parentRunId,
+    mode: run.mode,
     tags: [...run.tags],
     createdAt: time,
     startedAt: isClaimed ? time : null,

@@ -1,11 +1,14 @@
 import type { Dispatch } from "../kernel/ports.ts";
-import { cancelRun, patchContext, resumeRun } from "./control-run.ts";
+import { answerRun } from "./answer-run.ts";
+import { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { followRun } from "./follow-run.ts";
 import type { RunsObserver } from "./ports.ts";
 import type { UseCases } from "./routes.ts";
 import { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import { createStartBatches } from "./start-batches.ts";
+import { patchContext } from "./patch-context.ts";
+import { callHook, signalRun } from "./signal-run.ts";
 import { startRun } from "./start-run.ts";
 import type { Reconciler } from "./worker/reconciler.ts";
 import type { Worker } from "./worker/worker.ts";
@@ -31,7 +34,11 @@ export function createUseCases(deps: Deps, { worker, reconciler, leaseMs }: Driv
   return {
     start: startRun({ ...deps, start }),
     cancel: cancelRun({ ...deps, wake }),
-    resume: resumeRun({ ...deps, wake }),
+    pause: pauseRun({ ...deps, wake }),
+    unpause: unpauseRun({ ...deps, wake }),
+    answer: answerRun({ ...deps, wake }),
+    signal: signalRun({ ...deps, wake }),
+    callHook: callHook({ ...deps, wake }),
     get: getRun(deps),
     list: listRuns(deps),
     journal: readJournal(deps),

@@ -45,6 +45,8 @@ afterAll(() => collector.close());
 const call: StepCall = {
   tenantId: "t",
   environment: "production",
+  initiator: "user:1",
+  depth: 0,
   step: { runId: "run-1", scope: "/each[3]", nodeId: "list", attempt: 2 },
   input: {},
   key: "k",

@@ -2,14 +2,17 @@ import { LRUCache } from "lru-cache";
 import { compile, type Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
 import { gatherByTenant } from "../kernel/gather.ts";
+import { UUID } from "../kernel/paging.ts";
 import type { Database, Tx } from "../kernel/ports.ts";
 import { versionUnknown } from "./show-workflows.ts";
-import { findNames, findVersion, type NameAndVersion } from "./store.pg.ts";
+import { findNames, findVersion, findWorkflowByName, type NameAndVersion } from "./store.pg.ts";
 
 export type Startable = { workflowId: string; workflowName: string; version: number; plan: Plan };
 export type Plans = {
   /** What a new run needs: the newest version unless one is named. Undefined when there is no such workflow. */
   loadForStart(ref: { tenantId: string; workflowId: string; version?: number | undefined }): Promise<Startable | undefined>;
+  /** The same by id or by name. */
+  findForStart(ref: { tenantId: string; workflow: string; version?: number | undefined }): Promise<Startable | undefined>;
   /** For a run that exists already, also when its workflow has been deleted. */
   loadPlan(ref: { tenantId: string; workflowId: string; version: number }): Promise<Plan>;
 };
@@ -35,14 +38,19 @@ export function createPlans(database: Database): Plans {
     return loading;
   };
   const nameOf = createNames(database);
+  const loadForStart: Plans["loadForStart"] = async ({ tenantId, workflowId, version }) => {
+    const found = await nameOf(tenantId, workflowId);
+    if (found === "absent") return undefined;
+    const wanted = { workflowId, version: version ?? found.version };
+    if (wanted.version > found.version) throw versionUnknown(wanted);
+    const plan = await planOf(wanted, (fn) => database.asTenant(tenantId, fn));
+    return { ...wanted, workflowName: found.name, plan };
+  };
   return {
-    loadForStart: async ({ tenantId, workflowId, version }) => {
-      const found = await nameOf(tenantId, workflowId);
-      if (found === "absent") return undefined;
-      const wanted = { workflowId, version: version ?? found.version };
-      if (wanted.version > found.version) throw versionUnknown(wanted);
-      const plan = await planOf(wanted, (fn) => database.asTenant(tenantId, fn));
-      return { ...wanted, workflowName: found.name, plan };
+    loadForStart,
+    findForStart: async ({ tenantId, workflow, version }) => {
+      const workflowId = UUID.test(workflow) ? workflow : (await database.asTenant(tenantId, (tx) => findWorkflowByName(tx, workflow)))?.id;
+      return workflowId === undefined ? undefined : loadForStart({ tenantId, workflowId, version });
     },
     loadPlan: async (ref) => {
       try {

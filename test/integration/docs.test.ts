@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { Policy } from "#contract/definition.ts";
+import { Policy } from "#contract/policy.ts";
 import { readConfig } from "#server/main.ts";
 import { runCli, type CliResult } from "#test/support/cli.ts";
 import { PlatformProcess, TOKEN } from "#test/support/platform.ts";

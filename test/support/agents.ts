@@ -103,6 +103,8 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
     step: (input, more) => ({
       tenantId,
       environment: "production",
+      initiator: "user:1",
+      depth: 0,
       step: { runId: newId(), scope: "", nodeId: "node", attempt: 1 },
       input,
       key: newId(),

@@ -1,6 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import { Definition, type DefinitionInput } from "#contract/definition.ts";
-import type { EventDraft, JournalEvent, StepError } from "#contract/journal.ts";
+import type { EventBody, EventDraft, EventPayload, JournalEvent, StepError } from "#contract/journal.ts";
 import {
   compile,
   decide,
@@ -12,6 +12,7 @@ import {
   resolveInput,
   succeeded,
   type Command,
+  type Plan,
   type RunState,
 } from "#engine/index.ts";
 
@@ -40,12 +41,19 @@ export class MemoryRun {
   readonly #pick: Pick;
   readonly #underWay = new Map<string, InvokeCommand>();
   readonly #definition: Definition;
+  readonly #plans: ReadonlyMap<number, Plan>;
 
-  constructor(definition: DefinitionInput, outside: Outside = () => null, pick: Pick = () => 0) {
+  constructor(
+    definition: DefinitionInput,
+    outside: Outside = () => null,
+    pick: Pick = () => 0,
+    others: Record<number, DefinitionInput> = {},
+  ) {
+    this.#plans = new Map(Object.entries(others).map(([version, other]) => [Number(version), compile(Definition.parse(other))]));
     this.#definition = Definition.parse(definition);
     this.#outside = outside;
     this.#pick = pick;
-    this.state = initialState(compile(this.#definition), "run-1");
+    this.state = initialState(compile(this.#definition), { runId: "run-1", plans: this.#plans });
   }
 
   append(draft: EventDraft): void {
@@ -54,15 +62,25 @@ export class MemoryRun {
     this.state = evolve(this.state, event);
   }
 
-  begin(input: Json): void {
+  begin(input: Json, more: Partial<EventBody<"run_created">> = {}): void {
     this.append({
       kind: "run_created",
       scope: "",
       nodeId: null,
       attempt: 0,
-      body: { workflowId: "w", version: 1, input, initiator: "user:1" },
+      body: { workflowId: "w", version: 1, input, initiator: "user:1", ...more },
     });
     this.append({ kind: "run_claimed", scope: "", nodeId: null, attempt: 0, body: { owner: "me" } });
+  }
+
+  /** What somebody outside says to the run. */
+  say(event: EventPayload, nodeId: string | null = null, scope = ""): void {
+    this.append({ ...event, scope, nodeId, attempt: nodeId === null ? 0 : 1 });
+  }
+
+  /** Time goes by. */
+  sleep(ms: number): void {
+    this.#now += ms;
   }
 
   cancel(): void {
@@ -73,7 +91,7 @@ export class MemoryRun {
   continueFrom(events: readonly JournalEvent[]): void {
     this.journal.length = 0;
     this.#underWay.clear();
-    this.state = initialState(compile(this.#definition), "run-1");
+    this.state = initialState(compile(this.#definition), { runId: "run-1", plans: this.#plans });
     for (const event of events) {
       this.journal.push(event);
       this.state = evolve(this.state, event);
@@ -92,6 +110,10 @@ export class MemoryRun {
     const commands = decide(this.state, this.#now);
     for (const command of commands) {
       if (command.kind === "finish") return this.#finish(command);
+      if (command.kind === "record") {
+        this.append(command.event);
+        return true;
+      }
       if (command.kind === "abort" && this.#abort(command)) return true;
       if (command.kind === "invoke" && (await this.#start(command))) return true;
     }
@@ -140,13 +162,24 @@ export class MemoryRun {
     this.calls.push(`${scope}/${nodeId}`);
     const input = this.state.steps.get(`${scope}/${nodeId}`)?.input ?? null;
     const answer = this.#outside({ nodeId, scope, attempt, input });
+    if (command.type === "subworkflow") return this.#childEnds(command, answer);
     const fails = typeof answer === "object" && answer !== null && !Array.isArray(answer) && "fails" in answer ? answer : undefined;
     if (fails && isStepError(fails.fails)) this.append(failed(this.state, command, { error: fails.fails, now: this.#now, random: 0 }));
     else if (!isOutsideFailure(answer)) this.append(succeeded(command, answer));
   }
 
+  /** The child run ends as soon as its parent waits for it. */
+  #childEnds({ scope, nodeId, attempt }: InvokeCommand, answer: ReturnType<Outside>): void {
+    const childRunId = `child of ${scope}/${nodeId}`;
+    this.append({ kind: "step_waiting", scope, nodeId, attempt, body: { childRunId } });
+    const ended = { inboxId: "i", childRunId };
+    if (isOutsideFailure(answer))
+      this.append({ kind: "child_ended", scope, nodeId, attempt, body: { ...ended, status: "failed", error: answer.fails } });
+    else this.append({ kind: "child_ended", scope, nodeId, attempt, body: { ...ended, status: "succeeded", output: answer } });
+  }
+
   #abort({ scope, nodeId, attempt, generation }: Extract<Command, { kind: "abort" }>): boolean {
-    if (!this.#underWay.delete(`${scope}/${nodeId}#${generation}.${attempt}`)) return false;
+    this.#underWay.delete(`${scope}/${nodeId}#${generation}.${attempt}`);
     this.append({ kind: "step_cancelled", scope, nodeId, attempt, body: { outcome: "cancelled", reason: "stopped" } });
     return true;
   }

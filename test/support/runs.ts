@@ -31,7 +31,13 @@ export class Outside {
   };
 
   get executors(): Executors {
-    return { mcp_tool: this.executor, openai_model: this.executor, custom_agent: this.executor, a2a_agent: this.executor };
+    return {
+      mcp_tool: this.executor,
+      openai_model: this.executor,
+      custom_agent: this.executor,
+      a2a_agent: this.executor,
+      agent: this.executor,
+    };
   }
 
   callsOf(nodeId: string): StepCall[] {
@@ -59,7 +65,19 @@ export function createPlatform(db: TestDatabase): Platform {
     db,
     workflows,
     redactor,
-    base: { database, audit, auditDrafts, redactor, codec, live, log: silentLog, newId, now: () => new Date(), plans: workflows },
+    base: {
+      database,
+      audit,
+      auditDrafts,
+      redactor,
+      codec,
+      live,
+      log: silentLog,
+      newId,
+      now: () => new Date(),
+      plans: workflows,
+      hookUrlOf: (id) => `http://127.0.0.1/hooks/${id}`,
+    },
   };
 }
 

@@ -55,7 +55,7 @@ async function readDefinition(
   if (created?.kind !== "run_created") return {};
   try {
     const { definition } = await client.fetchQuery(workflowVersionQuery(created.body.workflowId, created.body.version));
-    return { definition, state: initialState(compile(definition), runId) };
+    return { definition, state: initialState(compile(definition), { runId }) };
   } catch (error) {
     if (error instanceof ApiError && error.problem.status === 404) return {};
     throw error;

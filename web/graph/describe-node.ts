@@ -7,13 +7,25 @@ export type NodeFamily = "flow" | "mcp" | "model" | "custom" | "a2a" | "data";
 export const FAMILY: Readonly<Record<NodeType, NodeFamily>> = {
   start: "flow",
   end: "flow",
+  agent: "custom",
   mcp_tool: "mcp",
   openai_model: "model",
   custom_agent: "custom",
   a2a_agent: "a2a",
+  team: "custom",
   transform: "data",
   condition: "flow",
+  switch: "flow",
   map: "data",
+  loop: "data",
+  join: "flow",
+  wait: "flow",
+  approval: "flow",
+  subworkflow: "flow",
+  context: "data",
+  http: "mcp",
+  code: "data",
+  note: "flow",
 };
 
 export const nodeLabel = (node: Pick<WorkflowNode, "id" | "label">): string => node.label ?? node.id;
@@ -35,6 +47,18 @@ export function nodeSubtitle(node: WorkflowNode): string {
       return brief(node.data.when);
     case "map":
       return brief(node.data.items);
+    case "loop":
+      return brief(node.data.while);
+    case "switch":
+      return brief(node.data.value);
+    case "agent":
+      return node.data.agent;
+    case "team":
+      return `${node.data.mode} · ${node.data.members.map(({ name }) => name).join(", ")}`;
+    case "subworkflow":
+      return node.data.workflow;
+    case "http":
+      return `${node.data.method} ${node.data.url}`;
     default:
       return "";
   }

@@ -15,7 +15,18 @@ export type Overlay = {
 export type ItemCount = { total: number; done: number; running: number; failed: number };
 
 /** Worst first: what a group of steps is called when its members differ. */
-const LOUDEST: readonly StepStatus[] = ["parked", "running", "retrying", "failed", "ready", "cancelled", "pending", "succeeded", "skipped"];
+const LOUDEST: readonly StepStatus[] = [
+  "parked",
+  "running",
+  "waiting",
+  "retrying",
+  "failed",
+  "ready",
+  "cancelled",
+  "pending",
+  "succeeded",
+  "skipped",
+];
 const DONE: ReadonlySet<StepStatus> = new Set(["succeeded", "failed", "skipped", "cancelled"]);
 
 export type StepIndex = ReadonlyMap<string, readonly StepState[]>;

@@ -88,6 +88,7 @@ export const makeRunSummary = (given: Partial<RunSummary> = {}): RunSummary => (
   workflowId: id(10),
   workflowName: "Letter triage",
   version: 1,
+  mode: "production",
   status: "succeeded",
   parentRunId: null,
   tags: [],

@@ -1,4 +1,26 @@
-import { Bot, Braces, CircleStop, Layers, Play, Plug, Sparkles, Split, Waypoints, type LucideIcon } from "lucide-react";
+import {
+  Bot,
+  BotMessageSquare,
+  Braces,
+  CircleStop,
+  Code,
+  Database,
+  Globe,
+  Hourglass,
+  Layers,
+  Merge,
+  Play,
+  Plug,
+  Repeat,
+  Sparkles,
+  Split,
+  StickyNote,
+  UserCheck,
+  Users,
+  Waypoints,
+  Workflow,
+  type LucideIcon,
+} from "lucide-react";
 import { useTranslation } from "react-i18next";
 import type { NodeType } from "#contract/definition.ts";
 import { FAMILY, type NodeFamily } from "../graph/describe-node.ts";
@@ -7,13 +29,25 @@ import { cn } from "./cn.ts";
 const ICON: Readonly<Record<NodeType, LucideIcon>> = {
   start: Play,
   end: CircleStop,
+  agent: BotMessageSquare,
   mcp_tool: Plug,
   openai_model: Sparkles,
   custom_agent: Bot,
   a2a_agent: Waypoints,
+  team: Users,
   transform: Braces,
   condition: Split,
+  switch: Split,
   map: Layers,
+  loop: Repeat,
+  join: Merge,
+  wait: Hourglass,
+  approval: UserCheck,
+  subworkflow: Workflow,
+  context: Database,
+  http: Globe,
+  code: Code,
+  note: StickyNote,
 };
 
 const TILE: Readonly<Record<NodeFamily, string>> = {

@@ -27,6 +27,7 @@ export const STEP_LOOK: Readonly<Record<StepStatus, Look>> = {
   pending: { icon: CircleDashed, tone: "idle" },
   ready: { icon: Circle, tone: "busy" },
   running: { icon: LoaderCircle, tone: "busy", spins: true },
+  waiting: { icon: Hourglass, tone: "wait" },
   retrying: { icon: RotateCw, tone: "wait" },
   parked: { icon: CircleHelp, tone: "wait" },
   succeeded: { icon: Check, tone: "ok" },

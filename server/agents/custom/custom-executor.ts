@@ -1,5 +1,5 @@
 import { Slug, type Json } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import { findSkill, requireKind, type AgentRecord } from "../agent.ts";

@@ -1,7 +1,7 @@
 import type { Log } from "../../kernel/log.ts";
 import type { Redactor, ValueCodec } from "../../kernel/ports.ts";
 import type { JournalWriter } from "../journal/writer.ts";
-import type { Executors, RunsObserver } from "../ports.ts";
+import type { AllExecutors, RunsObserver } from "../ports.ts";
 import type { LiveRun } from "./live-run.ts";
 
 /** What driving a run needs from the worker that holds it. */
@@ -9,13 +9,14 @@ export type DriverContext = {
   readonly writer: JournalWriter;
   readonly codec: ValueCodec;
   readonly redactor: Redactor;
-  readonly executors: Executors;
+  readonly executors: AllExecutors;
   readonly observer: RunsObserver;
   readonly log: Log;
   /** ms since the epoch, of this machine. */
   readonly now: () => number;
   /** In [0,1), for the jitter of retries. */
   readonly random: () => number;
+  readonly newId: () => string;
   /** Looks what the run's state asks for, and begins it. */
   drive(run: LiveRun): void;
   /** A batch of the run's events is durable and folded. Comes before the next look at the run. */
@@ -24,6 +25,10 @@ export type DriverContext = {
   onEnded(run: LiveRun): void;
   /** The run belongs to another worker, or the writer has stopped. */
   onLost(run: LiveRun): void;
+  /** Lets the run's row show what the run is doing now. Best effort. */
+  showStatus(run: LiveRun): void;
+  /** Tells a child run to stop, since its parent's step is not wanted any more. Best effort: asked again after a takeover. */
+  stopChild(run: LiveRun, child: { childRunId: string; reason: string }): void;
   /** Removes inbox rows that say nothing new. Best effort. */
   discardInbox(run: LiveRun, ids: readonly string[]): void;
   /** Nothing is left to do before `wakeAt` (ms since the epoch; null: until somebody says something). */

@@ -1,10 +1,11 @@
 import type { EventDraft } from "#contract/journal.ts";
-import { decide, evaluate, failed, type Command } from "#engine/index.ts";
+import { decide, evaluate, failed, stepKey, type Command } from "#engine/index.ts";
+import { AppError } from "../../kernel/errors.ts";
 import { abortStep } from "./abort-step.ts";
 import type { DriverContext } from "./context.ts";
-import { appendSealed, finishRun, sealEvent, type Sealed } from "./events.ts";
+import { appendEvents, appendSealed, finishRun, sealEvent, type Sealed } from "./events.ts";
 import { invokeStep } from "./invoke-step.ts";
-import { workKey, type LiveRun, type Work } from "./live-run.ts";
+import { committing, workKey, type LiveRun, type Work } from "./live-run.ts";
 import { tooLarge } from "./output-size.ts";
 import { toStepError } from "./step-error.ts";
 
@@ -38,7 +39,11 @@ export function drive(context: DriverContext, run: LiveRun): void {
         begin(run, command, (work) => void invokeStep(context, run, { command, work }));
         break;
       case "abort":
-        abortStep(context, run, command);
+        if (command.childRunId === undefined) abortStep(context, run, command);
+        else stopChild(context, run, { childRunId: command.childRunId, reason: command.reason });
+        break;
+      case "record":
+        record(context, run, command);
         break;
     }
   }
@@ -54,7 +59,8 @@ function begin(run: LiveRun, command: Of<"evaluate" | "invoke">, start: (work: W
     known.look = run.looks;
     return;
   }
-  const begun = { isDropped: false, look: run.looks };
+  const { scope, nodeId } = command;
+  const begun = { isDropped: false, look: run.looks, place: { scope, nodeId } };
   const work: Work =
     command.kind === "invoke"
       ? { ...begun, phase: "preparing", controller: new AbortController() }
@@ -102,20 +108,59 @@ function sealAnswer(context: DriverContext, run: LiveRun, { command, draft, ahea
   return sealEvent(context, run, { draft: instead, ahead });
 }
 
-/** A failure or a cancel has made work superfluous that has written nothing yet. */
+/** A failure or a cancel has made work superfluous that has written nothing yet, or a join has ended its step without it. */
 function forgetUnwanted(run: LiveRun): void {
   for (const [key, work] of run.underWay) {
-    if (work.look === run.looks || (work.phase !== "computing" && work.phase !== "preparing")) continue;
+    if (work.look === run.looks || work.phase === "committing") continue;
+    const hasWritten = work.phase === "starting" || work.phase === "open";
+    if (hasWritten && !hasEnded(run, work)) continue;
     work.isDropped = true;
     work.controller?.abort();
     run.underWay.delete(key);
   }
 }
 
+const hasEnded = ({ state }: LiveRun, { place }: Work): boolean =>
+  place !== undefined && state.steps.get(stepKey(place.scope, place.nodeId))?.endedAt !== undefined;
+
+/** Appends an event that nothing had to be computed for. */
+function record(context: DriverContext, run: LiveRun, { event, isQuiet }: Of<"record">): void {
+  const key = `record ${event.kind} ${stepKey(event.scope, event.nodeId ?? "")}`;
+  if (run.underWay.has(key)) return;
+  forgetUnwanted(run);
+  if (isQuiet && (run.underWay.size > 0 || run.appendsInFlight > 0)) return;
+  run.underWay.set(key, committing());
+  appendEvents(context, run, {
+    drafts: [event],
+    onFolded: () => {
+      run.underWay.delete(key);
+      context.showStatus(run);
+    },
+  });
+}
+
+/** Its end will come by the inbox. */
+function stopChild(context: DriverContext, run: LiveRun, child: { childRunId: string; reason: string }): void {
+  if (run.stoppedChildren.has(child.childRunId)) return;
+  run.stoppedChildren.add(child.childRunId);
+  context.stopChild(run, child);
+}
+
 /** The last event must really be the last: what is on its way to the journal must be folded first. */
 function finishWhenQuiet(context: DriverContext, run: LiveRun, { event }: Of<"finish">): void {
+  if (run.state.isForced) dropOpen(run);
   forgetUnwanted(run);
   if (run.underWay.size === 0 && run.appendsInFlight === 0) finishRun(context, run, event);
+}
+
+/** A forced end waits for nobody: calls are cut off, and what they do is not known. */
+function dropOpen(run: LiveRun): void {
+  for (const [key, work] of run.underWay) {
+    if (work.phase === "committing") continue;
+    work.isDropped = true;
+    work.controller?.abort(new AppError("step_cancelled", "The run is ended by force."));
+    run.underWay.delete(key);
+  }
 }
 
 const LONGEST_TIMER_MS = 2 ** 30;

@@ -1,7 +1,7 @@
 import type { Json } from "#contract/common.ts";
-import type { Effect } from "#contract/definition.ts";
-import type { EventDraft, StepHandle } from "#contract/journal.ts";
-import { failed, parked, resolveInput, succeeded, type Command, type Resume } from "#engine/index.ts";
+import type { Effect } from "#contract/policy.ts";
+import type { EventDraft, StepHandle, StepPlace } from "#contract/journal.ts";
+import { failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
 import type { DriverContext } from "./context.ts";
@@ -38,7 +38,7 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
     if (!started) return undefined;
     const output = await callExecutor(context, run, { ...call, started });
     await started.durable;
-    return work.isDropped ? undefined : succeeded(command, output);
+    return work.isDropped ? undefined : answerOf(context, run, { command, output });
   } catch (error) {
     // A start that was refused has dropped the work; there is nothing to answer then.
     await started?.durable.catch(() => {});
@@ -51,6 +51,27 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
       context.log.error("a step failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
     return failed(run.state, command, { error: stepError, now: context.now(), random: context.random() });
   }
+}
+
+/** A child run has only been started: the step waits for its end. */
+function answerOf({ now }: DriverContext, run: LiveRun, { command, output }: { command: Invoke; output: Json }): EventDraft {
+  if (command.type !== "subworkflow" || typeof output !== "string") return succeeded(command, output);
+  const { scope, nodeId, attempt } = command;
+  const timeoutMs = run.state.plan.nodes.get(nodeId)?.timeoutMs ?? undefined;
+  const body = { childRunId: output, ...(timeoutMs !== undefined && { deadline: now() + timeoutMs }) };
+  return { kind: "step_waiting", body, scope, nodeId, attempt };
+}
+
+/** The approval that allows the call. Two calls that begin together cannot both have it. */
+function takeGrant(run: LiveRun, command: Invoke, call: { input: Json; key: string }): StepPlace | undefined {
+  const grant = grantFor(run.state, command, call);
+  if (grant === undefined) return undefined;
+  if ("code" in grant) throw new AppError("grant_invalid", grant.message);
+  const place = stepKey(grant.scope, grant.nodeId);
+  const taken = run.takenGrants.get(place) ?? call.key;
+  if (taken !== call.key) throw new AppError("grant_invalid", `The grant of ${grant.nodeId} has been used.`);
+  run.takenGrants.set(place, call.key);
+  return grant;
 }
 
 function resumed(work: Work, resume: Resume): Started {
@@ -74,7 +95,9 @@ async function startStep(context: DriverContext, run: LiveRun, call: Call): Prom
   if (work.isDropped) return undefined;
   const effect = effectOf(run, nodeId, prepared.effect);
   const key = idempotencyKey({ runId: run.id, scope, nodeId, generation });
-  const drafts: EventDraft[] = [{ kind: "step_started", body: { input, effect, key, generation }, scope, nodeId, attempt }];
+  const grant = takeGrant(run, command, { input, key });
+  const body = { input, effect, key, generation, ...(grant && { grant }) };
+  const drafts: EventDraft[] = [{ kind: "step_started", body, scope, nodeId, attempt }];
   if (prepared.binding) drafts.push({ kind: "step_bound", body: { binding: prepared.binding }, scope, nodeId, attempt });
   work.phase = "starting";
   work.effect = effect;
@@ -129,7 +152,8 @@ function throughJson(output: Json): Json {
 
 function stepRequest(run: LiveRun, { scope, nodeId, attempt }: Invoke, input: Json): StepRequest {
   const step = { runId: run.id, scope, nodeId, attempt, ...(run.isConfidential ? { confidential: true } : {}) };
-  return { tenantId: run.tenantId, environment: run.environment, step, input };
+  const { initiator, depth } = run.state;
+  return { tenantId: run.tenantId, environment: run.environment, initiator, depth, step, input };
 }
 
 function timeoutError(timeoutMs: number, retryable: boolean): AppError {

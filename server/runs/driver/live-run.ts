@@ -1,6 +1,8 @@
-import type { Effect } from "#contract/definition.ts";
+import type { Effect } from "#contract/policy.ts";
+import type { StepPlace } from "#contract/journal.ts";
 import { initialState, type Plan, type RunState, type StepCommand } from "#engine/index.ts";
 import { uuidBytes } from "../../kernel/array-column.ts";
+import type { MessageKind } from "../messages.ts";
 import type { Holder } from "../journal/append.ts";
 
 /**
@@ -16,6 +18,8 @@ export type Work = {
   /** The last look at the run in which this work was still asked for. */
   look: number;
   readonly controller: AbortController | null;
+  /** The step it is about; absent for what concerns the whole run. */
+  readonly place?: StepPlace;
   effect?: Effect;
 };
 
@@ -37,13 +41,17 @@ export type LiveRun = Holder & {
   inboxSeen: number;
   /** What others have said, taken in one after another: what an answer means depends on what the one before it has changed. */
   readonly inbox: { readonly waiting: InboxRow[]; readonly known: Set<string>; isBusy: boolean };
+  /** Grants that calls in hand have taken, by the place of their approval: the journal does not show them yet. */
+  readonly takenGrants: Map<string, string>;
+  /** Child runs that have been told to stop. */
+  readonly stoppedChildren: Set<string>;
   timer: NodeJS.Timeout | undefined;
   /** Nothing is decided while `recovering` or `parking`; `gone` is for ever. */
   mode: "recovering" | "driving" | "parking" | "gone";
 };
 
 /** Something that somebody else has to say to a run. */
-export type InboxRow = { readonly id: string; readonly kind: "cancel" | "answer" | "context"; readonly body: Buffer };
+export type InboxRow = { readonly id: string; readonly kind: MessageKind; readonly body: Buffer };
 
 /** Work that nothing can take back any more, only be folded. */
 export const committing = (): Work => ({ phase: "committing", isDropped: false, look: 0, controller: null });
@@ -69,7 +77,7 @@ export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun 
     isConfidential: held.isConfidential,
     lane,
     epoch: held.epoch,
-    state: initialState(plan, held.id),
+    state: initialState(plan, { runId: held.id, forgets: true }),
     nextSeq: 1,
     nextAppendId: 1,
     appendsInFlight: 0,
@@ -77,6 +85,8 @@ export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun 
     looks: 0,
     inboxSeen: held.inboxSeq,
     inbox: { waiting: [], known: new Set(), isBusy: false },
+    takenGrants: new Map(),
+    stoppedChildren: new Set(),
     timer: undefined,
     mode: "driving",
   };

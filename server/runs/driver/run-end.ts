@@ -3,12 +3,33 @@ import type { Command } from "#engine/index.ts";
 import type { RunEnd } from "../journal/append.ts";
 import type { DriverContext } from "./context.ts";
 import type { LiveRun } from "./live-run.ts";
-import { runRowName } from "./row-names.ts";
+import type { Message } from "../messages.ts";
+import { inboxRowName, runRowName } from "./row-names.ts";
 
 type FinalEvent = Extract<Command, { kind: "finish" }>["event"];
 
 /** What the run's row says once it is over; the same values as in the last event, so that reading a run needs no journal. */
 export function runEnd(context: DriverContext, run: LiveRun, event: FinalEvent): RunEnd {
+  const told = messageToParent(context, run, event);
+  return { ...ofRow(context, run, event), ...(told && { told }) };
+}
+
+function messageToParent({ newId, codec, redactor }: DriverContext, run: LiveRun, event: FinalEvent): RunEnd["told"] {
+  const { parentStep } = run.state;
+  if (!parentStep) return undefined;
+  const { runId, scope, nodeId } = parentStep;
+  const body: Message<"child"> = { scope, nodeId, childRunId: run.id, ...outcomeOf(event) };
+  const inboxId = newId();
+  const at = { tenantId: run.tenantId, row: inboxRowName(inboxId), confidential: run.isConfidential };
+  return { runId, inboxId, body: codec.encode(redactor.json(JSON.parse(JSON.stringify(body))), at) };
+}
+
+function outcomeOf(event: FinalEvent): Pick<Message<"child">, "status" | "output" | "error"> {
+  if (event.kind === "run_succeeded") return { status: "succeeded", output: event.body.output };
+  return event.kind === "run_failed" ? { status: "failed", error: event.body.error } : { status: "cancelled" };
+}
+
+function ofRow(context: DriverContext, run: LiveRun, event: FinalEvent): RunEnd {
   switch (event.kind) {
     case "run_succeeded":
       return { status: "succeeded", output: encode(context, run, { column: "output", value: event.body.output }), error: null };

@@ -1,23 +1,11 @@
-import { z } from "zod";
-import { Json } from "#contract/common.ts";
-import { Answer, type EventDraft } from "#contract/journal.ts";
-import type { StepState } from "#engine/index.ts";
+import type { Json } from "#contract/common.ts";
+import type { EventDraft, EventPayload } from "#contract/journal.ts";
+import { stepKey, type RunState, type StepState } from "#engine/index.ts";
+import { Messages, type MessageKind } from "../messages.ts";
 import type { DriverContext } from "./context.ts";
 import { appendEvents } from "./events.ts";
 import type { InboxRow, LiveRun } from "./live-run.ts";
 import { inboxRowName } from "./row-names.ts";
-
-/** What others can say to a run, as stored in its inbox. */
-export const CancelMessage = z.object({ by: z.string(), reason: z.string().optional() });
-export const AnswerMessage = z.object({
-  by: z.string(),
-  answer: Answer,
-  nodeId: z.string().optional(),
-  scope: z.string().optional(),
-  output: Json.optional(),
-});
-
-const ContextMessage = z.object({ by: z.string(), patch: z.record(z.string(), Json) });
 
 /** Queues rows that the run has not seen yet and begins with the first. Rows may be handed over more than once. */
 export function receive(context: DriverContext, run: LiveRun, rows: readonly InboxRow[]): void {
@@ -37,7 +25,8 @@ function takeNext(context: DriverContext, run: LiveRun): void {
   if (run.inbox.isBusy || run.mode === "gone") return;
   const needless: string[] = [];
   for (let row = run.inbox.waiting.shift(); row; row = run.inbox.waiting.shift()) {
-    const drafts = draftsOf(context, run, row);
+    const body = context.codec.decode(row.body, { tenantId: run.tenantId, row: inboxRowName(row.id) });
+    const drafts = DRAFTS[row.kind](run.state, row.id, body);
     if (drafts.length === 0) {
       needless.push(row.id);
       continue;
@@ -56,26 +45,71 @@ function takeNext(context: DriverContext, run: LiveRun): void {
   if (needless.length > 0) context.discardInbox(run, needless);
 }
 
-function draftsOf({ codec }: DriverContext, run: LiveRun, row: InboxRow): EventDraft[] {
-  const body = codec.decode(row.body, { tenantId: run.tenantId, row: inboxRowName(row.id) });
-  if (row.kind === "context") return [contextDraft(row.id, body)];
-  return row.kind === "cancel" ? cancelDraft(run, row.id, body) : answerDrafts(run, row.id, body);
+type ToDrafts = (state: RunState, inboxId: string, body: Json) => EventDraft[];
+
+/** What each kind of message becomes. Nothing, when it comes too late to change anything. */
+const DRAFTS: Record<MessageKind, ToDrafts> = {
+  cancel: (state, inboxId, body) => {
+    const isNew = state.status !== "cancelling" && state.status !== "compensating";
+    return isNew ? [ofRun({ kind: "cancel_requested", body: { ...Messages.cancel.parse(body), inboxId } })] : [];
+  },
+  force: (state, inboxId, body) =>
+    state.isForced ? [] : [ofRun({ kind: "force_requested", body: { ...Messages.force.parse(body), inboxId } })],
+  pause: (state, inboxId, body) => {
+    const canPause = !state.isPaused && (state.status === "running" || state.status === "waiting");
+    return canPause ? [ofRun({ kind: "run_paused", body: { ...Messages.pause.parse(body), inboxId } })] : [];
+  },
+  unpause: (state, inboxId, body) =>
+    state.isPaused ? [ofRun({ kind: "run_resumed", body: { ...Messages.unpause.parse(body), inboxId } })] : [],
+  context: (_state, inboxId, body) => [ofRun({ kind: "context_patched", body: { ...Messages.context.parse(body), inboxId } })],
+  signal: (_state, inboxId, body) => [ofRun({ kind: "signal_received", body: { ...Messages.signal.parse(body), inboxId } })],
+  move: (state, inboxId, body) => {
+    const moved = Messages.move.parse(body);
+    const isPossible = state.version === moved.from && state.plans.has(moved.to);
+    return isPossible ? [ofRun({ kind: "version_moved", body: { ...moved, inboxId } })] : [];
+  },
+  answer: answerDrafts,
+  hook: (state, inboxId, body) => {
+    const { scope, nodeId, ...said } = Messages.hook.parse(body);
+    const step = state.scopes.has(scope) ? state.steps.get(stepKey(scope, nodeId)) : undefined;
+    // A call may come before its step: only one for a step that has ended comes too late.
+    const isLate = !state.scopes.has(scope) || step?.endedAt !== undefined;
+    return isLate ? [] : [{ kind: "hook_called", body: { ...said, inboxId }, scope, nodeId, attempt: step?.attempt ?? 1 }];
+  },
+  child: (state, inboxId, body) => {
+    const { scope, nodeId, ...child } = Messages.child.parse(body);
+    return ofStep(state, { scope, nodeId }, { kind: "child_ended", body: { ...child, inboxId } });
+  },
+  decision: (state, inboxId, body) => {
+    const { scope, nodeId, ...said } = Messages.decision.parse(body);
+    return ofApproval(state, { scope, nodeId }, { kind: "approval_decided", body: { ...said, inboxId } });
+  },
+  delegation: (state, inboxId, body) => {
+    const { scope, nodeId, ...said } = Messages.delegation.parse(body);
+    return ofApproval(state, { scope, nodeId }, { kind: "approval_delegated", body: { ...said, inboxId } });
+  },
+};
+
+const ofRun = (event: EventPayload): EventDraft => ({ ...event, scope: "", nodeId: null, attempt: 0 });
+
+type Place = { scope: string; nodeId: string };
+function ofStep(state: RunState, { scope, nodeId }: Place, event: EventPayload): EventDraft[] {
+  const step = state.steps.get(stepKey(scope, nodeId));
+  if (!step || step.endedAt !== undefined) return [];
+  return [{ ...event, scope, nodeId, attempt: step.attempt }];
 }
 
-function contextDraft(inboxId: string, body: Json): EventDraft {
-  return { kind: "context_patched", body: { ...ContextMessage.parse(body), inboxId }, scope: "", nodeId: null, attempt: 0 };
+/** What is decided, expired or given up is not decided again. */
+function ofApproval(state: RunState, place: Place, event: EventPayload): EventDraft[] {
+  const step = state.steps.get(stepKey(place.scope, place.nodeId));
+  return step?.approval && step.status === "waiting" ? ofStep(state, place, event) : [];
 }
 
-function cancelDraft(run: LiveRun, inboxId: string, body: Json): EventDraft[] {
-  if (run.state.status === "cancelling") return [];
-  return [{ kind: "cancel_requested", body: { ...CancelMessage.parse(body), inboxId }, scope: "", nodeId: null, attempt: 0 }];
-}
-
-function answerDrafts(run: LiveRun, inboxId: string, body: Json): EventDraft[] {
-  const { by, answer, nodeId, scope, output } = AnswerMessage.parse(body);
+function answerDrafts(state: RunState, inboxId: string, body: Json): EventDraft[] {
+  const { by, answer, nodeId, scope, output } = Messages.answer.parse(body);
   const isMeant = (step: StepState): boolean =>
     step.status === "parked" && (nodeId === undefined || step.nodeId === nodeId) && (scope === undefined || step.scope === scope);
-  return [...run.state.steps.values()].filter(isMeant).map((step) => ({
+  return [...state.steps.values()].filter(isMeant).map((step) => ({
     kind: "step_answered",
     body: { answer, by, inboxId, ...(output !== undefined && { output }) },
     scope: step.scope,

@@ -11,7 +11,13 @@ export type JournalRow = {
 };
 
 /** What the run's row becomes in the statement that stores its last event. */
-export type RunEnd = { status: "succeeded" | "failed" | "cancelled"; output: Buffer | null; error: Buffer | null };
+export type RunEnd = {
+  status: "succeeded" | "failed" | "cancelled";
+  output: Buffer | null;
+  error: Buffer | null;
+  /** A message for the run whose step waits for this one. */
+  told?: { runId: string; inboxId: string; body: Buffer };
+};
 
 /** A run as its holder appends to it. The bytes are those of the ids, made once per run. */
 export type Holder = {

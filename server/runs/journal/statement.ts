@@ -21,12 +21,18 @@ const TELL = `insert into listener_deliveries (listener_id, run_id, tenant_id, s
   on conflict do nothing`;
 const TAKE = `delete from run_inbox using unnest($16::uuid[], $17::uuid[]) as t (run_id, id)
   where run_inbox.run_id = t.run_id and run_inbox.id = t.id`;
+/** Ends reach the inboxes of the parents with them; a parent that ends in the same statement needs none. */
+const WAKE_PARENTS = `update runs set inbox_seq = inbox_seq + 1, wake_at = now() from unnest($18::uuid[]) as p (id)
+  where runs.id = p.id and runs.finished_at is null and runs.id <> all($11::uuid[]) returning runs.id, runs.tenant_id`;
+const NOTE = `insert into run_inbox (run_id, id, tenant_id, kind, body)
+  select m.run_id, m.id, parents.tenant_id, 'child', m.body
+  from unnest($18::uuid[], $19::uuid[], $20::bytea[]) as m (run_id, id, body) join parents on parents.id = m.run_id`;
 const AT = `select (extract(epoch from ${NOW}) * 1000)::float8 as at`;
 
 const JOURNAL = { name: "journal", text: `with journal as (${INSERT}) ${AT}` };
 const ENDS = `with journal as (${INSERT}), ended as (${END}), told as (${TELL})`;
 const JOURNAL_ENDS = { name: "journal_ends", text: `${ENDS} ${AT}` };
-const JOURNAL_ENDS_INBOX = { name: "journal_ends_inbox", text: `${ENDS}, taken as (${TAKE}) ${AT}` };
+const JOURNAL_ENDS_INBOX = { name: "journal_ends_inbox", text: `${ENDS}, taken as (${TAKE}), parents as (${WAKE_PARENTS}), noted as (${NOTE}) ${AT}` };
 
 /** One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. */
 export function appendStatement(groups: readonly RunAppends[]): Statement {
@@ -34,7 +40,7 @@ export function appendStatement(groups: readonly RunAppends[]): Statement {
   const special = groups.flatMap(({ appends }) => appends.filter(({ end, consumed }) => end !== undefined || consumed !== undefined));
   if (special.length === 0) return { ...JOURNAL, values: rows };
   const ends = endColumns(special);
-  if (special.every(({ consumed }) => consumed === undefined)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
+  if (!special.some(speaks)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
   return { ...JOURNAL_ENDS_INBOX, values: [...rows, ...ends, ...inboxColumns(special)] };
 }
 
@@ -85,16 +91,25 @@ function endColumns(appends: readonly Append[]): Buffer[] {
   return [id, epoch, status, output, error].map((column) => column.toBuffer());
 }
 
+/** Whether it takes something out of an inbox, or puts something into one. */
+const speaks = ({ end, consumed }: Append): boolean => consumed !== undefined || end?.told !== undefined;
+
 function inboxColumns(appends: readonly Append[]): Buffer[] {
   const runId = new ArrayColumn("uuid");
   const id = new ArrayColumn("uuid");
-  for (const { holder, consumed = [] } of appends) {
+  const noted = { runId: new ArrayColumn("uuid"), id: new ArrayColumn("uuid"), body: new ArrayColumn("bytea") };
+  for (const { holder, end, consumed = [] } of appends) {
+    if (end?.told) {
+      noted.runId.bytes(uuidBytes(end.told.runId));
+      noted.id.bytes(uuidBytes(end.told.inboxId));
+      noted.body.bytes(end.told.body);
+    }
     for (const inboxId of consumed) {
       runId.bytes(holder.idBytes);
       id.bytes(uuidBytes(inboxId));
     }
   }
-  return [runId, id].map((column) => column.toBuffer());
+  return [runId, id, noted.runId, noted.id, noted.body].map((column) => column.toBuffer());
 }
 
 /** Who wrote the first row of each of these groups, where somebody has. */

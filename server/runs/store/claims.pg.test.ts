@@ -97,7 +97,7 @@ describe("leases", () => {
     const [quiet, spoken] = [await queued(db.tenantId), await queued(db.tenantId)];
     await claimNext(db.database, me, 10);
     await db.ownerPool.query("update runs set inbox_seq = inbox_seq + 1 where id = $1", [spoken]);
-    const parking = [quiet, spoken].map((id) => ({ id, epoch: 1, inboxSeq: 0, waitMs: null }));
+    const parking = [quiet, spoken].map((id) => ({ id, epoch: 1, inboxSeq: 0, waitMs: null, status: "waiting" as const }));
     expect(await parkRuns(db.database, parking, "me")).toEqual(new Set([quiet]));
     const { rows } = await db.ownerPool.query("select status, owner, wake_at from runs where id = $1", [quiet]);
     expect(rows).toEqual([{ status: "waiting", owner: null, wake_at: null }]);

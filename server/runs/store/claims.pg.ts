@@ -44,7 +44,7 @@ const NAMED = `with picked as (
  */
 const TAKE = `, claimed as (
     update runs set epoch = runs.epoch + 1, owner = $1, lease_until = now() + $2 * interval '1 ms', wake_at = null,
-      status = case when runs.status = 'cancelling' then 'cancelling' else 'running' end, started_at = coalesce(runs.started_at, now())
+      status = case when runs.status in ('cancelling', 'compensating', 'paused') then runs.status else 'running' end, started_at = coalesce(runs.started_at, now())
     from picked where runs.id = picked.id
     returning runs.id, runs.tenant_id, runs.workflow_id, runs.version, runs.environment, runs.confidential, runs.epoch, runs.inbox_seq
   ), events as (

@@ -1,3 +1,4 @@
+import type { ParentStep } from "#contract/journal.ts";
 import type { AuditDraft, AuditDrafts, Database, Tx } from "../../kernel/ports.ts";
 import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
 
@@ -14,6 +15,8 @@ export type NewRun = {
   initiator: string;
   tags: readonly string[];
   parentRunId: string | null;
+  parentStep: ParentStep | null;
+  mode: "production" | "editor";
   /** Bodies of the first event, and of the claim when this process drives the run at once. */
   created: Buffer;
   idempotency: Idempotency | null;
@@ -32,16 +35,13 @@ export async function insertRuns(tx: Tx, runs: readonly NewRun[], claim: Claim):
   return tx.query<InsertedRun>(INSERT, valuesOf(runs, claim));
 }
 
-/** How many parameters come before those of the audit trail. */
-const VALUES = 19;
-
 /**
  * The same together with the audit lines, all or nothing, in one round trip: the time of the runs and the time now in ms since
  * the epoch, or undefined when the trail has gone on meanwhile and nothing was stored. A key that is taken is a unique violation.
  */
 export function insertRunsAtOnce(database: Database, audit: AuditDrafts): (start: AuditedStart) => Promise<StoredAt | undefined> {
   const text = insertText({
-    before: `${audit.sql(VALUES + 1)}, `,
+    before: `${audit.sql(BODY + 1)}, `,
     from: "from audit_head",
     onConflict: "",
     answer: `select ${msOf(NOW)}, ${msOf("clock_timestamp()")} from audit_head`,
@@ -76,7 +76,11 @@ const COLUMNS = [
   ["key", "text"],
   ["hash", "bytea"],
   ["claimed", "int4"],
+  ["parent_step", "text"],
+  ["mode", "text"],
 ] as const;
+/** Numbers of the parameters after the columns. */
+const [OWNER, LEASE_MS, BODY] = [COLUMNS.length + 1, COLUMNS.length + 2, COLUMNS.length + 3];
 
 type Variant = { before: string; from: string; onConflict: string; answer: string };
 
@@ -91,18 +95,19 @@ function insertText({ before, from, onConflict, answer }: Variant): string {
   ), fresh as (
     select * from given where key is null or id in (select run_id from keys)
   ), rows as (
-    insert into runs (id, tenant_id, workflow_id, workflow_name, version, status, confidential, environment, input, initiator, tags, parent_run_id,
+    insert into runs (id, tenant_id, workflow_id, workflow_name, version, status, confidential, environment, input, initiator, tags, parent_run_id, parent_step, mode,
       epoch, owner, lease_until, wake_at, created_at, started_at)
     select id, tenant_id, workflow_id, workflow_name, version, case claimed when 1 then 'running' else 'queued' end, confidential = 1, environment, input,
-      initiator, case tags when '[]' then '{}' else array(select jsonb_array_elements_text(tags::jsonb)) end, parent_run_id, claimed,
-      case claimed when 1 then $17::text end, case claimed when 1 then now() + $18::float8 * interval '1 ms' end,
+      initiator, case tags when '[]' then '{}' else array(select jsonb_array_elements_text(tags::jsonb)) end, parent_run_id,
+      parent_step::jsonb, mode, claimed,
+      case claimed when 1 then $${OWNER}::text end, case claimed when 1 then now() + $${LEASE_MS}::float8 * interval '1 ms' end,
       case claimed when 1 then null else now() end, ${NOW}, case claimed when 1 then ${NOW} end
     from fresh
   ), events as (
     insert into run_journal (run_id, seq, tenant_id, v, kind, scope, node_id, attempt, epoch, append_id, body, at)
     select id, 1, tenant_id, 1, 'run_created', '', null, 0, 0, 0, created, ${NOW} from fresh
     union all
-    select id, 2, tenant_id, 1, 'run_claimed', '', null, 0, 1, 0, $19::bytea, ${NOW} from fresh where claimed = 1
+    select id, 2, tenant_id, 1, 'run_claimed', '', null, 0, 1, 0, $${BODY}::bytea, ${NOW} from fresh where claimed = 1
   )
   ${answer}`;
 }
@@ -147,6 +152,8 @@ function columns(runs: readonly NewRun[], claimedCount: number): Buffer[] {
     text((run) => run.idempotency?.key ?? null),
     bytea((run) => run.idempotency?.requestHash ?? null),
     int((_run, i) => (i < claimedCount ? 1 : 0)),
+    text((run) => run.parentStep && JSON.stringify(run.parentStep)),
+    text((run) => run.mode),
   ];
 }
 

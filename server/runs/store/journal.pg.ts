@@ -39,12 +39,16 @@ export async function readQuestions(tx: Tx, codec: ValueCodec, runId: string): P
   return rows.filter(({ kind }) => kind === "step_parked").map((row) => fromRow(row, codec));
 }
 
-/** Every change of the run's context, in order. */
-export async function readPatches(tx: Tx, codec: ValueCodec, runId: string): Promise<JournalEvent[]> {
+/** Every change of the run's context, in order: those from outside, and those by these nodes. */
+export async function readPatches(
+  tx: Tx,
+  codec: ValueCodec,
+  { runId, nodeIds }: { runId: string; nodeIds: readonly string[] },
+): Promise<JournalEvent[]> {
   const rows = await tx.query<JournalRow>(
     `select run_id, tenant_id, seq, v, kind, scope, node_id, attempt, epoch, body, at from run_journal
-     where run_id = $1 and kind = 'context_patched' order by seq`,
-    [runId],
+     where run_id = $1 and (kind = 'context_patched' or (kind = 'step_succeeded' and node_id = any($2::text[]))) order by seq`,
+    [runId, nodeIds],
   );
   return rows.map((row) => fromRow(row, codec));
 }

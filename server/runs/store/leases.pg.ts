@@ -1,3 +1,4 @@
+import type { RunStatus } from "#contract/runs.ts";
 import type { Database } from "../../kernel/ports.ts";
 import type { InboxRow } from "../driver/live-run.ts";
 
@@ -39,7 +40,7 @@ export async function voidLeases(database: Database, owner: string): Promise<voi
   await database.asWorker((tx) => tx.query("update runs set lease_until = '-infinity' where owner = $1", [owner]));
 }
 
-export type Parking = Held & { inboxSeq: number; waitMs: number | null };
+export type Parking = Held & { inboxSeq: number; waitMs: number | null; status: RunStatus };
 
 /**
  * Parks runs whose inbox is as it was last seen; answers with their ids. A run that is missing in the answer either has
@@ -49,8 +50,8 @@ export async function parkRuns(database: Database, runs: readonly Parking[], own
   const rows = await database.asWorker((tx) =>
     tx.query<{ id: string }>(
       `update runs set owner = null, lease_until = null, wake_at = now() + p.wait_ms * interval '1 ms',
-         status = case when runs.status = 'cancelling' then 'cancelling' else 'waiting' end
-       from unnest($1::uuid[], $2::int4[], $3::int4[], $4::float8[]) as p (id, epoch, inbox_seq, wait_ms)
+         status = case when runs.status = 'cancelling' and p.status <> 'compensating' then 'cancelling' else p.status end
+       from unnest($1::uuid[], $2::int4[], $3::int4[], $4::float8[], $6::text[]) as p (id, epoch, inbox_seq, wait_ms, status)
        where runs.id = p.id and runs.epoch = p.epoch and runs.inbox_seq = p.inbox_seq and runs.owner = $5 returning runs.id`,
       [
         runs.map(({ id }) => id),
@@ -58,10 +59,22 @@ export async function parkRuns(database: Database, runs: readonly Parking[], own
         runs.map(({ inboxSeq }) => inboxSeq),
         runs.map(({ waitMs }) => waitMs),
         owner,
+        runs.map(({ status }) => (status === "running" ? "waiting" : status)),
       ],
     ),
   );
   return new Set(rows.map(({ id }) => id));
+}
+
+/** Lets the row of a held run show what it is doing, unless it is over or somebody has asked for something else meanwhile. */
+export async function showStatus(database: Database, { id, epoch }: Held, status: RunStatus): Promise<void> {
+  await database.asWorker((tx) =>
+    tx.query(
+      `update runs set status = $3 where id = $1 and epoch = $2 and owner is not null
+         and (status in ('running', 'waiting', 'paused') or (status = 'cancelling' and $3 = 'compensating'))`,
+      [id, epoch, status],
+    ),
+  );
 }
 
 /** Held runs that somebody has spoken to since their inbox was last read. */

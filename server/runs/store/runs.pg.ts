@@ -1,5 +1,6 @@
 import type { RunStatus, RunSummary } from "#contract/runs.ts";
 import type { Tx } from "../../kernel/ports.ts";
+import type { MessageKind } from "../messages.ts";
 
 /** A run as stored; its values are still encoded. */
 export type RunRecord = RunSummary & {
@@ -17,6 +18,7 @@ type SummaryRow = {
   version: number;
   status: RunStatus;
   parent_run_id: string | null;
+  mode: "production" | "editor";
   tags: string[];
   created_at: Date;
   started_at: Date | null;
@@ -25,7 +27,7 @@ type SummaryRow = {
 };
 type RunRow = SummaryRow & { tenant_id: string; confidential: boolean; input: Buffer; output: Buffer | null; error: Buffer | null };
 
-const SUMMARY = `r.id, r.workflow_id, r.workflow_name, r.version, r.status, r.parent_run_id, r.tags, r.created_at, r.started_at, r.finished_at,
+const SUMMARY = `r.id, r.workflow_id, r.workflow_name, r.version, r.status, r.parent_run_id, r.mode, r.tags, r.created_at, r.started_at, r.finished_at,
   coalesce((select max(j.seq) from run_journal j where j.run_id = r.id), 0) as seq`;
 
 /** Undefined when the tenant has no such run. */
@@ -85,6 +87,7 @@ function summaryFromRow(row: SummaryRow): RunSummary {
     version: row.version,
     status: row.status,
     parentRunId: row.parent_run_id,
+    mode: row.mode,
     tags: row.tags,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
@@ -98,15 +101,22 @@ function fromRow(row: RunRow): RunRecord {
   return { ...summaryFromRow(row), tenantId, isConfidential, input, output, error };
 }
 
-export type Message = { runId: string; id: string; tenantId: string; kind: "cancel" | "answer" | "context"; body: Buffer };
+/** How many messages the run has not taken up yet. */
+export async function countMessages(tx: Tx, runId: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>("select count(*)::int4 as count from run_inbox where run_id = $1", [runId]);
+  return row?.count ?? 0;
+}
+
+export type SentMessage = { runId: string; id: string; tenantId: string; kind: MessageKind; body: Buffer };
 
 /**
  * Puts a message into a run's inbox and makes its holder, or whoever holds it next, look. A run that is over takes no
- * message: false. A cancel shows in the status at once.
+ * message: false. What is asked of the run shows in its status at once.
  */
-export async function sendMessage(tx: Tx, { runId, id, tenantId, kind, body }: Message): Promise<boolean> {
+export async function sendMessage(tx: Tx, { runId, id, tenantId, kind, body }: SentMessage): Promise<boolean> {
   const rows = await tx.query(
-    `update runs set inbox_seq = inbox_seq + 1, wake_at = now(), status = case when $2 = 'cancel' then 'cancelling' else status end
+    `update runs set inbox_seq = inbox_seq + 1, wake_at = now(), status = case when status in ('cancelling', 'compensating') then status
+       when $2 in ('cancel', 'force') then 'cancelling' when $2 = 'pause' then 'paused' when $2 = 'unpause' then 'running' else status end
      where id = $1 and status not in ('succeeded', 'failed', 'cancelled') returning id`,
     [runId, kind],
   );

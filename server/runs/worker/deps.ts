@@ -1,7 +1,7 @@
 import type { Log } from "../../kernel/log.ts";
 import type { Database, Dispatch, LiveBus, Redactor, ValueCodec } from "../../kernel/ports.ts";
 import type { JournalWriter } from "../journal/writer.ts";
-import type { Executors, PlanSource, RunsObserver } from "../ports.ts";
+import type { AllExecutors, PlanSource, RunsObserver } from "../ports.ts";
 import type { WorkerSettings } from "./settings.ts";
 
 export type WorkerDeps = {
@@ -9,7 +9,7 @@ export type WorkerDeps = {
   readonly writer: JournalWriter;
   readonly codec: ValueCodec;
   readonly redactor: Redactor;
-  readonly executors: Executors;
+  readonly executors: AllExecutors;
   readonly plans: PlanSource;
   readonly live: LiveBus;
   readonly dispatch: Dispatch;
@@ -20,4 +20,5 @@ export type WorkerDeps = {
   readonly settings: WorkerSettings;
   readonly now: () => number;
   readonly random: () => number;
+  readonly newId: () => string;
 };

@@ -1,6 +1,17 @@
+import type { RunStatus } from "#contract/runs.ts";
 import { gather } from "../../kernel/gather.ts";
 import type { LiveRun } from "../driver/live-run.ts";
-import { discardInbox, parkRuns, readInboxes, releaseRuns, renewLeases, type Held, type Inbox, type Parking } from "../store/leases.pg.ts";
+import {
+  discardInbox,
+  parkRuns,
+  readInboxes,
+  releaseRuns,
+  renewLeases,
+  showStatus,
+  type Held,
+  type Inbox,
+  type Parking,
+} from "../store/leases.pg.ts";
 import type { WorkerDeps } from "./deps.ts";
 
 const BATCH_RUNS = 500;
@@ -12,6 +23,7 @@ export type WorkerStore = {
   readInbox(run: LiveRun): Promise<Inbox | "lost">;
   /** Answers with the ids of those that are still held. */
   renew(runs: readonly Held[]): Promise<Set<string>>;
+  showStatus(run: Held, status: RunStatus): Promise<void>;
   release(runs: readonly Held[], waitMs: number): Promise<void>;
   discardInbox(runId: string, ids: readonly string[]): Promise<void>;
 };
@@ -27,6 +39,7 @@ export function createWorkerStore({ database, instanceId: owner, settings }: Wor
       return runs.map(({ id }) => inboxes.get(id) ?? "lost");
     }, BATCH_RUNS),
     renew: (runs) => renewLeases(database, runs, { owner, leaseMs: settings.leaseMs }),
+    showStatus: (run, status) => showStatus(database, run, status),
     release: (runs, waitMs) => releaseRuns(database, runs, { owner, waitMs }),
     discardInbox: (runId, ids) => discardInbox(database, runId, ids),
   };

@@ -14,6 +14,16 @@ import type { HeldRuns } from "./held-runs.ts";
 import { freshRun, loadRun, type FreshRun } from "./load-run.ts";
 import { createWorkerStore, type WorkerStore } from "./store.ts";
 
+/** Whom the worker tells what concerns others. */
+export type WorkerOutside = {
+  /** A run has left and another one could be taken in. */
+  onRoom(): void;
+  /** A run that may be held by anybody has something in its inbox. */
+  wake(runId: string): void;
+  /** Asks the child run of a step that is not wanted any more to stop. Nothing happens when it is over. */
+  stopChild(child: { tenantId: string; actor: string; runId: string; reason: string }): Promise<void>;
+};
+
 /**
  * Drives the runs that this process holds, from taking them in to letting them go.
  *
@@ -28,14 +38,13 @@ export class Worker {
   readonly #context: DriverContext;
   readonly #store: WorkerStore;
   readonly #parkings = new Map<string, Promise<void>>();
-  readonly #onRoom: () => void;
+  readonly #outside: WorkerOutside;
   #isDraining = false;
 
-  /** `onRoom` is called when a run has left and another one could be taken in. */
-  constructor(deps: WorkerDeps, held: HeldRuns, onRoom: () => void) {
+  constructor(deps: WorkerDeps, held: HeldRuns, outside: WorkerOutside) {
     this.#deps = deps;
     this.held = held;
-    this.#onRoom = onRoom;
+    this.#outside = outside;
     this.#hints = createLiveHints(deps.live);
     this.#context = this.#driverContext();
     this.#store = createWorkerStore(deps);
@@ -151,7 +160,7 @@ export class Worker {
   }
 
   #driverContext(): DriverContext {
-    const { writer, codec, redactor, executors, observer, log, now, random } = this.#deps;
+    const { writer, codec, redactor, executors, observer, log, now, random, newId } = this.#deps;
     const context: DriverContext = {
       writer,
       codec,
@@ -161,6 +170,7 @@ export class Worker {
       log,
       now,
       random,
+      newId,
       drive: (run) => {
         if (!this.#isDraining) drive(context, run);
       },
@@ -168,9 +178,12 @@ export class Worker {
       onEnded: (run) => this.#end(run),
       onLost: (run) => {
         this.held.remove(run);
-        this.#onRoom();
+        this.#outside.onRoom();
       },
       onIdle: (run, wakeAt) => this.#rest(run, wakeAt),
+      showStatus: (run) => background(log, "showing a run's status", () => this.#store.showStatus(run, run.state.status)),
+      stopChild: ({ id, tenantId }, { childRunId: runId, reason }) =>
+        background(log, "stopping a child run", () => this.#outside.stopChild({ tenantId, actor: `run:${id}`, runId, reason })),
       discardInbox: (run, ids) => background(log, "removing answered messages", () => this.#store.discardInbox(run.id, ids)),
     };
     return context;
@@ -182,7 +195,8 @@ export class Worker {
     this.held.remove(run);
     this.#hints.left(run);
     this.#deps.observer.onRunEnded?.({ workflowId: run.workflowId, status: run.state.status });
-    this.#onRoom();
+    if (run.state.parentStep) this.#outside.wake(run.state.parentStep.runId);
+    this.#outside.onRoom();
   }
 
   #rest(run: LiveRun, wakeAt: number | null): void {
@@ -201,13 +215,13 @@ export class Worker {
     const waitMs = wakeAt === null ? null : Math.max(0, wakeAt - this.#deps.now());
     try {
       const { id, epoch, inboxSeen: inboxSeq } = run;
-      const isParked = await this.#store.park({ id, epoch, inboxSeq, waitMs });
+      const isParked = await this.#store.park({ id, epoch, inboxSeq, waitMs, status: run.state.status });
       if (run.mode !== "parking") return;
       if (isParked) {
         run.mode = "gone";
         this.held.remove(run);
         this.#hints.left(run);
-        this.#onRoom();
+        this.#outside.onRoom();
         return;
       }
     } catch (error) {

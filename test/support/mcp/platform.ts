@@ -154,6 +154,8 @@ export function stepCall(db: { tenantId: string }, input: StepCall["input"], cha
   return {
     tenantId: db.tenantId,
     environment: "production",
+    initiator: "user:1",
+    depth: 0,
     step: { runId: newId(), scope: "", nodeId: "call", attempt: 1 },
     input,
     key: "key-1",

@@ -60,7 +60,8 @@ const frameOf = ({ overlay, isChosen }: StepNodeData): string =>
       : "border-line shadow-1",
     overlay?.status === "running" && "border-busy shadow-[0_0_0_3px_var(--busy-soft)]",
     overlay?.status === "failed" && "border-bad",
-    (overlay?.status === "parked" || overlay?.status === "retrying") && "border-wait shadow-[0_0_0_3px_var(--wait-soft)]",
+    (overlay?.status === "parked" || overlay?.status === "waiting" || overlay?.status === "retrying") &&
+      "border-wait shadow-[0_0_0_3px_var(--wait-soft)]",
     isChosen && "border-accent shadow-[0_0_0_2px_var(--accent)]",
   );
 

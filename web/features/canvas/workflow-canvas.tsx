@@ -154,6 +154,7 @@ const MINIMAP_COLOUR = {
   pending: "var(--idle-soft)",
   ready: "var(--busy-soft)",
   running: "var(--busy)",
+  waiting: "var(--wait)",
   retrying: "var(--wait)",
   parked: "var(--wait)",
   succeeded: "var(--ok)",

@@ -119,7 +119,7 @@ function listed(model: RunModel, mapId: string, scope: string | undefined): List
 
 function fits({ status }: MapItem, filter: Filter): boolean {
   if (filter === "all") return true;
-  if (filter === "running") return status === "running" || status === "retrying" || status === "parked";
+  if (filter === "running") return status === "running" || status === "waiting" || status === "retrying" || status === "parked";
   return status === filter;
 }
 

@@ -1,7 +1,7 @@
 import { useMemo } from "react";
 import type { Definition } from "#contract/definition.ts";
 import type { Run } from "#contract/runs.ts";
-import type { RunState, StepState } from "#engine/types.ts";
+import type { RunState, StepState, StepStatus } from "#engine/types.ts";
 import type { RunView } from "../../api/journal.ts";
 import { historyKey, readHistories, type StepHistory } from "../../graph/attempts.ts";
 import { labelsOf } from "../../graph/describe-node.ts";
@@ -53,11 +53,14 @@ export function canvasOf(
     const status = shown.get(nodeId)?.status ?? "pending";
     if (status === "pending") return "idle";
     if (status === "skipped") return "skipped";
-    return status === "running" || status === "ready" || status === "retrying" || status === "parked" ? "active" : "done";
+    return isUnderWay(status) ? "active" : "done";
   };
   const flows = new Map(definition.edges.map((edge) => [edge.id, edgeFlow(edge, (nodeId) => handles.get(nodeId), stateOf)]));
   return { overlays: shown, flows };
 }
+
+const isUnderWay = (status: StepStatus): boolean =>
+  status === "running" || status === "ready" || status === "waiting" || status === "retrying" || status === "parked";
 
 /** By which handle each node went on. For a node that stands for many items: the handle that most of them took. */
 function handlesOf(state: RunState | undefined, index: StepIndex, shown: ReadonlyMap<string, Overlay>): Map<string, string> {

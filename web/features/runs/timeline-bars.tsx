@@ -16,6 +16,7 @@ const TONE: Readonly<Record<StepStatus, string>> = {
   pending: "bg-idle",
   ready: "bg-busy",
   running: "bg-busy",
+  waiting: "bg-wait",
   retrying: "bg-wait",
   parked: "bg-wait",
   succeeded: "bg-ok",

@@ -87,7 +87,7 @@ export const TimelineRowView = ({ row, model, span, style, isTabStop, isChosen, 
   );
 };
 
-const LOUD = ["failed", "parked", "running", "retrying", "cancelled"] as const satisfies readonly StepStatus[];
+const LOUD = ["failed", "parked", "running", "waiting", "retrying", "cancelled"] as const satisfies readonly StepStatus[];
 
 /** An item shows what its steps come to. */
 function statusOf(row: TimelineRow, model: RunModel): StepStatus {

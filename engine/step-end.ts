@@ -1,0 +1,88 @@
+/*
+ * The end of a step and all that it decides: edges, steps that become ready or are skipped, joins that go on without the
+ * rest, the scope.
+ */
+import type { Json } from "#contract/common.ts";
+import type { StepError } from "#contract/journal.ts";
+import { openScopesOf, settleScope } from "./containers.ts";
+import { isContainer } from "./plan.ts";
+import { isStopping, planNodeOf, scopeOf, stepOf } from "./state.ts";
+import { dropWaiting, failScope, hasCall, release } from "./stopping.ts";
+import type { PlanNode, RunState, Scope, StepState } from "./types.ts";
+import { undoNext } from "./undo.ts";
+
+export type Ending = { status: "succeeded" | "failed" | "skipped" | "cancelled"; output?: Json; error?: StepError; handle?: string };
+
+export function endStep(state: RunState, first: StepState, ending: Ending): void {
+  const scope = scopeOf(state, first.scope);
+  const toEnd: [StepState, Ending][] = [[first, ending]];
+  // A work list instead of recursion: a chain of skipped nodes can be as long as the definition.
+  for (let next = toEnd.pop(); next; next = toEnd.pop()) {
+    const [step, how] = next;
+    if (step.endedAt !== undefined) continue;
+    release(state, step);
+    Object.assign(step, how, { endedAt: state.at, endedSeq: state.seq });
+    delete step.waiting;
+    delete step.question;
+    if (step.isUndoing) {
+      undoNext(state, step);
+      continue;
+    }
+    scope.ended += 1;
+    if (how.status === "failed" && how.handle === undefined) failScope(state, scope, step);
+    keepIfUndoable(state, scope, step);
+    if (!isStopping(state, scope)) toEnd.push(...resolveEdges(state, scope, step));
+  }
+  settleScope(state, scope);
+}
+
+/** A scope with something to undo stays in the state until the run is over. */
+function keepIfUndoable(state: RunState, scope: Scope, { nodeId, status }: StepState): void {
+  const { compensate, onError } = planNodeOf(state, nodeId).node.policy ?? {};
+  if (compensate === undefined || !(status === "succeeded" || (status === "failed" && onError === "compensate"))) return;
+  for (let at: Scope | null = scope; at; at = at.parent) at.isUndoable = true;
+}
+
+/** Tells every target which of its edges is resolved; returns the steps that end thereby. */
+function resolveEdges(state: RunState, scope: Scope, step: StepState): [StepState, Ending][] {
+  const ending: [StepState, Ending][] = [];
+  for (const { handle, target } of planNodeOf(state, step.nodeId).outgoing) {
+    const next = stepOf(state, scope.path, target.id);
+    next.resolved += 1;
+    if (handle === step.handle) next.live += 1;
+    if (next.status === "pending") ending.push(...afterEdge(state, scope, { next, target }));
+  }
+  return ending;
+}
+
+type Reached = { next: StepState; target: PlanNode };
+function afterEdge(state: RunState, scope: Scope, { next, target }: Reached): [StepState, Ending][] {
+  const isJoined = target.join !== null && next.live >= target.join.needed;
+  if (!isJoined && next.resolved < target.incoming) return [];
+  if (next.live === 0) return [[next, { status: "skipped" }]];
+  next.status = "ready";
+  state.active.add(next);
+  return isJoined && target.join ? dropLosers(state, scope, target.join.losers) : [];
+}
+
+/** What has no open call ends at once; the rest is marked, and ends when its call does. */
+function dropLosers(state: RunState, scope: Scope, losers: readonly string[]): [StepState, Ending][] {
+  const ending: [StepState, Ending][] = [];
+  for (const nodeId of losers) {
+    const step = stepOf(state, scope.path, nodeId);
+    if (step.endedAt !== undefined) continue;
+    if (isContainer(planNodeOf(state, nodeId).type)) dropInside(state, step);
+    if (hasCall(state, step) || openScopesOf(state, step).length > 0) step.isUnwanted = true;
+    else ending.push([step, { status: step.status === "pending" ? "skipped" : "cancelled" }]);
+  }
+  return ending;
+}
+
+function dropInside(state: RunState, container: StepState): void {
+  container.isUnwanted = true;
+  for (const inner of openScopesOf(state, container)) {
+    inner.isUnwanted = true;
+    dropWaiting(state, inner);
+    settleScope(state, inner);
+  }
+}

@@ -1,0 +1,17 @@
+import { AppError } from "../../kernel/errors.ts";
+import type { StepExecutor } from "../../kernel/step-executor.ts";
+import type { AllExecutors, Executors } from "../ports.ts";
+import { subworkflowExecutor, type SubworkflowDeps } from "./subworkflow.ts";
+
+const unavailable: StepExecutor = {
+  prepare: () => Promise.reject(new AppError("unavailable", "This kind of step cannot be carried out here.")),
+  run: () => Promise.reject(new AppError("unavailable", "This kind of step cannot be carried out here.")),
+};
+
+/** Who carries out each type of outside step: the other slices, and this one. */
+export const createExecutors = (outside: Executors, deps: SubworkflowDeps): AllExecutors => ({
+  ...outside,
+  subworkflow: subworkflowExecutor(deps),
+  http: unavailable,
+  code: unavailable,
+});
