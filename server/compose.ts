@@ -170,7 +170,7 @@ async function createSlices(
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
   const runs = createRuns({
     ...base,
-    hookUrlOf: hooks.urlOf,
+    hookUrlOf: (runId) => hooks.urlOf(runId),
     connectWorker: () => base.postgres.connectWorker(),
     // The embedded database has one platform: what the one before it held is taken over at once.
     ...(config.databaseUrl === undefined && { instanceId: "embedded" }),

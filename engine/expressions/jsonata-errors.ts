@@ -3,6 +3,7 @@ import { ExpressionFailure, type ExpressionCode } from "./errors.ts";
 
 /** Over the time, and ranges and sequences beyond their limit. */
 const CODES: ReadonlyMap<string, ExpressionCode> = new Map([
+  ["D1011", "expression_too_large"],
   ["D1012", "expression_timeout"],
   ["D2014", "expression_too_large"],
   ["D2015", "expression_too_large"],

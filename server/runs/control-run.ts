@@ -39,6 +39,13 @@ export const unpauseRun = (deps: SpeakDeps) => (request: Speaker) =>
     verb: "resumed",
   });
 
+/** Waits for a request to a run, and does not mind that it came too late. */
+export async function unlessOver(request: Promise<Run>): Promise<void> {
+  await request.catch((error: unknown) => {
+    if (!(error instanceof AppError) || error.code !== "run_transition_invalid") throw error;
+  });
+}
+
 type Control = Reasoned & {
   kind: "cancel" | "force" | "pause" | "unpause";
   action: string;

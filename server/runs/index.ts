@@ -1,6 +1,6 @@
 import type { Run } from "#contract/runs.ts";
 import type { Handled } from "../kernel/handle.ts";
-import { AppError } from "../kernel/errors.ts";
+import { unlessOver } from "./control-run.ts";
 import { background } from "../kernel/log.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
@@ -56,7 +56,7 @@ export function createRuns(deps: RunsDeps): Runs {
   const worker = new Worker(workerDeps, held, {
     onRoom: () => reconciler.claimSoon(),
     wake: (runId) => background(log, "waking a run", () => reconciler.wake(runId)),
-    stopChild: (child) => stopChild(useCases, child),
+    stopChild: (child) => unlessOver(useCases.cancel(child)),
   });
   const reconciler = new Reconciler(workerDeps, worker);
   const useCases = createUseCases({ ...deps, observer, dispatch }, { worker, reconciler, leaseMs: settings.leaseMs });
@@ -76,13 +76,6 @@ export function createRuns(deps: RunsDeps): Runs {
     callHook: useCases.callHook,
     activeCount: () => held.count,
   };
-}
-
-/** A child that is over needs no stopping. */
-async function stopChild({ cancel }: UseCases, child: Parameters<UseCases["cancel"]>[0]): Promise<void> {
-  await cancel(child).catch((error: unknown) => {
-    if (!(error instanceof AppError) || error.code !== "run_transition_invalid") throw error;
-  });
 }
 
 async function stopAll(reconciler: Reconciler, worker: Worker, retention: Retention | undefined): Promise<void> {

@@ -40,7 +40,7 @@ describe("the journal of a run", () => {
     const view = await client.fetchQuery(journalQuery(run));
     expect(view.events).toEqual(script.events);
     expect(server.callsOf("getRunJournal").map(({ query }) => query.get("after"))).toEqual(["0", "3"]);
-    expect(shapeOf(view.state)).toBe(shapeOf(fold(compile(triage), script.events, run)));
+    expect(shapeOf(view.state)).toBe(shapeOf(fold(compile(triage), script.events, { runId: run })));
   });
 
   test("is read on from where it was, to the same state as all at once", async () => {
@@ -53,7 +53,7 @@ describe("the journal of a run", () => {
     expect(second).not.toBe(first);
     expect(server.callsOf("getRunJournal").map(({ query }) => query.get("after"))).toEqual(["0", "4"]);
     expect(server.callsOf("getWorkflowVersion")).toHaveLength(1);
-    expect(shapeOf(second.state)).toBe(shapeOf(fold(compile(triage), script.events, run)));
+    expect(shapeOf(second.state)).toBe(shapeOf(fold(compile(triage), script.events, { runId: run })));
   });
 
   test("is shown without a state when the workflow is gone", async () => {
