@@ -32,7 +32,10 @@ const AT = `select (extract(epoch from ${NOW}) * 1000)::float8 as at`;
 const JOURNAL = { name: "journal", text: `with journal as (${INSERT}) ${AT}` };
 const ENDS = `with journal as (${INSERT}), ended as (${END}), told as (${TELL})`;
 const JOURNAL_ENDS = { name: "journal_ends", text: `${ENDS} ${AT}` };
-const JOURNAL_ENDS_INBOX = { name: "journal_ends_inbox", text: `${ENDS}, taken as (${TAKE}), parents as (${WAKE_PARENTS}), noted as (${NOTE}) ${AT}` };
+const JOURNAL_ENDS_INBOX = {
+  name: "journal_ends_inbox",
+  text: `${ENDS}, taken as (${TAKE}), parents as (${WAKE_PARENTS}), noted as (${NOTE}) ${AT}`,
+};
 
 /** One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. */
 export function appendStatement(groups: readonly RunAppends[]): Statement {
