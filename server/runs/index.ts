@@ -1,7 +1,6 @@
 import type { Run } from "#contract/runs.ts";
 import type { Handled } from "../kernel/handle.ts";
 import { unlessOver } from "./control-run.ts";
-import { background } from "../kernel/log.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
 import { createLocalDispatch } from "./local-dispatch.ts";
@@ -55,7 +54,7 @@ export function createRuns(deps: RunsDeps): Runs {
   if (!drives) held.close();
   const worker = new Worker(workerDeps, held, {
     onRoom: () => reconciler.claimSoon(),
-    wake: (runId) => background(log, "waking a run", () => reconciler.wake(runId)),
+    wake: (runId) => dispatch.wake(runId),
     stopChild: (child) => unlessOver(useCases.cancel(child)),
   });
   const reconciler = new Reconciler(workerDeps, worker);
