@@ -1,11 +1,9 @@
-import type { Run } from "#contract/runs.ts";
-import type { Handled } from "../kernel/handle.ts";
 import { unlessOver } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
 import { createLocalDispatch } from "./local-dispatch.ts";
-import { runRoutes, type UseCases } from "./routes.ts";
-import type { StartRequest } from "./start-run.ts";
+import { runRoutes } from "./routes.ts";
+import type { Runs } from "./runs.ts";
 import { createExecutors } from "./steps/index.ts";
 import { createUseCases } from "./use-cases.ts";
 import type { WorkerDeps } from "./worker/deps.ts";
@@ -18,21 +16,8 @@ import { Worker } from "./worker/worker.ts";
 export { createHookAddresses } from "./hook-address.ts";
 export type { RunsDeps } from "./deps.ts";
 export type { Executors } from "./ports.ts";
+export type { Runs } from "./runs.ts";
 export type { StartRequest } from "./start-run.ts";
-
-export type Runs = {
-  readonly routes: Handled[];
-  /** Begins to claim and drive runs; does nothing in a process that does not drive. */
-  start(): Promise<void>;
-  /** Claims nothing more, lets commits finish, aborts open calls after a while, and gives up the leases. Takes starts meanwhile. */
-  stop(): Promise<void>;
-  startRun(request: StartRequest): Promise<Run>;
-  getRun(tenantId: string, runId: string): Promise<Run>;
-  cancelRun: UseCases["cancel"];
-  callHook: UseCases["callHook"];
-  /** Runs that this process holds in memory. */
-  activeCount(): number;
-};
 
 export function createRuns(deps: RunsDeps): Runs {
   const { drives = true, observer = {}, log } = deps;
