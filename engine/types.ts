@@ -1,5 +1,5 @@
 import type { Json } from "#contract/common.ts";
-import type { Definition, NodeOf, NodeType, WorkflowNode } from "#contract/definition.ts";
+import type { Definition, NodeType, WorkflowNode } from "#contract/definition.ts";
 import type { EditorOptions, EventBody, ParentStep, StepError, StepHandle, StepPlace } from "#contract/journal.ts";
 import type { TeamTurn } from "#contract/node-data.ts";
 import type { Effect, Retry } from "#contract/policy.ts";
@@ -261,4 +261,3 @@ export type StepCommand = Extract<Command, StepAddress>;
 export type Resume = { input: Json; key: string; effect: Effect; binding?: Record<string, string>; handle?: StepHandle };
 
 export type ContainerType = "map" | "loop" | "team";
-export type ContainerNode = NodeOf<ContainerType>;

@@ -17,7 +17,6 @@ export { createHookAddresses } from "./hook-address.ts";
 export type { RunsDeps } from "./deps.ts";
 export type { Executors } from "./ports.ts";
 export type { Runs } from "./runs.ts";
-export type { StartRequest } from "./start-run.ts";
 
 export function createRuns(deps: RunsDeps): Runs {
   const { drives = true, observer = {}, log } = deps;
