@@ -4,8 +4,10 @@ import { Tags } from "./common.ts";
 import { Definition, WorkflowNode } from "./definition.ts";
 import { Policy } from "./policy.ts";
 import { LIMITS } from "./limits.ts";
+import { CreateSchedule, CreateWebhook, Verification } from "./triggers.ts";
 import { listRuns, patchRunContext, startRun } from "./runs.ts";
 
+const ID = "0192f0c1-2d3e-7f4a-8b5c-6d7e8f901234";
 const list = <T>(length: number, make: (i: number) => T): T[] => Array.from({ length }, (_, i) => make(i));
 const node = (i: number) => ({ id: `n${i}`, type: "start" }) as const;
 const edge = (i: number) => ({ id: `e${i}`, source: "a", target: "b" });
@@ -27,6 +29,15 @@ describe("the limits of the schemas", () => {
     ["pageItems", listRuns.query, (over) => ({ limit: LIMITS.pageItems + over })],
     ["idempotencyKeyChars", startRun.headers, (over) => ({ "idempotency-key": "k".repeat(LIMITS.idempotencyKeyChars + over) })],
     ["contextKeys", patchRunContext.body, (over) => ({ set: Object.fromEntries(list(LIMITS.contextKeys + over, (i) => [`k${i}`, 1])) })],
+    ["cronChars", CreateSchedule, (over) => ({ workflowId: ID, cron: "*".repeat(LIMITS.cronChars + over) })],
+    ["catchUpMinutes", CreateSchedule, (over) => ({ workflowId: ID, cron: "* * * * *", catchUpMinutes: LIMITS.catchUpMinutes + over })],
+    ["catchUpSlots", CreateSchedule, (over) => ({ workflowId: ID, cron: "* * * * *", catchUpSlots: LIMITS.catchUpSlots + over })],
+    [
+      "webhookHeaders",
+      CreateWebhook,
+      (over) => ({ workflowId: ID, verification: { kind: "token" }, headers: list(LIMITS.webhookHeaders + over, (i) => `h${i}`) }),
+    ],
+    ["toleranceSeconds", Verification, (over) => ({ kind: "hmac", toleranceSeconds: LIMITS.toleranceSeconds + over })],
     ["arguments of a launch", StdioLaunch, (over) => ({ transport: "stdio", command: "node", args: list(128 + over, String) })],
   ])("%s", (_name, schema, make) => {
     expect(schema.safeParse(make(0)).success).toBe(true);

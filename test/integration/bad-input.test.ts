@@ -4,28 +4,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { Problem } from "#contract/errors.ts";
 import { ROUTES } from "#contract/routes.ts";
-import { HTTP_STATUS } from "#server/http/problem.ts";
 import { hashOf } from "#server/access/credentials.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { freePort } from "#test/support/platform.ts";
-import { rawRequest, type RawRequest } from "#test/support/raw-request.ts";
+import { badInputs, type BadInput as Case, type Code } from "#test/support/bad-inputs.ts";
+import { rawRequest } from "#test/support/raw-request.ts";
 import { ROOT } from "#test/support/source-files.ts";
-import { rowCounts, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
-type Code = keyof typeof HTTP_STATUS;
 type Known = { workflow: string; strict: string; run: string; tool: string; server: string; absent: string };
-type Case = Omit<RawRequest, "path"> & {
-  /** `{run}` and the like stand for ids that exist, `{absent}` for one that does not. */
-  path: string;
-  /** Sent as JSON. */
-  json?: Json;
-  code: Code;
-  /** What the answer's issues must hold, beside what every problem does. */
-  issues?: readonly object[];
-};
-
-/** Denials and sign-ins may leave a trace, and servers that run meanwhile may say something; nothing else may be written. */
-const TRACES = ["audit_log", "audit_heads", "sessions", "protocol_frames", "mcp_server_logs"];
 
 let platform: StartedPlatform;
 let superuser: pg.Client;
@@ -75,45 +62,7 @@ beforeAll(async () => {
 });
 afterAll(() => platform.close());
 
-const fill = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => Reflect.get(known, name) ?? whole);
-
-async function send({ path, json, headers = {}, method, body, chunkBytes }: Case) {
-  const payload = json === undefined ? body : JSON.stringify(json);
-  return rawRequest(platform.url, {
-    method: method ?? (payload === undefined ? "GET" : "POST"),
-    path: fill(path),
-    headers: {
-      authorization: `Bearer ${platform.token}`,
-      ...(payload === undefined ? {} : { "content-type": "application/json" }),
-      ...headers,
-    },
-    ...(payload === undefined ? {} : { body: payload }),
-    ...(chunkBytes === undefined ? {} : { chunkBytes }),
-  });
-}
-
-/** Checks that the answer is a whole problem document with this code. */
-async function expectProblem(bad: Case): Promise<Problem> {
-  const { status, headers, body } = await send(bad);
-  expect(headers["content-type"], body).toBe("application/problem+json; charset=utf-8");
-  const problem = Problem.parse(JSON.parse(body));
-  expect(problem).toMatchObject({ code: bad.code, status: HTTP_STATUS[bad.code] });
-  expect(status).toBe(problem.status);
-  expect(status).toBeLessThan(500);
-  for (const text of [problem.detail, problem.remedy, problem.requestId, problem.title]) expect(text.trim()).not.toBe("");
-  expect(headers["x-request-id"]).toBe(problem.requestId);
-  if (bad.issues) expect(problem.issues).toEqual(bad.issues.map((issue): unknown => expect.objectContaining(issue)));
-  return problem;
-}
-
-/** Every case is refused in its own way, and afterwards the database holds what it held before. */
-function refuses(cases: Readonly<Record<string, Case>>): void {
-  test.each(Object.entries(cases))("%s", async (_, bad) => {
-    const before = await rowCounts(superuser, TRACES);
-    await expectProblem(bad);
-    expect(await rowCounts(superuser, TRACES)).toEqual(before);
-  });
-}
+const { send, expectProblem, refuses } = badInputs(() => ({ platform, superuser, known }));
 
 const create = (body: string | Buffer, code: Code, more: Partial<Case> = {}): Case => ({ path: "/api/v1/workflows", body, code, ...more });
 const named = (name: string): string => `{"name":${name},"definition":${JSON.stringify(definition())}}`;
