@@ -162,14 +162,15 @@ export const callHook = defineRoute({
   name: "callHook",
   method: "POST",
   path: "/hooks/:hook",
-  summary: "Receive a signed request and start the webhook's workflow; a delivery that is repeated answers with the same run",
+  summary: "Start a webhook's workflow with a signed request (a repeated delivery answers with the same run), or call a step that waits",
   tag,
   permission: "public",
   params: z.object({
+    /** A webhook's id, or the address of a step that waits to be called. */
     hook: z
       .string()
-      .max(200)
-      .regex(/^[A-Za-z0-9._-]+$/),
+      .max(700)
+      .regex(/^[\x21-\x7e]+$/),
   }),
   query: z.object({}).catchall(z.string().max(1_024)),
   headers: z.object({}).catchall(z.unknown()),
@@ -177,7 +178,7 @@ export const callHook = defineRoute({
   rawBody: { maxBytes: LIMITS.webhookBytes },
   response: triggers.HookAnswer,
   status: 202,
-  errors: ["not_found", "webhook_signature_invalid", "webhook_replayed", "input_invalid", "version_unknown"],
+  errors: ["not_found", "webhook_signature_invalid", "webhook_replayed", "input_invalid", "version_unknown", "run_transition_invalid"],
 });
 
 export const listRunListeners = defineRoute({

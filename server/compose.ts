@@ -187,7 +187,14 @@ async function createSlices(
     },
     observer: base.metrics.observer,
   });
-  const triggers = createTriggers({ ...base, runs, workflows, ownerApproves });
+  const triggers = createTriggers({
+    ...base,
+    runs,
+    workflows,
+    ownerApproves,
+    drives,
+    stepHooks: { read: (id) => hooks.read(id), call: (call) => runs.callHook(call) },
+  });
   const start = async (): Promise<void> => {
     teardown.add("agents", () => agents.stop());
     agents.start();

@@ -32,7 +32,7 @@ function instance({ newId }: Pick<HttpDeps<unknown>, "newId">, { limits, errors 
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMs,
     // Checked by the error table and the guards below, never by Ajv: every schema of a route is zod.
-    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: false },
+    routerOptions: { maxParamLength: 800, ignoreTrailingSlash: false },
     http: { headersTimeout: limits.headersMs, connectionsCheckingInterval: Math.min(limits.headersMs, 5_000) },
     genReqId: ({ headers }) => {
       const sent = headers["x-request-id"];

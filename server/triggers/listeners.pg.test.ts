@@ -6,12 +6,11 @@ import { LIMITS } from "#contract/limits.ts";
 import type { RouteSpec } from "#contract/route.ts";
 import * as contract from "#contract/trigger-routes.ts";
 import { Verification, type ListenerDelivery } from "#contract/triggers.ts";
-import { createEgress } from "#server/egress/index.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { silentLog } from "#server/kernel/log.ts";
 import type { Runs } from "#server/runs/index.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { triggersOf } from "#test/support/triggers.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import {
   createPlatform,
@@ -26,7 +25,7 @@ import {
   tool,
   type Platform,
 } from "#test/support/runs.ts";
-import { createTriggers, type Triggers, type TriggersDeps } from "./index.ts";
+import type { Triggers, TriggersDeps } from "./index.ts";
 import { prove } from "./signature.ts";
 
 type Heard = { headers: IncomingHttpHeaders; body: string };
@@ -80,12 +79,7 @@ afterEach(async () => {
   await db.ownerPool.query("delete from listener_deliveries");
 });
 
-function create(more: Partial<TriggersDeps> = {}): Triggers {
-  const { egress } = createEgress({ ...platform.base, log: silentLog });
-  const settings = { pollMs: 20, backoffMs: 1, leaseMs: 200, answerMs: 300, ...more.settings };
-  const deps = { ...platform.base, redactor: platform.redactor, egress, runs, workflows: platform.workflows, ownerApproves: true, ...more };
-  return createTriggers({ ...deps, settings });
-}
+const create = (more: Partial<TriggersDeps> = {}): Triggers => triggersOf(platform, runs, more);
 /** A process that delivers. */
 function tell(more: Partial<TriggersDeps> = {}): void {
   const triggers = create(more);

@@ -1,6 +1,5 @@
 import type { Json } from "#contract/common.ts";
 import type { Run } from "#contract/runs.ts";
-import type { HookAnswer } from "#contract/triggers.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, Redactor, ValueCodec } from "#server/kernel/ports.ts";
 import type { TriggerSettings } from "./settings.ts";
@@ -32,8 +31,14 @@ export interface Startables {
   loadForStart(ref: { tenantId: string; workflowId: string; version?: number | undefined }): Promise<object | undefined>;
 }
 
-/** What a request to a hook brings. */
-export type HookPayload = { body: Json; headers: Record<string, string>; query: Record<string, string> };
+/** Steps of runs that wait to be called from outside; whoever knows such an address may call it. */
+export interface StepHooks {
+  /** Undefined when the id is not the address of any step. */
+  read(id: string): StepPlace | undefined;
+  /** Throws `not_found` or `run_transition_invalid`. */
+  call(call: StepPlace & { tenantId: string; payload: Json }): Promise<void>;
+}
+type StepPlace = { runId: string; nodeId: string; scope: string };
 
 export type TriggersDeps = {
   database: Database;
@@ -51,8 +56,7 @@ export type TriggersDeps = {
   workflows: Startables;
   /** An owner's registration opens the way to an address, be it loopback or private. */
   ownerApproves: boolean;
-  /** Takes requests to `/hooks/<id>` whose id is not a webhook's. */
-  callStepHook?: (id: string, payload: HookPayload) => Promise<HookAnswer>;
+  stepHooks: StepHooks;
   /** False for a process that fires and delivers nothing. Default true. */
   drives?: boolean;
   settings?: Partial<TriggerSettings>;

@@ -6,14 +6,15 @@ import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { UUID } from "#server/kernel/paging.ts";
 import { callBudget } from "./call-budget.ts";
 import { mayPass } from "./fire-slot.ts";
-import type { HookPayload, TriggersDeps } from "./ports.ts";
+import type { TriggersDeps } from "./ports.ts";
 import { refusalRecord } from "./refusal-record.ts";
 import { digest, prove, textOf, type Headers } from "./signature.ts";
 import * as store from "./webhooks.pg.ts";
 import type { WebhookRecord } from "./webhooks.pg.ts";
 import { openSecret, secretRowName } from "./secret.ts";
 
-type Deps = Pick<TriggersDeps, "database" | "audit" | "codec" | "redactor" | "log" | "now" | "runs" | "callStepHook">;
+type Deps = Pick<TriggersDeps, "database" | "audit" | "codec" | "redactor" | "log" | "now" | "runs" | "stepHooks">;
+type HookPayload = { body: Json; headers: Record<string, string>; query: Record<string, string> };
 type Call = { hook: string; headers: Headers; query: Record<string, string>; body: Json; rawBody: Uint8Array };
 
 /**
@@ -25,11 +26,8 @@ export const receive = (deps: Deps): ((call: Call) => Promise<HookAnswer>) => {
   const spend = callBudget(LIMITS.webhookCallsPerMinute);
   const recordRefusal = refusalRecord(deps);
   return async (call) => {
-    const { hook, headers, query, body } = call;
-    if (!UUID.test(hook)) {
-      if (!deps.callStepHook) throw hookNotFound();
-      return deps.callStepHook(hook, { body, query, headers: textHeaders(headers) });
-    }
+    const { hook, headers } = call;
+    if (!UUID.test(hook)) return callStep(deps, call);
     const webhook = await deps.database.asWorker((tx) => store.findWebhook(tx, hook));
     if (!webhook) throw hookNotFound();
     const secret = await openSecret(deps, webhook.secret, { tenantId: webhook.tenantId, row: secretRowName("webhooks", hook) });
@@ -46,6 +44,14 @@ export const receive = (deps: Deps): ((call: Call) => Promise<HookAnswer>) => {
 
 const REFUSALS: ReadonlySet<string> = new Set(["webhook_signature_invalid", "webhook_replayed", "rate_limited"]);
 const hookNotFound = (): AppError => new AppError("not_found", "There is no webhook at this address.");
+
+async function callStep({ database, stepHooks }: Deps, { hook, body }: Call): Promise<HookAnswer> {
+  const step = stepHooks.read(hook);
+  const tenantId = step && (await database.asWorker((tx) => store.findTenantOfRun(tx, step.runId)));
+  if (tenantId === undefined || !step) throw hookNotFound();
+  await stepHooks.call({ ...step, tenantId, payload: body });
+  return { runId: step.runId, repeated: false };
+}
 
 type Proved = Call & { signature: Buffer | null };
 
@@ -139,12 +145,3 @@ function pickHeaders(headers: Headers, names: readonly string[]): Record<string,
   return Object.fromEntries(names.flatMap((name) => named(name, textOf(headers, name))));
 }
 const named = (name: string, value: string | undefined): [string, string][] => (value === undefined ? [] : [[name, value]]);
-
-/** Credentials are for us, not for a workflow. */
-const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "proxy-authorization", "cookie", "x-api-key"]);
-function textHeaders(headers: Headers): Record<string, string> {
-  return pickHeaders(
-    headers,
-    Object.keys(headers).filter((name) => !CREDENTIALS.has(name)),
-  );
-}

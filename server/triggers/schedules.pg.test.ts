@@ -6,10 +6,9 @@ import { listRuns } from "#contract/runs.ts";
 import * as contract from "#contract/trigger-routes.ts";
 import type { Slot } from "#contract/triggers.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { silentLog } from "#server/kernel/log.ts";
-import { createEgress } from "#server/egress/index.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { triggersOf } from "#test/support/triggers.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import {
   createPlatform,
@@ -24,7 +23,7 @@ import {
   type Platform,
 } from "#test/support/runs.ts";
 import type { Runs } from "#server/runs/index.ts";
-import { createTriggers, type Triggers, type TriggersDeps } from "./index.ts";
+import type { Triggers, TriggersDeps } from "./index.ts";
 
 let db: TestDatabase;
 let platform: Platform;
@@ -52,12 +51,7 @@ afterEach(async () => {
   await db.ownerPool.query("delete from schedules");
 });
 
-const create = (more: Partial<TriggersDeps> = {}): Triggers => {
-  const { egress } = createEgress({ ...platform.base, log: silentLog });
-  const settings = { pollMs: 20, queueMs: 20, backoffMs: 10, leaseMs: 1_000, ...more.settings };
-  const deps = { ...platform.base, redactor: platform.redactor, egress, runs, workflows: platform.workflows, ownerApproves: true, ...more };
-  return createTriggers({ ...deps, settings });
-};
+const create = (more: Partial<TriggersDeps> = {}): Triggers => triggersOf(platform, runs, more);
 /** A process that fires. */
 const fire = (more: Partial<TriggersDeps> = {}): Triggers => {
   const triggers = create(more);

@@ -4,12 +4,11 @@ import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import type { RouteSpec } from "#contract/route.ts";
 import * as contract from "#contract/trigger-routes.ts";
-import { createEgress } from "#server/egress/index.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { silentLog } from "#server/kernel/log.ts";
 import type { Runs } from "#server/runs/index.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testHttp, type TestHttp } from "#test/support/http-server.ts";
+import { triggersOf } from "#test/support/triggers.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import {
   createPlatform,
@@ -22,7 +21,7 @@ import {
   saveWorkflow,
   type Platform,
 } from "#test/support/runs.ts";
-import { createTriggers, type Triggers, type TriggersDeps } from "./index.ts";
+import type { Triggers, TriggersDeps } from "./index.ts";
 import { signedHeaders } from "./signature.ts";
 
 let db: TestDatabase;
@@ -49,18 +48,7 @@ afterEach(async () => {
   await runs.stop();
 });
 
-function create(more: Partial<TriggersDeps> = {}): Triggers {
-  const { egress } = createEgress({ ...platform.base, log: silentLog });
-  return createTriggers({
-    ...platform.base,
-    redactor: platform.redactor,
-    egress,
-    runs,
-    workflows: platform.workflows,
-    ownerApproves: true,
-    ...more,
-  });
-}
+const create = (more: Partial<TriggersDeps> = {}): Triggers => triggersOf(platform, runs, more);
 /** The hooks behind the real HTTP server, as their raw bodies come from there. */
 function serve({ routes }: Triggers): Promise<TestHttp> {
   const handled = routes.find(({ route }) => route === contract.callHook);
@@ -246,27 +234,27 @@ describe("a call", () => {
     expect(Object.fromEntries(statuses)).toEqual({ 202: LIMITS.webhookCallsPerMinute, 429: 1 });
   });
 
-  test("to an id of another shape goes to the waiting step it belongs to", async () => {
+  test("to a step that waits reaches it, with the body", async () => {
+    const { runId } = await post(...(await tokenCall()));
     const seen: unknown[] = [];
-    const runId = "0192f0c1-2d3e-7f4a-8b5c-6d7e8f901234";
     const withSteps = create({
-      callStepHook: async (id, payload) => {
-        seen.push({ id, payload });
-        return { runId, repeated: false };
+      stepHooks: {
+        read: (id) => (id === "run.token.paid~/each[3]" ? { runId, nodeId: "paid", scope: "/each[3]" } : undefined),
+        call: async (call) => void seen.push(call),
       },
     });
     await http.close();
     http = await serve(withSteps);
-    const headers = { "x-some": "thing", authorization: "Bearer secret" };
-    expect(await post("/hooks/run.token.node", { body: "[1]", headers })).toMatchObject({ status: 202, runId });
-    expect(seen).toEqual([
-      {
-        id: "run.token.node",
-        payload: { body: [1], query: {}, headers: expect.not.objectContaining({ authorization: expect.anything() }) },
-      },
-    ]);
+    expect(await post("/hooks/run.token.paid~%2Feach%5B3%5D", { body: "[1]" })).toMatchObject({ status: 202, runId });
+    expect(seen).toEqual([{ tenantId: db.tenantId, runId, nodeId: "paid", scope: "/each[3]", payload: [1] }]);
+    expect(await post("/hooks/run.token.other", { body: "[1]" })).toMatchObject({ status: 404 });
   });
 });
+
+async function tokenCall(): Promise<[string, Request]> {
+  const { path, secret } = await add({ kind: "token" });
+  return [path, { headers: { "x-auterity-token": secret } }];
+}
 
 describe("a delivery that comes again", () => {
   test("answers with the same run, also signed anew, and also many at once", async () => {

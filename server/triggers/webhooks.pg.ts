@@ -110,3 +110,9 @@ export async function forgetDelivery(tx: Tx, { webhookId, delivery }: DeliveryRe
 export async function forgetDeliveries(tx: Tx, days: number): Promise<void> {
   await tx.query("delete from webhook_deliveries where received_at < now() - make_interval(days => $1)", [days]);
 }
+
+/** As a worker, for an address that names only the run. */
+export async function findTenantOfRun(tx: Tx, runId: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ tenantId: string }>(`select tenant_id as "tenantId" from runs where id = $1`, [runId]);
+  return row?.tenantId;
+}
