@@ -207,7 +207,8 @@ export const resumeRun = defineRoute({
   params: IdParams,
   body: z
     .strictObject({
-      answer: Answer,
+      /** Absent: a paused run goes on. */
+      answer: Answer.optional(),
       nodeId: z.string().max(64).optional(),
       scope: z.string().max(512).optional(),
       /** With `happened`: what the step returned, if known. */

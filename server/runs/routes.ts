@@ -53,7 +53,7 @@ export const runRoutes = (runs: UseCases): Handled[] => [
   ),
   handle(contract.resumeRun, ({ params, body, caller }) => {
     const speaker = { tenantId: caller.tenantId, actor: caller.ref, runId: params.id };
-    return body === undefined ? runs.unpause(speaker) : runs.answer({ ...body, ...speaker });
+    return body?.answer === undefined ? runs.unpause(speaker) : runs.answer({ ...body, answer: body.answer, ...speaker });
   }),
   handle(contract.getRunContext, ({ params, caller }) => runs.context(caller.tenantId, params.id)),
   handle(contract.patchRunContext, ({ params, body, caller }) =>

@@ -78,6 +78,7 @@ function compute(context: DriverContext, run: LiveRun, { command, work, computed
     context.log.error("an expression failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
     return failed(run.state, command, { error: toStepError(error), now: context.now(), random: context.random() });
   };
+  stopAbandonedChild(context, run, command);
   const later = (draft: EventDraft): void => {
     if (!work.isDropped && run.mode === "driving") answerAll(context, run, [{ command, work, draft }]);
   };
@@ -88,6 +89,12 @@ function compute(context: DriverContext, run: LiveRun, { command, work, computed
   } catch (error) {
     computed.push({ command, work, draft: onError(error) });
   }
+}
+
+/** A step that is evaluated while its child still runs has waited long enough. */
+function stopAbandonedChild(context: DriverContext, run: LiveRun, { scope, nodeId }: Of<"evaluate">): void {
+  const { childRunId, delivered } = run.state.steps.get(stepKey(scope, nodeId))?.waiting ?? {};
+  if (childRunId !== undefined && !delivered) stopChild(context, run, { childRunId, reason: "its parent has waited long enough" });
 }
 
 function answerAll(context: DriverContext, run: LiveRun, computed: readonly Computed[]): void {
