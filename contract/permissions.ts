@@ -5,6 +5,8 @@ export const PERMISSIONS = [
   "run:read",
   "run:start",
   "run:control",
+  "approval:read",
+  "approval:decide",
   "mcp_server:read",
   "mcp_server:write",
   "mcp_server:control",
@@ -31,6 +33,7 @@ export type Role = (typeof ROLES)[number];
 const READ = [
   "workflow:read",
   "run:read",
+  "approval:read",
   "mcp_server:read",
   "tool:read",
   "agent:read",
@@ -38,7 +41,7 @@ const READ = [
   "message:read",
   "metrics:read",
 ] as const;
-const OPERATE = [...READ, "run:start", "run:control", "mcp_server:control", "tool:call", "agent:invoke"] as const;
+const OPERATE = [...READ, "run:start", "run:control", "approval:decide", "mcp_server:control", "tool:call", "agent:invoke"] as const;
 const DESIGN = [...OPERATE, "workflow:write", "mcp_server:write", "agent:write", "trigger:write", "secret:read"] as const;
 
 /** What each role may do. An agent's token has no role: it may only speak on `/ws/agents`. */

@@ -1,5 +1,6 @@
 import * as access from "./access.ts";
 import * as agents from "./agents.ts";
+import * as approvals from "./approvals.ts";
 import * as mcp from "./mcp.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
@@ -47,6 +48,10 @@ export const ROUTES = {
   retryRun: runs.retryRun,
   getRunContext: runs.getRunContext,
   patchRunContext: runs.patchRunContext,
+  listApprovals: approvals.listApprovals,
+  getApproval: approvals.getApproval,
+  decideApproval: approvals.decideApproval,
+  delegateApproval: approvals.delegateApproval,
   listMcpServers: mcp.listMcpServers,
   createMcpServer: mcp.createMcpServer,
   importMcpServers: mcp.importMcpServers,

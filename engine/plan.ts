@@ -26,8 +26,9 @@ export function compile(definition: Definition): Plan {
     const target = nodes.get(edge.target);
     if (target) outgoing.get(edge.source)?.push({ handle: handleOf(edge), target });
   }
+  const hasApprovals = definition.nodes.some(({ type }) => type === "approval");
   const hookIds = definition.nodes.filter((node) => node.type === "wait" && node.data.webhook === true).map(({ id }) => id);
-  return { definition, nodes, bodies: bodiesOf(definition, [...nodes.values()]), hookIds };
+  return { definition, nodes, bodies: bodiesOf(definition, [...nodes.values()]), hookIds, hasApprovals };
 }
 
 export const handleOf = (edge: WorkflowEdge): string => edge.sourceHandle ?? "success";

@@ -14,6 +14,7 @@ export type Plan = {
   readonly bodies: ReadonlyMap<string | null, PlanBody>;
   /** The nodes that wait for a call of their hook. */
   readonly hookIds: readonly string[];
+  readonly hasApprovals: boolean;
 };
 
 export type PlanBody = {

@@ -1,6 +1,7 @@
 import * as contract from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
+import { approvalRoutes, type ApprovalUseCases } from "./approvals/routes.ts";
 import type { answerRun } from "./answer-run.ts";
 import type { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { followRun } from "./follow-run.ts";
@@ -10,6 +11,7 @@ import type { callHook, signalRun } from "./signal-run.ts";
 import type { startRun } from "./start-run.ts";
 
 export type UseCases = {
+  approvals: ApprovalUseCases;
   start: ReturnType<typeof startRun>;
   cancel: ReturnType<typeof cancelRun>;
   pause: ReturnType<typeof pauseRun>;
@@ -26,6 +28,7 @@ export type UseCases = {
 };
 
 export const runRoutes = (runs: UseCases): Handled[] => [
+  ...approvalRoutes(runs.approvals),
   handle(contract.startRun, ({ params, headers, body, caller }) =>
     runs.start({
       ...body,

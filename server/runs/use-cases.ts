@@ -1,4 +1,5 @@
 import type { Dispatch } from "../kernel/ports.ts";
+import { createApprovals } from "./approvals/create-approvals.ts";
 import { answerRun } from "./answer-run.ts";
 import { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
@@ -39,6 +40,7 @@ export function createUseCases(deps: Deps, { worker, reconciler, leaseMs }: Driv
     answer: answerRun({ ...deps, wake }),
     signal: signalRun({ ...deps, wake }),
     callHook: callHook({ ...deps, wake }),
+    approvals: createApprovals({ ...deps, wake }),
     get: getRun(deps),
     list: listRuns(deps),
     journal: readJournal(deps),

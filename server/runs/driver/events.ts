@@ -2,6 +2,7 @@ import type { EventDraft } from "#contract/journal.ts";
 import { evolve } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { JournalRow, Refusal, RunEnd } from "../journal/append.ts";
+import { approvalChanges } from "./approval-rows.ts";
 import type { DriverContext } from "./context.ts";
 import { FINISH_KEY, committing, dropWork, type LiveRun } from "./live-run.ts";
 import { journalRowName } from "./row-names.ts";
@@ -53,6 +54,7 @@ export function appendSealed(
   run.nextAppendId += 1;
   run.appendsInFlight += 1;
   const { end, consumed, onFolded, onRefused } = extras;
+  const approvals = run.state.plan.hasApprovals ? approvalChanges(context, run, { events, isEnd: end !== undefined }) : undefined;
   context.writer.submit({
     holder: run,
     firstSeq,
@@ -60,6 +62,7 @@ export function appendSealed(
     rows: events.map(({ row }) => row),
     ...(end && { end }),
     ...(consumed && { consumed }),
+    ...(approvals && { approvals }),
     onDurable: (at) => {
       run.appendsInFlight -= 1;
       fold(context, run, { events, firstSeq, at });

@@ -1,3 +1,4 @@
+import type { ApprovalStatus } from "#contract/approvals.ts";
 import type { EventKind } from "#contract/journal.ts";
 import type { AppError } from "../../kernel/errors.ts";
 
@@ -17,6 +18,26 @@ export type RunEnd = {
   error: Buffer | null;
   /** A message for the run whose step waits for this one. */
   told?: { runId: string; inboxId: string; body: Buffer };
+};
+
+/** What the events mean for the list of approvals. */
+export type ApprovalChanges = { readonly asked: readonly AskedApproval[]; readonly changed: readonly ChangedApproval[] };
+export type AskedApproval = {
+  readonly id: string;
+  readonly scope: string;
+  readonly nodeId: string;
+  readonly approvers: readonly string[];
+  readonly needed: number;
+  /** ms since the epoch. */
+  readonly deadline: number | null;
+  readonly body: Buffer;
+};
+/** Of the pending approval at this place. `approvers` replaces those who may decide, and lifts the deadline. */
+export type ChangedApproval = {
+  readonly scope: string;
+  readonly nodeId: string;
+  readonly status: ApprovalStatus;
+  readonly approvers: readonly string[] | null;
 };
 
 /** A run as its holder appends to it. The bytes are those of the ids, made once per run. */
@@ -42,6 +63,7 @@ export type Append = {
   readonly end?: RunEnd;
   /** Ids of the inbox rows that these events answer; they leave the inbox in the same statement. */
   readonly consumed?: readonly string[];
+  readonly approvals?: ApprovalChanges;
   /** `at` is the database's time in ms since the epoch, as stored. */
   onDurable(at: number): void;
   onRefused(refusal: Refusal): void;

@@ -1,5 +1,6 @@
 import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
 import type { Append, RunAppends } from "./append.ts";
+import { approvalColumns } from "./approval-columns.ts";
 
 type Statement = { name: string; text: string; values: Buffer[] };
 
@@ -27,6 +28,19 @@ const WAKE_PARENTS = `update runs set inbox_seq = inbox_seq + 1, wake_at = now()
 const NOTE = `insert into run_inbox (run_id, id, tenant_id, kind, body)
   select m.run_id, m.id, parents.tenant_id, 'child', m.body
   from unnest($18::uuid[], $19::uuid[], $20::bytea[]) as m (run_id, id, body) join parents on parents.id = m.run_id`;
+/** What is asked of people is listed from the very moment at which the run waits for it. */
+const ASK = `insert into approvals (id, tenant_id, run_id, scope, node_id, status, approvers, needed, deadline, body)
+  select q.id, q.tenant_id, q.run_id, q.scope, q.node_id, 'pending', array(select jsonb_array_elements_text(q.approvers::jsonb)), q.needed,
+    to_timestamp(q.deadline::float8 / 1000), q.body
+  from unnest($21::uuid[], $22::uuid[], $23::uuid[], $24::text[], $25::text[], $26::text[], $27::int4[], $28::text[], $29::bytea[])
+    as q (id, tenant_id, run_id, scope, node_id, approvers, needed, deadline, body)`;
+const DECIDE = `update approvals set status = c.status, closed_at = case when c.status = 'pending' then null else now() end,
+    deadline = case when c.approvers is null then approvals.deadline end,
+    approvers = case when c.approvers is null then approvals.approvers else array(select jsonb_array_elements_text(c.approvers::jsonb)) end
+  from unnest($30::uuid[], $31::text[], $32::text[], $33::text[], $34::text[]) as c (run_id, scope, node_id, status, approvers)
+  where approvals.run_id = c.run_id and approvals.scope = c.scope and approvals.node_id = c.node_id and approvals.status = 'pending'`;
+/** A run that is over asks nobody any more. */
+const CLOSE = `update approvals set status = 'cancelled', closed_at = now() where run_id = any($11::uuid[]) and status = 'pending'`;
 const AT = `select (extract(epoch from ${NOW}) * 1000)::float8 as at`;
 
 const JOURNAL = { name: "journal", text: `with journal as (${INSERT}) ${AT}` };
@@ -37,12 +51,20 @@ const JOURNAL_ENDS_INBOX = {
   text: `${ENDS}, taken as (${TAKE}), parents as (${WAKE_PARENTS}), noted as (${NOTE}) ${AT}`,
 };
 
+const JOURNAL_ALL = {
+  name: "journal_all",
+  text: `${ENDS}, taken as (${TAKE}), parents as (${WAKE_PARENTS}), noted as (${NOTE}),
+    asked as (${ASK}), decided as (${DECIDE}), closed as (${CLOSE}) ${AT}`,
+};
+
 /** One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. */
 export function appendStatement(groups: readonly RunAppends[]): Statement {
   const rows = journalColumns(groups);
-  const special = groups.flatMap(({ appends }) => appends.filter(({ end, consumed }) => end !== undefined || consumed !== undefined));
+  const special = groups.flatMap(({ appends }) => appends.filter(isSpecial));
   if (special.length === 0) return { ...JOURNAL, values: rows };
   const ends = endColumns(special);
+  if (special.some(({ approvals }) => approvals !== undefined))
+    return { ...JOURNAL_ALL, values: [...rows, ...ends, ...inboxColumns(special), ...approvalColumns(special)] };
   if (!special.some(speaks)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
   return { ...JOURNAL_ENDS_INBOX, values: [...rows, ...ends, ...inboxColumns(special)] };
 }
@@ -93,6 +115,8 @@ function endColumns(appends: readonly Append[]): Buffer[] {
   }
   return [id, epoch, status, output, error].map((column) => column.toBuffer());
 }
+
+const isSpecial = ({ end, consumed, approvals }: Append): boolean => end !== undefined || consumed !== undefined || approvals !== undefined;
 
 /** Whether it takes something out of an inbox, or puts something into one. */
 const speaks = ({ end, consumed }: Append): boolean => consumed !== undefined || end?.told !== undefined;
