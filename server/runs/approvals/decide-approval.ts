@@ -26,7 +26,7 @@ export const decideApproval =
   async (caller: Caller, { id, decision, comment, arguments: edited }: Decision): Promise<Approval> => {
     if (decision === "reject" && edited !== undefined)
       throw new AppError("request_invalid", "Expected arguments only with `approve`: what is rejected is not edited.");
-    return change(deps, caller, id, async (tx, { record, body }) => {
+    return change(deps, { caller, id }, async (tx, { record, body }) => {
       const said = { comment: comment === undefined ? undefined : deps.redactor.text(comment), args: edited && deps.redactor.json(edited) };
       if (body.decisions.some(({ by }) => by === caller.ref)) throw new AppError("approval_closed", "You have decided about this already.");
       const { scope, nodeId } = record;
@@ -42,7 +42,7 @@ export const decideApproval =
 export const delegateApproval =
   (deps: Deps) =>
   async (caller: Caller, { id, to }: { id: string; to: string }): Promise<Approval> =>
-    change(deps, caller, id, async (tx, { record, body }) => {
+    change(deps, { caller, id }, async (tx, { record, body }) => {
       const { scope, nodeId, approvers } = record;
       if (approvers.includes(to)) return { body, approvers };
       await send(deps, tx, { record, kind: "delegation", body: { by: caller.ref, scope, nodeId, to } });
@@ -51,10 +51,11 @@ export const delegateApproval =
     });
 
 type Stored = { record: ApprovalRecord; body: ApprovalBody };
+type Asked = { caller: Caller; id: string };
 type Changed = { body: ApprovalBody; approvers: string[] };
 
 /** Under the row's lock, so that two decisions at once come one after the other. */
-async function change(deps: Deps, caller: Caller, id: string, apply: (tx: Tx, stored: Stored) => Promise<Changed>): Promise<Approval> {
+async function change(deps: Deps, { caller, id }: Asked, apply: (tx: Tx, stored: Stored) => Promise<Changed>): Promise<Approval> {
   const { database, codec } = deps;
   await codec.prepare(caller.tenantId);
   const { record, body } = await database.asTenant(caller.tenantId, async (tx) => {
