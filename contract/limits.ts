@@ -19,6 +19,8 @@ export const LIMITS = {
   switchCases: 64,
   teamMembers: 16,
   teamRounds: 100,
+  /** Of a team's task, of what one member asks of another, and of what a member is told of the others' answers; as JSON. */
+  teamTextChars: 64 * 1024,
   approvers: 32,
   signalNameChars: 128,
   /** Messages that wait in a run's inbox. */

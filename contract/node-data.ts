@@ -25,6 +25,8 @@ export const TeamMember = z.strictObject({
   model: z.string().min(1).max(128).optional(),
   /** What this member is for, told to it with every turn. */
   instructions: z.string().max(LIMITS.descriptionChars).optional(),
+  /** With `handoff`: to whom it may hand over; to any other when absent. */
+  handoffs: z.array(Identifier).min(1).max(LIMITS.teamMembers).optional(),
 });
 export type TeamMember = z.infer<typeof TeamMember>;
 
@@ -72,6 +74,8 @@ export const NODE_DATA = {
   team: z.strictObject({
     mode: z.enum(TEAM_MODES),
     members: z.array(TeamMember).min(1).max(LIMITS.teamMembers),
+    /** The member that decides: who supervises (the first unless named), or who judges a debate (nobody unless named). */
+    lead: Identifier.optional(),
     limits: TeamLimits.default({ rounds: 8 }),
     /** The task; the members see it with every turn. */
     input: Value.default({}),

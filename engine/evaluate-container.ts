@@ -10,12 +10,12 @@ import { evaluateTeam } from "./team.ts";
 import type { RunState, StepCommand, StepState } from "./types.ts";
 
 /** Undefined when the container's expression must be computed first. */
-export function closeContainer(state: RunState, command: StepCommand, { map, loop, team }: StepState): EventDraft | undefined {
+export function closeContainer(state: RunState, command: StepCommand, { map, loop, team, startedAt }: StepState): EventDraft | undefined {
   const failure = map?.failure ?? loop?.failure;
   if (failure) return failed(state, command, { error: failure, now: 0, random: 0 });
   if (map) return succeeded(command, map.results);
   const { node } = planNodeOf(state, command.nodeId);
-  return team && node.type === "team" ? evaluateTeam(state, command, { node, team }) : undefined;
+  return team && node.type === "team" ? evaluateTeam(state, command, { node, team, startedAt }) : undefined;
 }
 
 export function openContainer(
@@ -27,7 +27,7 @@ export function openContainer(
   if (node.type === "map") return openMap(state, command, { node, value });
   if (node.type === "loop") return nextRound(state, command, { node, step, value });
   if (node.type !== "team") throw new Error(`A ${node.type} contains nothing.`);
-  return evaluateTeam(state, command, { node, team: { task: value ?? null, turns: [], active: 0 } });
+  return evaluateTeam(state, command, { node, team: { task: value ?? null, turns: [], active: 0 }, startedAt: undefined });
 }
 
 function openMap(state: RunState, command: StepCommand, { node, value }: { node: NodeOf<"map">; value: Json | undefined }): EventDraft {

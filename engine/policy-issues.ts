@@ -2,6 +2,7 @@ import type { Definition, WorkflowNode } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
 import { isContainer } from "./plan.ts";
 import { neededOf } from "./plan-joins.ts";
+import { teamIssues } from "./team-issues.ts";
 
 /** Policies that name other nodes, and numbers that the graph cannot meet. */
 export function policyIssues(definition: Definition): Issue[] {
@@ -10,7 +11,7 @@ export function policyIssues(definition: Definition): Issue[] {
     ...compensateIssues(node, index, { definition, nodes }),
     ...grantIssues(node, index, nodes),
     ...joinIssues(node, index, definition),
-    ...memberIssues(node, index),
+    ...teamIssues(node, index),
     ...cacheIssues(node, index),
   ]);
 }
@@ -66,18 +67,6 @@ function joinIssues(node: WorkflowNode, index: number, { edges }: Definition): I
       message: `Expected at most ${incoming}, the number of edges that lead here; got ${neededOf(node)}.`,
     }),
   ];
-}
-
-function memberIssues(node: WorkflowNode, index: number): Issue[] {
-  if (node.type !== "team") return [];
-  const seen = new Set<string>();
-  return node.data.members.flatMap(({ name }, i) => {
-    const isNew = !seen.has(name);
-    seen.add(name);
-    return isNew
-      ? []
-      : [issueAt(node, index, { field: `data.members[${i}].name`, message: `Expected a new name; ${name} is used before.` })];
-  });
 }
 
 function cacheIssues(node: WorkflowNode, index: number): Issue[] {

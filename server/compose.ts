@@ -183,7 +183,7 @@ async function createSlices(
       openai_model: traced("openai_model", agents.executeModel),
       custom_agent: traced("custom_agent", agents.executeCustom),
       a2a_agent: traced("a2a_agent", agents.executeA2a),
-      agent: traced("agent", agents.executeCustom),
+      agent: traced("agent", agents.executeAgent),
     },
     observer: base.metrics.observer,
   });

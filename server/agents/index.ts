@@ -1,5 +1,6 @@
 import { a2aExecutor } from "./a2a/a2a-executor.ts";
 import { createA2aConnector } from "./a2a/connection.ts";
+import { agentExecutor } from "./agent-executor.ts";
 import { noteReachable } from "./agent-status.ts";
 import { AgentHub, HUB_TIMES } from "./custom/agent-hub.ts";
 import { customExecutor } from "./custom/custom-executor.ts";
@@ -20,12 +21,12 @@ export function createAgents(deps: AgentsDeps): Agents {
   const models = createModelDirectory(database);
   const model = { egress, secrets, checkSchema };
   const parts = { ...deps, checkSchema, connector, hub, models, model, noteReachable: noteReachable(deps) };
+  const kinds = { executeModel: modelExecutor(parts), executeCustom: customExecutor(parts), executeA2a: a2aExecutor(parts) };
 
   return {
+    ...kinds,
     routes: agentRoutes(parts),
-    executeModel: modelExecutor(parts),
-    executeCustom: customExecutor(parts),
-    executeA2a: a2aExecutor(parts),
+    executeAgent: agentExecutor(parts, kinds),
     agentSocket: {
       authenticate: (token) => hub.authenticate(token),
       accept: (socket, principal) => hub.accept(socket, principal),

@@ -30,6 +30,8 @@ export type Agents = {
   executeModel: StepExecutor;
   executeCustom: StepExecutor;
   executeA2a: StepExecutor;
+  /** An agent of any of these kinds. */
+  executeAgent: StepExecutor;
   /** `/ws/agents`: the caller upgrades the request, checks the bearer token and hands the socket over. */
   agentSocket: {
     authenticate(token: string): Promise<AgentPrincipal | undefined>;

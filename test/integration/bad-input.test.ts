@@ -306,6 +306,29 @@ describe("definitions", () => {
       }),
       "workflow_invalid",
     ),
+    "a team led by somebody else": defined(
+      definition({
+        nodes: [
+          START,
+          {
+            id: "crew",
+            type: "team",
+            data: {
+              mode: "supervisor",
+              lead: "zoe",
+              members: [
+                { name: "ann", agent: "a" },
+                { name: "bob", agent: "b" },
+              ],
+            },
+          },
+          END,
+        ],
+        edges: [edge("start", "crew"), edge("crew", "end")],
+      }),
+      "workflow_invalid",
+      [{ path: "nodes[1].data.lead", nodeId: "crew" }],
+    ),
     "an expression that does not parse": defined(withTransform({ deep: ["=input.name & ("] }), "workflow_invalid", [
       { nodeId: "work", path: "nodes[1].data.output.deep[0]", position: expect.any(Number), code: "expression_invalid" },
     ]),

@@ -210,6 +210,17 @@ describe("an A2A agent", () => {
     expect(again.agent).toMatchObject({ id, version: "3.0" });
   });
 
+  test("is asked by an `agent` step in words and data", async () => {
+    const call = at.step({ agent: name, input: { text: "work", instructions: "Be quick", round: 1 } });
+    const { effect, binding } = await at.agents.executeAgent.prepare(call);
+    expect(effect).toBe("once");
+    expect(await at.agents.executeAgent.run({ ...call, effect: "once", ...(binding && { binding }) })).toEqual(completed);
+    expect(remote.received[0]?.parts).toMatchObject([
+      { content: { $case: "text", value: "Be quick\n\nwork" } },
+      { content: { $case: "data", value: { round: 1 } } },
+    ]);
+  });
+
   test.each([
     ["over JSON-RPC, streaming", { streaming: true, binding: "JSONRPC" }],
     ["over JSON-RPC, polling", { streaming: false, binding: "JSONRPC" }],
