@@ -1,0 +1,276 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type pg from "pg";
+import type { Json } from "#contract/common.ts";
+import type { DefinitionInput } from "#contract/definition.ts";
+import { isFinal, type Run } from "#contract/runs.ts";
+import { ApiError, type Client } from "#sdk/client.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import { newId } from "#server/kernel/ids.ts";
+import { openPool } from "#server/postgres/database.ts";
+import { startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#server/postgres/index.ts";
+import { PlatformProcess } from "../platform.ts";
+import { processesAbout } from "../processes.ts";
+import { Proxy } from "../proxy.ts";
+import { mustHold } from "../run-checker.ts";
+import { ROOT } from "../source-files.ts";
+import { newDataDir } from "../started-platform.ts";
+import { apiOf, collect, readLedger, type Evidence, type Observation, type Outage } from "./evidence.ts";
+import { History } from "./history.ts";
+
+const DATABASE = "arena";
+const KEY = "one-passphrase-for-all-workers";
+/** How long a question is left alone: whoever had asked for the effect has given up by then, or it has happened. */
+const SETTLED_MS = 1_500;
+
+/** A platform process and what stands between it and the database. */
+export class FaultWorker {
+  readonly platform: PlatformProcess;
+  readonly database: Proxy;
+  /** Not to be asked: dead, frozen or cut off. */
+  isAway = false;
+
+  constructor(platform: PlatformProcess, database: Proxy) {
+    this.platform = platform;
+    this.database = database;
+  }
+
+  async start(): Promise<void> {
+    await this.platform.start();
+    this.isAway = false;
+  }
+
+  async kill(): Promise<void> {
+    this.isAway = true;
+    await this.platform.end("SIGKILL");
+  }
+
+  /** Stops the process in its tracks, as a blocked event loop or a paused machine does. */
+  freeze(): void {
+    this.isAway = true;
+    process.kill(this.platform.pid, "SIGSTOP");
+  }
+
+  thaw(): void {
+    process.kill(this.platform.pid, "SIGCONT");
+    this.isAway = false;
+  }
+}
+
+type Started = { workflowId: string; input?: Json; by?: FaultWorker };
+type Checked = Partial<Pick<Evidence, "overBy" | "outages" | "survivors">>;
+
+/** A PostgreSQL of its own, workers that share it, a ledger of effects, and everything that was done to them. */
+export class Arena {
+  readonly history: History;
+  readonly postgres: EmbeddedPostgres;
+  readonly ledgerFile: string;
+  readonly superuser: pg.Pool;
+  readonly workers: FaultWorker[] = [];
+  readonly #folders: string[];
+  #accepted: string[] = [];
+  #observations: Observation[] = [];
+
+  static async start(seed: number, workers: number): Promise<Arena> {
+    const dataDir = await newDataDir();
+    const postgres = await startEmbeddedPostgres({ dataDir, log: silentLog, superuserPassword: "arena", durable: false });
+    await postgres.createDatabase(DATABASE);
+    const arena = new Arena(seed, postgres, dataDir);
+    try {
+      const first = await arena.addWorker();
+      const args = [join(ROOT, "test/support/mcp/faulty-ledger-server.ts")];
+      const env = { LEDGER_FILE: arena.ledgerFile };
+      const launch = { transport: "stdio" as const, command: process.execPath, args, env };
+      await first.platform.client.createMcpServer({ body: { name: "ledger", launch } });
+      await Promise.all(Array.from({ length: workers - 1 }, () => arena.addWorker()));
+    } catch (error) {
+      await arena.close();
+      throw error;
+    }
+    return arena;
+  }
+
+  private constructor(seed: number, postgres: EmbeddedPostgres, dataDir: string) {
+    this.history = new History(seed);
+    this.postgres = postgres;
+    const folder = mkdtempSync(join(tmpdir(), "auterity-ledger-"));
+    this.ledgerFile = join(folder, "ledger.jsonl");
+    writeFileSync(this.ledgerFile, "");
+    this.#folders = [folder, dataDir];
+    this.superuser = openPool(this.databaseUrl(), 4, silentLog);
+  }
+
+  databaseUrl(name = DATABASE): string {
+    return withDatabase(this.postgres.url(), name);
+  }
+
+  async addWorker(database = DATABASE): Promise<FaultWorker> {
+    const proxy = await Proxy.before(this.postgres.port);
+    const url = this.databaseUrl(database).replace(`:${this.postgres.port}/`, `:${proxy.port}/`);
+    const worker = new FaultWorker(new PlatformProcess({ DATABASE_URL: url, AUTERITY_ENCRYPTION_KEY: KEY }), proxy);
+    this.workers.push(worker);
+    await worker.start();
+    return worker;
+  }
+
+  /** Of a worker that can be asked. */
+  get client(): Client {
+    const worker = this.workers.find(({ isAway }) => !isAway);
+    if (!worker) throw new Error("No worker can be asked.");
+    return worker.platform.client;
+  }
+
+  async saveWorkflow(definition: DefinitionInput): Promise<string> {
+    const body = { name: `${definition.name} ${newId()}`, definition: JSON.parse(JSON.stringify(definition)) };
+    return (await this.client.createWorkflow({ body })).id;
+  }
+
+  /** Starts a run as a careful caller does: under a key, and again under the same key until there is an answer. */
+  async startRun({ workflowId, input = {}, by }: Started): Promise<string> {
+    const key = newId();
+    for (let client = by && !by.isAway ? by.platform.client : this.client; ; client = this.client) {
+      try {
+        const call = { params: { id: workflowId }, headers: { "idempotency-key": key }, body: { input } };
+        const { id } = await this.history.record(
+          `start run ${key.slice(-6)}`,
+          () => client.startRun(call),
+          (run) => run.id,
+        );
+        this.#accepted.push(id);
+        return id;
+      } catch (error) {
+        if (error instanceof ApiError && error.status < 500) throw error;
+        await pause(100);
+      }
+    }
+  }
+
+  /** Notes what the API says about the case's runs at this moment. */
+  async observe(ids: readonly string[] = this.#accepted): Promise<Run[]> {
+    const { client } = this;
+    const runs: Run[] = [];
+    for (let i = 0; i < ids.length; i += 20)
+      runs.push(...(await Promise.all(ids.slice(i, i + 20).map((id) => client.getRun({ params: { id } })))));
+    this.#observations.push(...runs.map(({ id, status, seq }) => ({ runId: id, status, seq })));
+    return runs;
+  }
+
+  /**
+   * Waits until all runs of the case are over. A question is answered by the one who knows: whether the ledger has the entry.
+   */
+  async settle(withinMs: number): Promise<void> {
+    const until = performance.now() + withinMs;
+    let open: readonly string[] = this.#accepted;
+    while (open.length > 0) {
+      const runs = await this.observe(open).catch(() => undefined);
+      if (runs) {
+        for (const run of runs)
+          await this.#answer(run).catch((error: unknown) => this.history.mark(`no answer for ${run.id}: ${String(error)}`));
+        open = runs.filter(({ status }) => !isFinal(status)).map(({ id }) => id);
+      }
+      if (performance.now() > until) throw new Error(`${open.length} runs did not end: ${open.join(", ")}\n${this.history.toString()}`);
+      if (open.length > 0) await pause(100);
+    }
+  }
+
+  async #answer({ id, questions }: Run): Promise<void> {
+    for (const { scope, nodeId, since } of questions) {
+      if (Date.now() - Date.parse(since) < SETTLED_MS) continue;
+      const entry = `${id}${scope}/${nodeId}`;
+      const hasHappened = readLedger(this.ledgerFile).some((line) => line.entry === entry);
+      const body = hasHappened
+        ? ({ answer: "happened", output: { text: entry }, scope, nodeId } as const)
+        : ({ answer: "did_not_happen", scope, nodeId } as const);
+      await this.history
+        .record(`answer ${entry} ${body.answer}`, () => this.client.resumeRun({ params: { id }, body }))
+        .catch((error: unknown) => {
+          // The answer before this one may be on its way still.
+          if (!(error instanceof ApiError && error.code === "run_not_waiting")) throw error;
+        });
+    }
+  }
+
+  /** The checker's verdict on the runs since the last one; those are forgotten then. */
+  async verdict(options: Checked = {}): Promise<Evidence> {
+    const evidence = await collect({
+      accepted: this.#accepted,
+      history: this.history,
+      api: apiOf(this.client),
+      superuser: this.superuser,
+      ledgerFile: this.ledgerFile,
+      observations: this.#observations,
+      isAnsweredTruly: true,
+      secrets: { values: [KEY], texts: this.workers.map(({ platform }) => platform.output) },
+      ...options,
+    });
+    if (process.env["DBG"]) process.stderr.write(`${this.history.toString()}\n${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(evidence.rows.journal, (r) => r.kind)).map(([k, v]) => [k, v?.length])))} ledger ${evidence.ledger.length}\n`);
+    mustHold(evidence);
+    this.#accepted = [];
+    this.#observations = [];
+    return evidence;
+  }
+
+  /** Lets the holders' leases run out; what the holders do about it is up to them. */
+  async expireLeases(ids?: readonly string[]): Promise<number> {
+    const { rowCount } = await this.superuser.query(
+      "update runs set lease_until = now() - interval '1 s' where owner is not null and ($1::uuid[] is null or id = any($1))",
+      [ids ?? null],
+    );
+    return rowCount ?? 0;
+  }
+
+  /** Ends every connection of the platform to the database; answers how many there were. */
+  async terminateConnections(): Promise<number> {
+    const { rowCount } = await this.superuser.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename in ('auterity_api', 'auterity_worker')",
+      [DATABASE],
+    );
+    return rowCount ?? 0;
+  }
+
+  /** Ends the postmaster; its supervisor starts it again. Resolves when it takes connections. */
+  async restartPostgres(signal: "SIGINT" | "SIGKILL"): Promise<Outage> {
+    const from = Date.now();
+    const before = this.postgres.pid;
+    process.kill(before, signal);
+    while (this.postgres.pid === before) await pause(20);
+    while (!(await this.#isWritable())) await pause(20);
+    return { from, to: Date.now() };
+  }
+
+  async setReadOnly(isReadOnly: boolean): Promise<void> {
+    await this.superuser.query(`alter system set default_transaction_read_only = ${isReadOnly ? "on" : "off"}`);
+    await this.superuser.query("select pg_reload_conf()");
+  }
+
+  async #isWritable(): Promise<boolean> {
+    const ask = (): Promise<unknown> => this.superuser.query("select 1");
+    return ask().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Stops everything. Answers what is left of it, which must be nothing. */
+  async close(): Promise<string[]> {
+    for (const { platform, isAway } of this.workers) if (isAway && platform.pid > 0) tryTo(() => process.kill(platform.pid, "SIGCONT"));
+    await Promise.all(this.workers.map(({ platform }) => platform.dispose()));
+    await this.superuser.end();
+    await Promise.all(this.workers.map(({ database }) => database.close()));
+    await this.postgres.stop();
+    const left = await processesAbout(this.ledgerFile);
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
+    return left.map(({ pid, command }) => `${pid} ${command}`);
+  }
+}
+
+/** For signals to processes that may be gone. */
+function tryTo(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // It was gone.
+  }
+}
