@@ -10,14 +10,25 @@ export type Caught = {
 };
 
 /**
- * `before`: the matching bytes do not reach the server. `after`: they do, the server carries them out, and its answer, up to the
- * end of PostgreSQL's `ReadyForQuery`, is held back.
+ * Where a transaction is caught that has the pattern in one of its statements. `statement`: these bytes do not reach the server.
+ * `commit`: what would commit it does not. `answer`: it is committed, and the answer that says so is held back.
  */
-type Trap = { pattern: RegExp; when: "before" | "after"; caught: (caught: Caught) => void };
-type Pair = { client: Socket; server: Socket; held: Buffer[]; trap: Trap | undefined };
+type Place = "statement" | "commit" | "answer";
+type Trap = { pattern: RegExp; place: Place; caught: (caught: Caught) => void };
+type Pair = {
+  client: Socket;
+  server: Socket;
+  /** What the trap has held back. */
+  held: Buffer[];
+  trap: Trap | undefined;
+  isCaught: boolean;
+  isInTransaction: boolean;
+};
 
-/** PostgreSQL's `ReadyForQuery` outside a transaction: what was asked is done and committed. */
-const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+/** PostgreSQL's `ReadyForQuery`, up to the byte that says whether a transaction is open. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5]);
+const OPEN_TRANSACTION = 0x54;
+const CATCH_WITHIN_MS = 20_000;
 
 /** Stands between a process and its PostgreSQL or Redis, on a port of loopback, and does what networks do. */
 export class Proxy {
@@ -50,9 +61,16 @@ export class Proxy {
     return this.#pairs.size;
   }
 
-  /** Catches the next bytes of a client, one chunk of them, in which `pattern` is found (read as Latin-1). */
-  trap(pattern: RegExp, when: Trap["when"]): Promise<Caught> {
-    return new Promise((caught) => this.#traps.push({ pattern, when, caught }));
+  /** Catches the next transaction in whose words `pattern` is found (read as Latin-1). Rejects when none comes. */
+  trap(pattern: RegExp, place: Place): Promise<Caught> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`Nothing like ${String(pattern)} came by.`)), CATCH_WITHIN_MS);
+      const caught = (it: Caught): void => {
+        clearTimeout(late);
+        resolve(it);
+      };
+      this.#traps.push({ pattern, place, caught });
+    });
   }
 
   /** Breaks every connection with a RST. */
@@ -80,7 +98,7 @@ export class Proxy {
       return;
     }
     const server = createConnection(this.#target, "127.0.0.1");
-    const pair: Pair = { client, server, held: [], trap: undefined };
+    const pair: Pair = { client, server, held: [], trap: undefined, isCaught: false, isInTransaction: false };
     this.#pairs.add(pair);
     client.on("data", (data) => this.#fromClient(pair, data));
     server.on("data", (data) => this.#fromServer(pair, data));
@@ -97,33 +115,45 @@ export class Proxy {
 
   #fromClient(pair: Pair, data: Buffer): void {
     if (this.mode === "blackhole") return;
-    const found = pair.trap ? -1 : this.#traps.findIndex(({ pattern }) => pattern.test(data.toString("latin1")));
-    if (found === -1 && pair.trap?.when !== "before") return this.#later(() => pair.server.write(data));
-    const [trap = pair.trap] = found === -1 ? [] : this.#traps.splice(found, 1);
-    pair.trap = trap;
-    if (trap?.when === "after") return this.#later(() => pair.server.write(data));
+    const words = this.#traps.length > 0 || pair.trap ? data.toString("latin1") : "";
+    pair.trap ??= this.#take(words);
+    const { trap } = pair;
+    const isNow = trap?.place === "statement" || (trap?.place === "commit" && (!pair.isInTransaction || /commit/i.test(words)));
+    if (!isNow && !(pair.isCaught && trap?.place !== "answer")) return this.#later(() => pair.server.write(data));
     pair.held.push(data);
-    if (found !== -1) trap?.caught(this.#caught(pair, pair.server));
+    if (!pair.isCaught) this.#caught(pair, pair.server);
   }
 
   #fromServer(pair: Pair, data: Buffer): void {
     if (this.mode === "blackhole") return;
-    if (pair.trap?.when !== "after") return this.#later(() => pair.client.write(data));
+    const end = data.subarray(-READY.length - 1);
+    const isReady = end.subarray(0, READY.length).equals(READY);
+    if (isReady) pair.isInTransaction = end.at(-1) === OPEN_TRANSACTION;
+    if (pair.trap?.place !== "answer") return this.#later(() => pair.client.write(data));
     pair.held.push(data);
-    if (Buffer.concat(pair.held).subarray(-READY.length).equals(READY)) pair.trap.caught(this.#caught(pair, pair.client));
+    if (!isReady || pair.isCaught) return;
+    if (!pair.isInTransaction) return this.#caught(pair, pair.client);
+    for (const earlier of pair.held.splice(0)) this.#later(() => pair.client.write(earlier));
   }
 
-  #caught(pair: Pair, onwards: Socket): Caught {
-    return {
+  #take(words: string): Trap | undefined {
+    const found = this.#traps.findIndex(({ pattern }) => pattern.test(words));
+    return found === -1 ? undefined : this.#traps.splice(found, 1)[0];
+  }
+
+  #caught(pair: Pair, onwards: Socket): void {
+    pair.isCaught = true;
+    pair.trap?.caught({
       release: () => {
         pair.trap = undefined;
+        pair.isCaught = false;
         for (const data of pair.held.splice(0)) onwards.write(data);
       },
       reset: () => {
         pair.client.resetAndDestroy();
         pair.server.destroy();
       },
-    };
+    });
   }
 
   #later(send: () => unknown): void {

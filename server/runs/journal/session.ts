@@ -49,16 +49,15 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
   };
 
   /** Keeps trying: a holder can do nothing better than wait for its database. */
-  const openPatiently = async (): Promise<Connection> => {
-    for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LAST_PAUSE_MS)) {
+  const openPatiently = (): Promise<Connection> => {
+    const attempt = (): Promise<Connection> => {
       if (closed) throw new AppError("unavailable", "The journal writer has stopped.");
-      try {
-        return await open();
-      } catch (error) {
-        log.warn("the journal cannot reach the database; trying again", { error, waitMs });
-        await pause(waitMs);
-      }
-    }
+      return open();
+    };
+    return patiently(attempt, {
+      mayPass: () => !closed,
+      onFailure: (failure) => log.warn("the journal cannot reach the database", failure),
+    });
   };
 
   const query = async <R extends object>({ client, isLost }: Connection, statement: ReturnType<typeof appendStatement>): Promise<R[]> => {
@@ -75,9 +74,16 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
     }
   };
 
+  /** Asks again while the server itself says that it can store nothing at the moment: that is no fault of the rows. */
+  const store = (groups: readonly RunAppends[]): Promise<{ at: number }[]> =>
+    patiently(async () => query<{ at: number }>(await openPatiently(), appendStatement(groups)), {
+      mayPass: (error) => UNABLE.test(sqlState(error) ?? ""),
+      onFailure: (failure) => log.warn("the database stores nothing at the moment", failure),
+    });
+
   return {
     append: async (groups) => {
-      const [row] = await query<{ at: number }>(await openPatiently(), appendStatement(groups));
+      const [row] = await store(groups);
       if (!row) throw new AppError("internal", "The journal's statement answered with no row.");
       return row.at;
     },
@@ -88,6 +94,24 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
     },
   };
 }
+
+type Patience = { mayPass: (error: unknown) => boolean; onFailure: (failure: { error: unknown; waitMs: number }) => void };
+
+/** Tries again, after longer and longer pauses, as long as the failure may pass. */
+async function patiently<T>(attempt: () => Promise<T>, { mayPass, onFailure }: Patience): Promise<T> {
+  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(waitMs * 2, LAST_PAUSE_MS)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      onFailure({ error, waitMs });
+      await pause(waitMs);
+    }
+  }
+}
+
+/** Read-only, out of disk, memory or locks, cancelled by somebody, its files out of reach: nothing was stored, and later it may be. */
+const UNABLE = /^(25006|53|55P03|57014|58)/;
 
 /** The states by which the server ends a connection. Without a state, the socket's own events tell. */
 const ENDED = /^(08000|08003|08006|57P)/;

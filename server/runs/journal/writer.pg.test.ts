@@ -69,7 +69,8 @@ const writtenByOther = (run: Holder, seq: number, epoch: number) =>
   );
 
 /** A connection on which the next journal statements meet with something, once each. */
-type Fault = "lose_answer" | "lose_request" | "deadlock";
+type Fault = "lose_answer" | "lose_request" | "deadlock" | "read_only" | "disk_full";
+const STATES: Partial<Record<Fault, string>> = { deadlock: "40P01", read_only: "25006", disk_full: "53100" };
 function faulty(faults: Fault[]): () => Promise<pg.Client> {
   return async () => {
     const client = await db.connectWorker();
@@ -78,7 +79,8 @@ function faulty(faults: Fault[]): () => Promise<pg.Client> {
       typeof config === "object" && config !== null && "name" in config && String(config.name).startsWith("journal");
     const query = async (config: { name: string; text: string; values: Buffer[] }): Promise<unknown> => {
       const fault = isJournal(config) && config.name !== "journal_owner" ? faults.shift() : undefined;
-      if (fault === "deadlock") throw Object.assign(new Error("deadlock detected"), { severity: "ERROR", code: "40P01" });
+      const code = fault && STATES[fault];
+      if (code !== undefined) throw Object.assign(new Error(fault), { severity: "ERROR", code });
       if (fault === "lose_answer") await send(config);
       if (fault !== undefined) {
         await client.end();
@@ -176,6 +178,19 @@ describe("one writer", () => {
   test("a deadlock is tried again", async () => {
     const writer = writerWith({ connectWorker: faulty(["deadlock", "deadlock"]) });
     expect(await submit(writer, holder(), { firstSeq: 1 })).toMatchObject({ at: expect.any(Number) });
+  });
+
+  test("a database that can store nothing at the moment is waited for", async () => {
+    const writer = writerWith({ connectWorker: faulty(["read_only", "disk_full", "read_only"]) });
+    const results = await Promise.all([submit(writer, holder(), { firstSeq: 1 }), submit(writer, holder(), { firstSeq: 1 })]);
+    expect(results).toMatchObject([{ at: expect.any(Number) }, { at: expect.any(Number) }]);
+  });
+
+  test("stopping while the database can store nothing refuses what was not stored", async () => {
+    const writer = writerWith({ connectWorker: faulty(Array.from({ length: 1_000 }, () => "read_only" as const)), stopWithinMs: 10 });
+    const result = submit(writer, holder(), { firstSeq: 1 });
+    await writer.stop();
+    expect(await result).toMatchObject({ kind: "failed", error: { code: "unavailable" } });
   });
 
   test("a row that cannot be stored fails only its run", async () => {

@@ -2,18 +2,18 @@ import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 
 type NodeInput = DefinitionInput["nodes"][number];
-type Enter = { policy?: NodeInput["policy"]; parentId?: string; then?: string; delayMs?: Json; scope?: string };
+type Enter = { policy?: NodeInput["policy"]; parentId?: string; after?: string; delayMs?: Json; scope?: string };
 
 /** A step that writes a line into the ledger, which names the step as the journal does: run, scope, node. */
 export function enter(
   id: string,
-  { policy = {}, parentId, then = "answer", delayMs = "=input.delayMs", scope = "" }: Enter = {},
+  { policy = {}, parentId, after = "answer", delayMs = "=input.delayMs", scope = "" }: Enter = {},
 ): NodeInput {
   const entry = `{{ run.id }}${scope}/${id}`;
   return {
     id,
     type: "mcp_tool",
-    data: { server: "ledger", tool: "enter", arguments: { entry, delayMs, then } },
+    data: { server: "ledger", tool: "enter", arguments: { entry, delayMs, after } },
     policy,
     ...(parentId === undefined ? {} : { parentId }),
   };
@@ -64,12 +64,12 @@ export const WORKLOAD: readonly DefinitionInput[] = [
   ),
   workflow(
     "Retry",
-    [enter("a"), enter("again", { then: "fail", policy: { retry: retry(300) } }), enter("z"), end()],
+    [enter("a"), enter("again", { after: "fail", policy: { retry: retry(300) } }), enter("z"), end()],
     ["start>a>again>z>end"],
   ),
   workflow(
     "Timer",
-    [enter("a"), enter("later", { then: "fail", policy: { effect: "none", retry: retry(2_000) } }), enter("z"), end()],
+    [enter("a"), enter("later", { after: "fail", policy: { effect: "none", retry: retry(2_000) } }), enter("z"), end()],
     ["start>a>later>z>end"],
   ),
   workflow(

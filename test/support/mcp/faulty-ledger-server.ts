@@ -1,6 +1,6 @@
 /*
  * An MCP server over stdio, of the 2025 era and without an SDK, that keeps a ledger of what it was made to do: one JSON line per
- * execution, on disk before the answer. `LEDGER_FILE` names the file. What it does after the effect is in the arguments' `then`:
+ * execution, on disk before the answer. `LEDGER_FILE` names the file. What it does after the effect is in the arguments' `after`:
  * `answer`; `drop` (ends without an answer, the first time a key is seen); `twice` (answers two times); `half` (half a line, then
  * ends, the first time); `fail` (answers with an error and without an effect, the first time); `hang` (never answers).
  */
@@ -8,11 +8,11 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-type Arguments = { entry: string; delayMs?: number; then?: "answer" | "drop" | "twice" | "half" | "fail" | "hang" };
+type Arguments = { entry: string; delayMs?: number; after?: "answer" | "drop" | "twice" | "half" | "fail" | "hang" };
 type Message = {
   id?: string | number;
   method?: string;
-  params?: { name?: string; arguments?: Arguments; _meta?: Record<string, unknown> };
+  params?: { name?: string; arguments?: Arguments; _meta?: Record<string, string> };
 };
 
 const file = process.env["LEDGER_FILE"] ?? "ledger.jsonl";
@@ -22,11 +22,11 @@ const holds = (path: string, key: string): boolean => existsSync(path) && readFi
 const note = (path: string, line: object): void => appendFileSync(path, `${JSON.stringify(line)}\n`, { flush: true });
 
 async function enter({ id, params }: Message): Promise<void> {
-  const { entry = "", delayMs = 0, then = "answer" } = params?.arguments ?? {};
-  const key = String(params?._meta?.["auterity.dev/idempotency-key"] ?? "");
+  const { entry = "", delayMs = 0, after = "answer" } = params?.arguments ?? {};
+  const key = params?._meta?.["auterity.dev/idempotency-key"] ?? "";
   const isFirst = !holds(file, key);
   await sleep(delayMs);
-  if (then === "fail" && !holds(failed, key)) {
+  if (after === "fail" && !holds(failed, key)) {
     note(failed, { entry, key });
     write({ id, result: { content: [{ type: "text", text: "not this time" }], isError: true } });
     return;
@@ -34,14 +34,14 @@ async function enter({ id, params }: Message): Promise<void> {
   note(file, { entry, key, pid: process.pid, at: Date.now() });
   await sleep(delayMs);
   const answer = { id, result: { content: [{ type: "text", text: entry }] } };
-  if (then === "hang") return;
-  if (isFirst && then === "drop") process.exit(0);
-  if (isFirst && then === "half") {
+  if (after === "hang") return;
+  if (isFirst && after === "drop") process.exit(0);
+  if (isFirst && after === "half") {
     process.stdout.write(JSON.stringify({ jsonrpc: "2.0", ...answer }).slice(0, 20), () => process.exit(0));
     return;
   }
   write(answer);
-  if (then === "twice") write(answer);
+  if (after === "twice") write(answer);
 }
 
 const TOOL = {
