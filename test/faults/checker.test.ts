@@ -62,6 +62,7 @@ function evidenceOf(drafts: readonly Draft[] = ordinary, more: Partial<Evidence>
     version: 1,
     status,
     parentRunId: null,
+    mode: "production",
     tags: [],
     createdAt: at,
     startedAt: at,
@@ -105,7 +106,7 @@ function evidenceOf(drafts: readonly Draft[] = ordinary, more: Partial<Evidence>
 
 function foldable(journal: readonly JournalEvent[]): ReturnType<typeof fold> | undefined {
   try {
-    return fold(plan, journal, ID);
+    return fold(plan, journal, { runId: ID });
   } catch {
     return undefined;
   }

@@ -281,7 +281,7 @@ function truthful({ outages, history }: Evidence): string[] {
 function statesAllowed(evidence: Evidence): string[] {
   const wrong = each(evidence, ({ journal, plan }, id) => {
     const problems: string[] = [];
-    let state = initialState(plan, id);
+    let state = initialState(plan, { runId: id });
     for (const event of journal) {
       const before = state.status;
       try {
@@ -316,7 +316,7 @@ function reachable(from: RunStatus): Set<RunStatus> {
 /** Undefined when it cannot be folded, of which another rule tells. */
 function tryFold({ plan, journal }: RunEvidence, id: string): RunState | undefined {
   try {
-    return fold(plan, journal, id);
+    return fold(plan, journal, { runId: id });
   } catch {
     return undefined;
   }
