@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
+import { CatchUp, Overlap } from "#contract/triggers.ts";
 import { ApiError } from "#sdk/client.ts";
 import { AppError } from "#server/main.ts";
 import * as agents from "./commands/agents.ts";
@@ -8,6 +9,7 @@ import * as mcp from "./commands/mcp.ts";
 import { runFile } from "./commands/run.ts";
 import * as runs from "./commands/runs.ts";
 import { start } from "./commands/start.ts";
+import * as triggers from "./commands/triggers.ts";
 import { validateFile } from "./commands/validate.ts";
 import { connect } from "./connection.ts";
 import { FORMATS, notice } from "./output.ts";
@@ -67,6 +69,34 @@ withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async
 for (const action of ["start", "stop", "restart"] as const) {
   withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) => mcp.controlServer(connect(options), name, action));
 }
+
+const scheduleCommand = program.command("schedules").description("start workflows by the clock");
+withServer(scheduleCommand.command("list", { isDefault: true })).action((options) =>
+  triggers.listSchedules(connect(options), options.output),
+);
+withServer(scheduleCommand.command("add <workflow> <cron>"))
+  .description("by the workflow's name or id; five fields, or six with seconds in front")
+  .option("--zone <name>", "an IANA time zone", "UTC")
+  .addOption(new Option("--overlap <policy>").choices(Overlap.options).default("skip"))
+  .addOption(new Option("--catch-up <policy>").choices(CatchUp.options).default("one"))
+  .option("--input <values...>", "JSON, @file or key=value pairs", [])
+  .action((workflow: string, cron: string, options) => triggers.addSchedule(connect(options), { workflow, cron }, options));
+withServer(scheduleCommand.command("remove <id>")).action((id: string, options) => triggers.removeSchedule(connect(options), id));
+withServer(scheduleCommand.command("run <id>")).action((id: string, options) => triggers.fireSchedule(connect(options), id));
+withServer(scheduleCommand.command("slots <id>")).action((id: string, options) => triggers.listSlots(connect(options), id, options.output));
+
+const webhookCommand = program.command("webhooks").description("start workflows by requests from outside");
+withServer(webhookCommand.command("list", { isDefault: true })).action((options) =>
+  triggers.listWebhooks(connect(options), options.output),
+);
+withServer(webhookCommand.command("add <workflow>"))
+  .description("prints the secret, once")
+  .addOption(new Option("--scheme <scheme>", "how the sender proves itself").choices(triggers.WEBHOOK_SCHEMES).default("auterity"))
+  .action((workflow: string, options) => triggers.addWebhook(connect(options), workflow, options));
+withServer(webhookCommand.command("rotate <id>")).action((id: string, options) =>
+  triggers.rotateWebhook(connect(options), id, options.output),
+);
+withServer(webhookCommand.command("remove <id>")).action((id: string, options) => triggers.removeWebhook(connect(options), id));
 
 withServer(program.command("agents"))
   .description("list agents")

@@ -6,6 +6,7 @@ import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
+import * as triggers from "#cli/commands/triggers.ts";
 import { validateFile } from "#cli/commands/validate.ts";
 import { startDemo } from "#cli/demo/flagship.ts";
 import { ROOT } from "#test/support/source-files.ts";
@@ -109,6 +110,38 @@ describe("the commands", () => {
     await mcp.controlServer(at.client, "everything", "stop");
     expect(notices).toContain("everything is STOPPED");
     await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
+  });
+
+  test("schedules are added by a workflow's name, listed, fired and removed", async () => {
+    const options = { zone: "Europe/Berlin", overlap: "skip", catchUp: "one", input: ["name=Ada"] };
+    await triggers.addSchedule(at.client, { workflow: "Hello", cron: "0 9 * * 1" }, options);
+    const id = /Schedule (\S+) fires next at \d{4}-/.exec(notices)?.[1] ?? "";
+    await triggers.listSchedules(at.client, "table");
+    expect(out).toMatch(/Hello\s+0 9 \* \* 1\s+Europe\/Berlin\s+skip/);
+    await triggers.fireSchedule(at.client, id);
+    expect(notices).toMatch(/Started/);
+    out = "";
+    await triggers.listSlots(at.client, id, "table");
+    expect(out).toContain("fired");
+    await triggers.removeSchedule(at.client, id);
+    await expect(triggers.removeSchedule(at.client, id)).rejects.toMatchObject({ code: "not_found" });
+    await expect(triggers.addSchedule(at.client, { workflow: "Nothing", cron: "0 9 * * 1" }, options)).rejects.toThrow(/no workflow/);
+    await expect(triggers.addSchedule(at.client, { workflow: "Hello", cron: "soon" }, options)).rejects.toMatchObject({
+      code: "schedule_invalid",
+    });
+  });
+
+  test("webhooks print their secret when they are made and rotated, and never else", async () => {
+    await triggers.addWebhook(at.client, "Hello", { scheme: "github", output: "json" });
+    const { id, secret } = JSON.parse(out);
+    out = "";
+    await triggers.listWebhooks(at.client, "table");
+    expect(out).toMatch(/Hello\s+\/hooks\/\S+\s+hmac in x-hub-signature-256/);
+    await triggers.rotateWebhook(at.client, id, "table");
+    expect(out).toMatch(/secret: awh_/);
+    expect(out).not.toContain(secret);
+    await triggers.removeWebhook(at.client, id);
+    expect((await at.client.listWebhooks({ query: {} })).items).toEqual([]);
   });
 
   test("the demo sets itself up through the public API, twice, and prints its report", async () => {

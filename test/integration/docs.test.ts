@@ -78,6 +78,10 @@ const WAYS: Readonly<Record<string, Way>> = {
     expect(code).toBe(wrong.length === 0 ? 0 : 1);
     for (const part of ["Node", "data dir", "database", "a platform answers"]) expect(stdout).toContain(part);
   },
+  "npx auterity schedules add Hello @daily --zone Europe/Berlin --input name=Ada": showing("fires next at"),
+  "npx auterity schedules": showing("Europe/Berlin"),
+  "npx auterity webhooks add Hello --scheme github": showing("/hooks/", "secret: awh_"),
+  "npx auterity webhooks": showing("hmac in x-hub-signature-256"),
   // The reader brings the file.
   "npx auterity mcp import servers.json": async (command) => {
     expect(await auterity(command, { "servers.json": servers })).toMatchObject({ code: 0, stderr: "files is READY.\n" });
