@@ -146,6 +146,8 @@ export const Problem = z.object({
   code: z.string(),
   detail: z.string(),
   remedy: z.string(),
+  /** What it takes to go on. */
+  class: ErrorClass,
   requestId: z.string(),
   issues: z.array(Issue).optional(),
 });

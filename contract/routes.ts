@@ -4,6 +4,10 @@ import * as approvals from "./approvals.ts";
 import * as mcp from "./mcp.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
+import * as common from "./common.ts";
+import * as definition from "./definition.ts";
+import * as errors from "./errors.ts";
+import * as journal from "./journal.ts";
 import type { RouteSpec } from "./route.ts";
 import * as runs from "./runs.ts";
 import * as secrets from "./secrets.ts";
@@ -97,3 +101,22 @@ export const ROUTES = {
 } as const satisfies Record<string, RouteSpec>;
 export type Routes = typeof ROUTES;
 export type RouteName = keyof Routes;
+
+/** All that the contract exports by name: the names of its schemas in the OpenAPI document. */
+export const CONTRACT: readonly object[] = [
+  common,
+  errors,
+  definition,
+  journal,
+  access,
+  agents,
+  approvals,
+  mcp,
+  messages,
+  openai,
+  runs,
+  secrets,
+  system,
+  triggers,
+  workflows,
+];

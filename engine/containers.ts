@@ -4,9 +4,9 @@
  * container's own step becomes active again, so that the driver asks `evaluate` what is next.
  */
 import type { Json } from "#contract/common.ts";
-import { REMEDY } from "#contract/errors.ts";
 import type { StepError } from "#contract/journal.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { stepError } from "./outcome.ts";
 import { memberId } from "./plan.ts";
 import { forgetScope } from "./forget.ts";
 import { isStopping, stepKey, stepOf } from "./state.ts";
@@ -114,7 +114,7 @@ function failureOf(onItemError: "fail" | "continue", { failure }: Scope, index: 
 function tooLarge(size: number): StepError | undefined {
   if (size <= LIMITS.mapResultBytes) return undefined;
   const message = `Expected results of at most ${LIMITS.mapResultBytes} bytes together; they are larger.`;
-  return { code: "step_output_too_large", message, remedy: REMEDY.step_output_too_large, retryable: false };
+  return stepError("step_output_too_large", message);
 }
 
 function stopSiblings(state: RunState, step: StepState, failure: StepError): void {

@@ -3,9 +3,9 @@
  * event answers it. Cost: one look at each step that is ready, running or waiting; never at the ones that have ended.
  */
 import type { Json } from "#contract/common.ts";
-import { REMEDY } from "#contract/errors.ts";
 import type { EventDraft } from "#contract/journal.ts";
 import { openScopesOf } from "./containers.ts";
+import { stepError } from "./outcome.ts";
 import { isContainer, isOutside } from "./plan.ts";
 import { isFinalStatus, isStopping, planNodeOf, scopeOf, stepKey } from "./state.ts";
 import type { Command, FinalEvent, RunState, Scope, StepAddress, StepState } from "./types.ts";
@@ -72,7 +72,7 @@ function expiryOf({ expiresAt, plan, cancel }: RunState, top: Scope, now: number
   if (expiresAt === null || cancel || top.failure) return undefined;
   if (now < expiresAt) return { kind: "wait_until", at: expiresAt };
   const message = `Expected the run to end within ${plan.definition.timeoutMs ?? 0} ms; it has not.`;
-  const error = { code: "run_timeout", message, remedy: REMEDY.run_timeout, retryable: false };
+  const error = stepError("run_timeout", message);
   return { kind: "record", isQuiet: false, event: { kind: "run_expired", scope: "", nodeId: null, attempt: 0, body: { error } } };
 }
 

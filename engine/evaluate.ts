@@ -1,12 +1,11 @@
 import type { Json } from "#contract/common.ts";
-import { REMEDY, isErrorCode } from "#contract/errors.ts";
 import type { EventDraft, StepError } from "#contract/journal.ts";
 import { evaluateApproval } from "./evaluate-approval.ts";
 import { closeContainer, openContainer } from "./evaluate-container.ts";
 import { draftOf } from "./evaluate-flow.ts";
 import { evaluateWait, waitEnded } from "./evaluate-wait.ts";
 import { ExpressionError, type Roots } from "./expressions/index.ts";
-import { failed } from "./outcome.ts";
+import { failed, stepError } from "./outcome.ts";
 import { isContainer } from "./plan.ts";
 import { outputSeenFrom, planNodeOf, scopeOf, stepOf } from "./state.ts";
 import type { PlanNode, RunState, StepCommand, StepState } from "./types.ts";
@@ -106,5 +105,5 @@ function expressionFailed(state: RunState, command: StepCommand, thrown: unknown
 /** An expression's failure as a step's. */
 export function stepErrorOf({ code, message, nodeId, field, position }: ExpressionError): StepError {
   const issue = { path: field, message, nodeId, ...(position === undefined ? {} : { position }) };
-  return { code, message, remedy: isErrorCode(code) ? REMEDY[code] : "", retryable: false, issues: [issue] };
+  return { ...stepError(code, message), issues: [issue] };
 }

@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import type { Retry } from "#contract/policy.ts";
+import { classOf } from "#contract/error-classes.ts";
 import { REMEDY, type ErrorCode } from "#contract/errors.ts";
 import type { EventDraft, StepError } from "#contract/journal.ts";
 import { planNodeOf } from "./state.ts";
@@ -11,7 +12,13 @@ export function succeeded({ scope, nodeId, attempt }: StepCommand, output: Json,
 }
 
 /** An error that the engine itself finds. */
-export const stepError = (code: ErrorCode, message: string): StepError => ({ code, message, remedy: REMEDY[code], retryable: false });
+export const stepError = (code: ErrorCode, message: string): StepError => ({
+  code,
+  message,
+  remedy: REMEDY[code],
+  retryable: false,
+  class: classOf(code, { retryable: false }),
+});
 
 export type Failure = {
   error: StepError;

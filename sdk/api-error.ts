@@ -36,6 +36,7 @@ export async function apiErrorOf(response: Response): Promise<ApiError> {
     status: response.status,
     code: "unexpected_answer",
     detail: `The server answered ${response.status} without saying why.`,
+    class: "needs_person",
     remedy: "Check that the address is that of an Auterity server.",
     requestId: response.headers.get("x-request-id") ?? "",
   });

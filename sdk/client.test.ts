@@ -81,6 +81,7 @@ describe("a call", () => {
       code: "not_found",
       detail: "There is no such run.",
       remedy: "Check the id.",
+      class: "fatal",
       requestId: "r1",
       issues: [{ path: "id", message: "unknown" }],
     };
@@ -92,6 +93,7 @@ describe("a call", () => {
       code: "not_found",
       message: "There is no such run.",
       remedy: "Check the id.",
+      class: "fatal",
       requestId: "r1",
       issues: problem.issues,
     });

@@ -1,20 +1,5 @@
 import { z } from "zod";
-import * as access from "#contract/access.ts";
-import * as agents from "#contract/agents.ts";
-import * as common from "#contract/common.ts";
-import * as definition from "#contract/definition.ts";
-import * as errors from "#contract/errors.ts";
-import * as journal from "#contract/journal.ts";
-import * as mcp from "#contract/mcp.ts";
-import * as messages from "#contract/messages.ts";
-import * as openai from "#contract/openai.ts";
-import * as runs from "#contract/runs.ts";
-import * as secrets from "#contract/secrets.ts";
-import * as system from "#contract/system.ts";
-import * as triggers from "#contract/triggers.ts";
-import * as workflows from "#contract/workflows.ts";
-
-const MODULES = [common, errors, definition, journal, workflows, runs, mcp, agents, messages, access, secrets, openai, system, triggers];
+import { CONTRACT } from "#contract/routes.ts";
 
 export type SchemaObject = { [key: string]: SchemaValue };
 type SchemaValue = string | number | boolean | null | SchemaValue[] | SchemaObject;
@@ -74,7 +59,7 @@ export function componentSchemas({ inputs, outputs }: Roots): ComponentSchemas {
 
 function namedSchemas(others: readonly z.ZodType[]): Registry {
   const registry: Registry = z.registry<{ id: string }>();
-  for (const exports of MODULES) {
+  for (const exports of CONTRACT) {
     for (const [name, value] of Object.entries(exports)) {
       if (value instanceof z.ZodType && !registry.has(value)) registry.add(value, { id: name });
     }

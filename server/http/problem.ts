@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import { classOf } from "#contract/error-classes.ts";
 import type { ErrorCode, Issue, Problem } from "#contract/errors.ts";
 import { AppError } from "#server/kernel/errors.ts";
 
@@ -114,6 +115,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     code: error.code,
     detail: error.message,
     remedy: error.remedy,
+    class: classOf(error.code, error),
     requestId,
     ...(error.issues && { issues: [...error.issues] }),
   };

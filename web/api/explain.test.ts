@@ -10,6 +10,7 @@ const problem = {
   code: "permission_denied",
   detail: "This needs the permission run:start.",
   remedy: "Ask.",
+  class: "needs_person",
   requestId: "r",
 };
 

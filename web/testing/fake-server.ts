@@ -62,7 +62,16 @@ export class FakeServer {
 }
 
 function problem({ status, code, message }: Refusal): Response {
-  const body = { type: "about:blank", title: code, status, code, detail: message, remedy: REMEDY[code], requestId: "req-1" };
+  const body = {
+    type: "about:blank",
+    title: code,
+    status,
+    code,
+    detail: message,
+    remedy: REMEDY[code],
+    class: "fatal",
+    requestId: "req-1",
+  };
   return Response.json(body, { status, headers: { "content-type": "application/problem+json" } });
 }
 

@@ -6,6 +6,7 @@ import { approvalChanges } from "./approval-rows.ts";
 import type { DriverContext } from "./context.ts";
 import { FINISH_KEY, committing, dropWork, type LiveRun } from "./live-run.ts";
 import { journalRowName } from "./row-names.ts";
+import { toStepError } from "./step-error.ts";
 import { runEnd } from "./run-end.ts";
 
 /** An event as it will be read back, beside the bytes that will be stored. */
@@ -114,7 +115,7 @@ function refused(context: DriverContext, run: LiveRun, refusal: Refusal): void {
   run.nextSeq = run.state.seq + 1;
   finishRun(context, run, {
     kind: "run_failed",
-    body: { error: { code: "internal", message: refusal.error.message, remedy: refusal.error.remedy, retryable: false } },
+    body: { error: toStepError(refusal.error) },
   });
 }
 

@@ -1,3 +1,4 @@
+import { classOf } from "#contract/error-classes.ts";
 import type { StepError } from "#contract/journal.ts";
 import { ExpressionError, stepErrorOf } from "#engine/index.ts";
 import { toAppError } from "../../kernel/errors.ts";
@@ -9,7 +10,15 @@ export function toStepError(thrown: unknown): StepError {
   if (thrown instanceof ExpressionError) return stepErrorOf(thrown);
   const { code, message, remedy, retryable, issues, cause } = toAppError(thrown);
   const theirs = code === "internal" ? undefined : causeText(cause);
-  return { code, message, remedy, retryable, ...(issues && { issues: [...issues] }), ...(theirs !== undefined && { cause: theirs }) };
+  return {
+    code,
+    message,
+    remedy,
+    retryable,
+    class: classOf(code, { retryable }),
+    ...(issues && { issues: [...issues] }),
+    ...(theirs !== undefined && { cause: theirs }),
+  };
 }
 
 function causeText(cause: unknown): string | undefined {
