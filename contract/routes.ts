@@ -13,6 +13,7 @@ import * as runs from "./runs.ts";
 import * as secrets from "./secrets.ts";
 import * as system from "./system.ts";
 import * as triggers from "./trigger-routes.ts";
+import * as triggerSchemas from "./triggers.ts";
 import * as workflows from "./workflows.ts";
 
 /** Every route, by name. The server refuses to start while one of them has no handler. */
@@ -118,5 +119,6 @@ export const CONTRACT: readonly object[] = [
   secrets,
   system,
   triggers,
+  triggerSchemas,
   workflows,
 ];

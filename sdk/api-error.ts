@@ -1,4 +1,4 @@
-import { Problem, type Issue } from "#contract/errors.ts";
+import { Problem, type ErrorClass, type Issue } from "#contract/errors.ts";
 
 /** What the server answered instead of a result. `problem` is the whole RFC 9457 document. */
 export class ApiError extends Error {
@@ -17,6 +17,10 @@ export class ApiError extends Error {
   }
   get remedy(): string {
     return this.problem.remedy;
+  }
+  /** What it takes to go on. */
+  get errorClass(): ErrorClass {
+    return this.problem.class;
   }
   get requestId(): string {
     return this.problem.requestId;

@@ -93,7 +93,7 @@ describe("a call", () => {
       code: "not_found",
       message: "There is no such run.",
       remedy: "Check the id.",
-      class: "fatal",
+      errorClass: "fatal",
       requestId: "r1",
       issues: problem.issues,
     });

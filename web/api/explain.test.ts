@@ -10,7 +10,7 @@ const problem = {
   code: "permission_denied",
   detail: "This needs the permission run:start.",
   remedy: "Ask.",
-  class: "needs_person",
+  class: "needs_person" as const,
   requestId: "r",
 };
 
