@@ -1,6 +1,6 @@
 import type { Effect } from "#contract/policy.ts";
 import type { StepPlace } from "#contract/journal.ts";
-import { initialState, type Plan, type RunState, type StepCommand } from "#engine/index.ts";
+import type { RunState, StepCommand } from "#engine/index.ts";
 import { uuidBytes } from "../../kernel/array-column.ts";
 import type { MessageKind } from "../messages.ts";
 import type { Holder } from "../journal/append.ts";
@@ -45,10 +45,15 @@ export type LiveRun = Holder & {
   readonly takenGrants: Map<string, string>;
   /** Child runs that have been told to stop. */
   readonly stoppedChildren: Set<string>;
+  /** The number of the event that the newest snapshot ends with (0: none), and of the one from which the next is due. */
+  snapshot: { seq: number; dueAt: number; isBeingStored: boolean };
   timer: NodeJS.Timeout | undefined;
   /** Nothing is decided while `recovering` or `parking`; `gone` is for ever. */
   mode: "recovering" | "driving" | "parking" | "gone";
 };
+
+/** Events from one snapshot of a run to the next, at least. */
+export const SNAPSHOT_EVENTS = 1_000;
 
 /** Something that somebody else has to say to a run. */
 export type InboxRow = { readonly id: string; readonly kind: MessageKind; readonly body: Buffer };
@@ -66,7 +71,8 @@ export type HeldRun = {
   inboxSeq: number;
 };
 
-export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun {
+/** `state` is the fold of its journal so far. */
+export function createLiveRun(held: HeldRun, state: RunState, lane: number): LiveRun {
   return {
     id: held.id,
     idBytes: uuidBytes(held.id),
@@ -77,8 +83,8 @@ export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun 
     isConfidential: held.isConfidential,
     lane,
     epoch: held.epoch,
-    state: initialState(plan, { runId: held.id, forgets: true }),
-    nextSeq: 1,
+    state,
+    nextSeq: state.seq + 1,
     nextAppendId: 1,
     appendsInFlight: 0,
     underWay: new Map(),
@@ -87,6 +93,7 @@ export function createLiveRun(held: HeldRun, plan: Plan, lane: number): LiveRun 
     inbox: { waiting: [], known: new Set(), isBusy: false },
     takenGrants: new Map(),
     stoppedChildren: new Set(),
+    snapshot: { seq: 0, dueAt: SNAPSHOT_EVENTS, isBeingStored: false },
     timer: undefined,
     mode: "driving",
   };

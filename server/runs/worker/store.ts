@@ -13,6 +13,7 @@ import {
   type Parking,
 } from "../store/leases.pg.ts";
 import type { WorkerDeps } from "./deps.ts";
+import { createSnapshots, type Snapshots } from "./snapshots.ts";
 
 const BATCH_RUNS = 500;
 
@@ -26,9 +27,11 @@ export type WorkerStore = {
   showStatus(run: Held, status: RunStatus): Promise<void>;
   release(runs: readonly Held[], waitMs: number): Promise<void>;
   discardInbox(runId: string, ids: readonly string[]): Promise<void>;
+  readonly snapshots: Snapshots;
 };
 
-export function createWorkerStore({ database, instanceId: owner, settings }: WorkerDeps): WorkerStore {
+export function createWorkerStore(deps: WorkerDeps): WorkerStore {
+  const { database, instanceId: owner, settings } = deps;
   return {
     park: gather(async (runs) => {
       const parked = await parkRuns(database, runs, owner);
@@ -42,5 +45,6 @@ export function createWorkerStore({ database, instanceId: owner, settings }: Wor
     showStatus: (run, status) => showStatus(database, run, status),
     release: (runs, waitMs) => releaseRuns(database, runs, { owner, waitMs }),
     discardInbox: (runId, ids) => discardInbox(database, runId, ids),
+    snapshots: createSnapshots(deps),
   };
 }

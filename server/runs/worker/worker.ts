@@ -113,6 +113,7 @@ export class Worker {
     const late = this.held.live();
     for (const run of late) this.#lose(run, stopping());
     await Promise.allSettled(this.#parkings.values());
+    await this.#store.snapshots.settled();
     await writer.stop();
     this.#hints.stop();
     await this.#letGo(late);
@@ -174,7 +175,10 @@ export class Worker {
       drive: (run) => {
         if (!this.#isDraining) drive(context, run);
       },
-      onProgress: (run) => this.#hints.changed(run),
+      onProgress: (run) => {
+        this.#hints.changed(run);
+        this.#store.snapshots.progressed(run);
+      },
       onEnded: (run) => this.#end(run),
       onLost: (run) => {
         this.held.remove(run);
@@ -194,6 +198,7 @@ export class Worker {
     clearTimeout(run.timer);
     this.held.remove(run);
     this.#hints.left(run);
+    this.#store.snapshots.ended(run);
     this.#deps.observer.onRunEnded?.({ workflowId: run.workflowId, status: run.state.status });
     if (run.state.parentStep) this.#outside.wake(run.state.parentStep.runId);
     this.#outside.onRoom();
@@ -206,6 +211,7 @@ export class Worker {
       return;
     }
     run.mode = "parking";
+    this.#store.snapshots.parking(run);
     const parking = this.#parkRun(run, wakeAt);
     this.#parkings.set(run.id, parking);
     background(log, "parking a run", () => parking);
