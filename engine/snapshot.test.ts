@@ -78,41 +78,32 @@ const call = (id: string, more: Partial<NodeInput> = {}): NodeInput => {
   return Object.assign(node, more);
 };
 
-function nodesOf(id: string, kind: Kind): NodeInput[] {
-  const inside = `${id}_in`;
-  switch (kind) {
-    case "tool":
-      return [call(id, { policy: { effect: "once" } })];
-    case "flaky":
-      return [call(id, { policy: { retry: { maxAttempts: 3 }, onError: "continue" } })];
-    case "undone":
-      return [call(id, { policy: { compensate: `${id}_undo` } }), call(`${id}_undo`)];
-    case "transform":
-      return [{ id, type: "transform", data: { output: "=input.n + 1" } }];
-    case "map":
-      return [{ id, type: "map", data: { items: "=[1..4]", concurrency: 2, onItemError: "continue" } }, call(inside, { parentId: id })];
-    case "nested": {
-      const inner: NodeInput = { id: inside, type: "map", parentId: id, data: { items: "=[item, item]", concurrency: 2 } };
-      const undo = { compensate: `${inside}_undo` };
-      const calls = [call(`${inside}_in`, { parentId: inside, policy: undo }), call(`${inside}_undo`, { parentId: inside })];
-      return [{ id, type: "map", data: { items: "=[1..2]" } }, inner, ...calls];
-    }
-    case "loop":
-      return [{ id, type: "loop", data: { while: "=index < 3" } }, call(inside, { parentId: id })];
-    case "signal":
-      return [{ id, type: "wait", data: { signal: "go" }, policy: { timeoutMs: 60_000, onError: "continue" } }];
-    case "approval":
-      return [{ id, type: "approval", data: { approvers: ["role:owner"], deadline: 60_000, onDeadline: "continue" } }];
-    case "child":
-      return [{ id, type: "subworkflow", data: { workflow: "other" } }];
-  }
-}
+const NODES: Record<Kind, (id: string) => NodeInput[]> = {
+  tool: (id) => [call(id, { policy: { effect: "once" } })],
+  flaky: (id) => [call(id, { policy: { retry: { maxAttempts: 3 }, onError: "continue" } })],
+  undone: (id) => [call(id, { policy: { compensate: `${id}_undo` } }), call(`${id}_undo`)],
+  transform: (id) => [{ id, type: "transform", data: { output: "=input.n + 1" } }],
+  map: (id) => [
+    { id, type: "map", data: { items: "=[1..4]", concurrency: 2, onItemError: "continue" } },
+    call(`${id}_in`, { parentId: id }),
+  ],
+  nested: (id) => [
+    { id, type: "map", data: { items: "=[1..2]" } },
+    { id: `${id}_map`, type: "map", parentId: id, data: { items: "=[item, item]", concurrency: 2 } },
+    call(`${id}_in`, { parentId: `${id}_map`, policy: { compensate: `${id}_undo` } }),
+    call(`${id}_undo`, { parentId: `${id}_map` }),
+  ],
+  loop: (id) => [{ id, type: "loop", data: { while: "=index < 3" } }, call(`${id}_in`, { parentId: id })],
+  signal: (id) => [{ id, type: "wait", data: { signal: "go" }, policy: { timeoutMs: 60_000, onError: "continue" } }],
+  approval: (id) => [{ id, type: "approval", data: { approvers: ["role:owner"], deadline: 60_000, onDeadline: "continue" } }],
+  child: (id) => [{ id, type: "subworkflow", data: { workflow: "other" } }],
+};
 
 function definitionOf({ kinds, links, join }: Shape): DefinitionInput {
   const nodes: NodeInput[] = [{ id: "start", type: "start" }];
   const edges: string[] = [];
   for (const [i, kind] of kinds.entries()) {
-    nodes.push(...nodesOf(`n${i}`, kind));
+    nodes.push(...NODES[kind](`n${i}`));
     const sources =
       i === 0 ? ["start"] : [...new Set((links[i] ?? []).map((link) => (link % (i + 1) === i ? "start" : `n${link % (i + 1)}`)))];
     edges.push(...sources.map((source) => `${source}>n${i}`), `n${i}>join`);
