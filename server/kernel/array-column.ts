@@ -1,6 +1,10 @@
 /** Object ids of the element types, as PostgreSQL has numbered them since the beginning. */
 const OID = { bytea: 17, int8: 20, int4: 23, text: 25, uuid: 2950 } as const;
 const HEADER_BYTES = 20;
+/** Up to this length a loop is quicker than a call into the runtime. */
+const SHORT = 32;
+/** A column that has grown larger does not keep its memory when it is used again. */
+const KEPT_BYTES = 256 * 1024;
 
 /**
  * One array parameter in PostgreSQL's binary format, which `pg` sends as it is when it is given a Buffer. Text format
@@ -18,10 +22,18 @@ export class ArrayColumn {
     this.#bytes = Buffer.allocUnsafe(HEADER_BYTES + expectedBytes);
   }
 
+  /** Begins anew. What `toBuffer` has returned before is not valid any more. */
+  clear(): void {
+    this.#end = HEADER_BYTES;
+    this.#count = 0;
+    this.#hasNull = false;
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(KEPT_BYTES);
+  }
+
   int4(value: number): void {
     this.#reserve(8);
-    this.#bytes.writeInt32BE(4, this.#end);
-    this.#bytes.writeInt32BE(value, this.#end + 4);
+    this.#int(4, this.#end);
+    this.#int(value, this.#end + 4);
     this.#finish(8);
   }
 
@@ -38,10 +50,13 @@ export class ArrayColumn {
       this.null();
       return;
     }
-    this.#reserve(4 + value.length);
-    this.#bytes.writeInt32BE(value.length, this.#end);
-    this.#bytes.set(value, this.#end + 4);
-    this.#finish(4 + value.length);
+    const { length } = value;
+    this.#reserve(4 + length);
+    this.#int(length, this.#end);
+    const at = this.#end + 4;
+    if (length > SHORT) this.#bytes.set(value, at);
+    else for (let i = 0; i < length; i += 1) this.#bytes[at + i] = value[i] ?? 0;
+    this.#finish(4 + length);
   }
 
   text(value: string | null): void {
@@ -51,14 +66,15 @@ export class ArrayColumn {
     }
     // A UTF-16 unit needs at most three bytes in UTF-8.
     this.#reserve(4 + value.length * 3);
-    const written = this.#bytes.write(value, this.#end + 4, "utf8");
-    this.#bytes.writeInt32BE(written, this.#end);
+    const at = this.#end + 4;
+    const written = (value.length <= SHORT && this.#ascii(value, at)) || this.#bytes.write(value, at, "utf8");
+    this.#int(written, this.#end);
     this.#finish(4 + written);
   }
 
   null(): void {
     this.#reserve(4);
-    this.#bytes.writeInt32BE(-1, this.#end);
+    this.#int(-1, this.#end);
     this.#hasNull = true;
     this.#finish(4);
   }
@@ -73,6 +89,23 @@ export class ArrayColumn {
     this.#bytes.writeInt32BE(this.#count, 12);
     this.#bytes.writeInt32BE(1, 16);
     return this.#bytes.subarray(0, this.#end);
+  }
+
+  /** The text's length if it is ASCII, else 0 with nothing decided. */
+  #ascii(value: string, at: number): number {
+    for (let i = 0; i < value.length; i += 1) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return 0;
+      this.#bytes[at + i] = code;
+    }
+    return value.length;
+  }
+
+  #int(value: number, at: number): void {
+    this.#bytes[at] = value >> 24;
+    this.#bytes[at + 1] = value >> 16;
+    this.#bytes[at + 2] = value >> 8;
+    this.#bytes[at + 3] = value;
   }
 
   #reserve(more: number): void {

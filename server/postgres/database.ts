@@ -2,10 +2,10 @@ import { Pool, type PoolClient } from "pg";
 import { AppError } from "../kernel/errors.ts";
 import type { Database, PreparedStatement, TextRow, Tx } from "../kernel/ports.ts";
 import { UUID } from "../kernel/paging.ts";
+import { RoundTrip } from "../kernel/round-trip.ts";
 import type { Log } from "../kernel/log.ts";
 import { CONNECT_TIMEOUT_MS } from "./connection.ts";
 import { translatePgFailure } from "./pg-failure.ts";
-import { TenantStatement } from "./tenant-statement.ts";
 
 export type PoolSize = { api: number; worker: number };
 
@@ -46,6 +46,16 @@ function checkTenant(tenantId: string): void {
   if (!UUID.test(tenantId)) throw new TypeError("The tenant's id must be a lower-case UUID.");
 }
 
+/**
+ * Arrays of any length would be planned anew each time, which costs more than carrying most statements out. And a plan that is
+ * kept must not scan a table for ever because it was made while that was empty.
+ */
+const TENANT = {
+  name: "auterity_tenant",
+  text: `select set_config('auterity.tenant_id', $1, true), set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('enable_seqscan', 'off', true)`,
+};
+
 async function inStatement(pool: Pool, tenantId: string, statement: PreparedStatement): Promise<TextRow[]> {
   const client = await connected(pool);
   let lost = false;
@@ -54,7 +64,7 @@ async function inStatement(pool: Pool, tenantId: string, statement: PreparedStat
   client.on("end", onLoss);
   let broken = false;
   try {
-    return await client.query(new TenantStatement(tenantId, statement)).rows;
+    return await client.query(new RoundTrip({ ...TENANT, values: [tenantId] }, statement)).rows;
   } catch (error) {
     const failure = translatePgFailure(error, lost);
     // The server says so before it closes.

@@ -3,8 +3,10 @@ import type { Client } from "pg";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import { sqlState } from "../../kernel/pg-errors.ts";
+import type { PreparedStatement, TextRow } from "../../kernel/ports.ts";
+import { RoundTrip } from "../../kernel/round-trip.ts";
 import type { RunAppends } from "./append.ts";
-import { appendStatement, ownerStatement } from "./statement.ts";
+import { createAppendStatement, ownerStatement } from "./statement.ts";
 
 export type FoundRow = { runId: string; epoch: number; appendId: number; at: number };
 
@@ -36,6 +38,7 @@ type Options = { connectWorker: () => Promise<Client>; log: Log };
 export function createJournalSession({ connectWorker, log }: Options): JournalSession {
   let connection: Connection | undefined;
   let closed = false;
+  const appendStatement = createAppendStatement();
 
   const open = async (): Promise<Connection> => {
     if (connection && !connection.isLost()) return connection;
@@ -60,10 +63,9 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
     });
   };
 
-  const query = async <R extends object>({ client, isLost }: Connection, statement: ReturnType<typeof appendStatement>): Promise<R[]> => {
+  const query = async ({ client, isLost }: Connection, statement: PreparedStatement): Promise<TextRow[]> => {
     try {
-      const { rows } = await client.query<R>(statement);
-      return rows;
+      return await client.query(new RoundTrip(statement)).rows;
     } catch (error) {
       if (await isConnectionError(error, isLost)) {
         connection = undefined;
@@ -75,8 +77,8 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
   };
 
   /** Asks again while the server itself says that it can store nothing at the moment: that is no fault of the rows. */
-  const store = (groups: readonly RunAppends[]): Promise<{ at: number }[]> =>
-    patiently(async () => query<{ at: number }>(await openPatiently(), appendStatement(groups)), {
+  const store = (groups: readonly RunAppends[]): Promise<TextRow[]> =>
+    patiently(async () => query(await openPatiently(), appendStatement(groups)), {
       mayPass: (error) => UNABLE.test(sqlState(error) ?? ""),
       onFailure: (failure) => log.warn("the database stores nothing at the moment", failure),
     });
@@ -85,14 +87,18 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
     append: async (groups) => {
       const [row] = await store(groups);
       if (!row) throw new AppError("internal", "The journal's statement answered with no row.");
-      return row.at;
+      return Number(row[0]);
     },
-    owners: async (groups) => query<FoundRow>(await openPatiently(), ownerStatement(groups)),
+    owners: async (groups) => (await query(await openPatiently(), ownerStatement(groups))).map(toFoundRow),
     close: async () => {
       closed = true;
       await connection?.client.end().catch(() => {});
     },
   };
+}
+
+function toFoundRow([runId, epoch, appendId, at]: TextRow): FoundRow {
+  return { runId: runId ?? "", epoch: Number(epoch), appendId: Number(appendId), at: Number(at) };
 }
 
 type Patience = { mayPass: (error: unknown) => boolean; onFailure: (failure: { error: unknown; waitMs: number }) => void };

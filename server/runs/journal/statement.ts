@@ -1,8 +1,7 @@
 import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
-import type { Append, RunAppends } from "./append.ts";
+import type { PreparedStatement } from "../../kernel/ports.ts";
+import type { Append, Holder, RunAppends } from "./append.ts";
 import { approvalColumns } from "./approval-columns.ts";
-
-type Statement = { name: string; text: string; values: Buffer[] };
 
 /** Sub-selects are computed once a statement, calls once a row. */
 const NOW = "(select date_trunc('milliseconds', now()))";
@@ -57,19 +56,27 @@ const JOURNAL_ALL = {
     asked as (${ASK}), decided as (${DECIDE}), closed as (${CLOSE}) ${AT}`,
 };
 
-/** One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. */
-export function appendStatement(groups: readonly RunAppends[]): Statement {
-  const rows = journalColumns(groups);
-  const special = groups.flatMap(({ appends }) => appends.filter(isSpecial));
-  if (special.length === 0) return { ...JOURNAL, values: rows };
-  const ends = endColumns(special);
-  if (special.some(({ approvals }) => approvals !== undefined))
-    return { ...JOURNAL_ALL, values: [...rows, ...ends, ...inboxColumns(special), ...approvalColumns(special)] };
-  if (!special.some(speaks)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
-  return { ...JOURNAL_ENDS_INBOX, values: [...rows, ...ends, ...inboxColumns(special)] };
+export type AppendStatement = (groups: readonly RunAppends[]) => PreparedStatement;
+
+/**
+ * One statement, one round trip: the journal rows, the runs that end with them, and the inbox rows they answer. The values are
+ * valid until the next statement is made: its columns are used again.
+ */
+export function createAppendStatement(): AppendStatement {
+  const columns = createJournalColumns();
+  return (groups) => {
+    const rows = columns(groups);
+    const special = groups.flatMap(({ appends }) => appends.filter(isSpecial));
+    if (special.length === 0) return { ...JOURNAL, values: rows };
+    const ends = endColumns(special);
+    if (special.some(({ approvals }) => approvals !== undefined))
+      return { ...JOURNAL_ALL, values: [...rows, ...ends, ...inboxColumns(special), ...approvalColumns(special)] };
+    if (!special.some(speaks)) return { ...JOURNAL_ENDS, values: [...rows, ...ends] };
+    return { ...JOURNAL_ENDS_INBOX, values: [...rows, ...ends, ...inboxColumns(special)] };
+  };
 }
 
-function journalColumns(groups: readonly RunAppends[]): Buffer[] {
+function createJournalColumns(): (groups: readonly RunAppends[]) => Buffer[] {
   const runId = new ArrayColumn("uuid");
   const seq = new ArrayColumn("int4");
   const tenantId = new ArrayColumn("uuid");
@@ -80,23 +87,28 @@ function journalColumns(groups: readonly RunAppends[]): Buffer[] {
   const epoch = new ArrayColumn("int4");
   const appendId = new ArrayColumn("int4");
   const body = new ArrayColumn("bytea", 16_384);
-  for (const { holder, appends } of groups) {
-    for (const append of appends) {
-      for (const [i, row] of append.rows.entries()) {
-        runId.bytes(holder.idBytes);
-        seq.int4(append.firstSeq + i);
-        tenantId.bytes(holder.tenantBytes);
-        kind.text(row.kind);
-        scope.text(row.scope);
-        nodeId.text(row.nodeId);
-        attempt.int4(row.attempt);
-        epoch.int4(holder.epoch);
-        appendId.int4(append.appendId);
-        body.bytes(row.body);
-      }
+  const columns = [runId, seq, tenantId, kind, scope, nodeId, attempt, epoch, appendId, body];
+  const add = (holder: Holder, append: Append): void => {
+    let at = append.firstSeq;
+    for (const row of append.rows) {
+      runId.bytes(holder.idBytes);
+      seq.int4(at);
+      tenantId.bytes(holder.tenantBytes);
+      kind.text(row.kind);
+      scope.text(row.scope);
+      nodeId.text(row.nodeId);
+      attempt.int4(row.attempt);
+      epoch.int4(holder.epoch);
+      appendId.int4(append.appendId);
+      body.bytes(row.body);
+      at += 1;
     }
-  }
-  return [runId, seq, tenantId, kind, scope, nodeId, attempt, epoch, appendId, body].map((column) => column.toBuffer());
+  };
+  return (groups) => {
+    for (const column of columns) column.clear();
+    for (const { holder, appends } of groups) for (const append of appends) add(holder, append);
+    return columns.map((column) => column.toBuffer());
+  };
 }
 
 function endColumns(appends: readonly Append[]): Buffer[] {
@@ -140,14 +152,14 @@ function inboxColumns(appends: readonly Append[]): Buffer[] {
 }
 
 /** Who wrote the first row of each of these groups, where somebody has. */
-export function ownerStatement(groups: readonly RunAppends[]): Statement {
+export function ownerStatement(groups: readonly RunAppends[]): PreparedStatement {
   const runId = new ArrayColumn("uuid");
   const seq = new ArrayColumn("int4");
   for (const { holder, appends } of groups) {
     runId.bytes(holder.idBytes);
     seq.int4(appends[0]?.firstSeq ?? 0);
   }
-  const text = `select j.run_id::text as "runId", j.epoch, j.append_id as "appendId", (extract(epoch from j.at) * 1000)::float8 as at
+  const text = `select j.run_id, j.epoch, j.append_id, (extract(epoch from j.at) * 1000)::float8
     from unnest($1::uuid[], $2::int4[]) as f (run_id, seq) join run_journal j on j.run_id = f.run_id and j.seq = f.seq`;
   return { name: "journal_owner", text, values: [runId.toBuffer(), seq.toBuffer()] };
 }

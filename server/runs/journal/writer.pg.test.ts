@@ -5,6 +5,7 @@ import { silentLog } from "#server/kernel/log.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import type { Append, Holder, JournalRow, Refusal } from "./append.ts";
 import { uuidBytes } from "../../kernel/array-column.ts";
+import { RoundTrip } from "../../kernel/round-trip.ts";
 import type { BatchReport } from "./lane.ts";
 import { createJournalWriter, type JournalWriter } from "./writer.ts";
 
@@ -75,21 +76,29 @@ function faulty(faults: Fault[]): () => Promise<pg.Client> {
   return async () => {
     const client = await db.connectWorker();
     const send = client.query.bind(client);
-    const isJournal = (config: unknown): boolean =>
-      typeof config === "object" && config !== null && "name" in config && String(config.name).startsWith("journal");
-    const query = async (config: { name: string; text: string; values: Buffer[] }): Promise<unknown> => {
-      const fault = isJournal(config) && config.name !== "journal_owner" ? faults.shift() : undefined;
-      const code = fault && STATES[fault];
-      if (code !== undefined) throw Object.assign(new Error(fault), { severity: "ERROR", code });
-      if (fault === "lose_answer") await send(config);
-      if (fault !== undefined) {
-        await client.end();
-        throw new Error("Connection terminated unexpectedly");
+    const query = (sent: unknown): unknown => {
+      if (!(sent instanceof RoundTrip)) return Reflect.apply(send, client, [sent]);
+      const isAppend = sent.statements.some(({ name }) => name.startsWith("journal") && name !== "journal_owner");
+      const fault = isAppend ? faults.shift() : undefined;
+      if (fault === undefined) return send(sent);
+      const code = STATES[fault];
+      if (code !== undefined) sent.handleError(Object.assign(new Error(fault), { severity: "ERROR", code }));
+      else if (fault === "lose_request") void loseConnection(client, sent);
+      else {
+        // Committed, but nobody hears of it.
+        const real = new RoundTrip(...sent.statements);
+        void real.rows.then(() => loseConnection(client, sent));
+        send(real);
       }
-      return send(config);
+      return sent;
     };
     return Object.assign(client, { query });
   };
+}
+
+async function loseConnection(client: pg.Client, waiting: RoundTrip): Promise<void> {
+  await client.end();
+  waiting.handleError(new Error("Connection terminated unexpectedly"));
 }
 
 describe("group commit", () => {
