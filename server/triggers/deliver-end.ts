@@ -14,6 +14,8 @@ import { signedHeaders } from "./signature.ts";
 type Deps = Pick<TriggersDeps, "database" | "audit" | "codec" | "redactor" | "egress" | "log" | "now" | "runs"> & {
   settings: TriggerSettings;
   random: () => number;
+  /** Aborts when the process is stopping: nobody waits for a receiver then, who hears of it again later. */
+  stopping: AbortSignal;
 };
 
 const BATCH = 50;
@@ -109,7 +111,7 @@ async function call(deps: Deps, told: Told): Promise<undefined> {
       headers: { "content-type": "application/json", "user-agent": "Auterity", ...signedHeaders(body, { secret, timestamp, delivery }) },
       body,
       redirect: "error",
-      signal: AbortSignal.timeout(deps.settings.answerMs),
+      signal: AbortSignal.any([deps.stopping, AbortSignal.timeout(deps.settings.answerMs)]),
     });
   } catch (cause) {
     if (cause instanceof AppError) throw cause;

@@ -16,7 +16,7 @@ export type Triggers = {
   readonly routes: Handled[];
   /** Begins to fire and deliver; does nothing in a process that does not drive. */
   start(): void;
-  /** Fires nothing more, and lets what is under way end. */
+  /** Fires nothing more; starts under way end, calls are broken off. */
   stop(): Promise<void>;
 };
 
@@ -27,7 +27,8 @@ const KEPT_DAYS = 90;
 
 export function createTriggers(deps: TriggersDeps): Triggers {
   const settings = { ...DEFAULT_SETTINGS, ...deps.settings };
-  const all = { ...deps, settings, random: deps.random ?? Math.random };
+  const stopping = new AbortController();
+  const all = { ...deps, settings, random: deps.random ?? Math.random, stopping: stopping.signal };
   const { log, drives = true } = deps;
   const pollers = [
     new Poller({ name: "firing schedules", pollMs: settings.pollMs, log, look: () => fireDue(all) }),
@@ -40,6 +41,7 @@ export function createTriggers(deps: TriggersDeps): Triggers {
       if (drives) for (const poller of pollers) poller.start();
     },
     stop: async () => {
+      stopping.abort();
       await Promise.all(pollers.map((poller) => poller.stop()));
     },
   };

@@ -55,7 +55,9 @@ beforeAll(async () => {
     request.on("data", (part: Buffer) => (body += part.toString()));
     request.on("end", () => {
       heard.push({ headers: request.headers, body });
-      response.writeHead(statuses.shift() ?? 204).end();
+      const status = statuses.shift() ?? 204;
+      // 0 stands for no answer at all.
+      if (status > 0) response.writeHead(status).end();
     });
   }).listen(0, "127.0.0.1");
   await once(receiver, "listening");
@@ -63,6 +65,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${typeof address === "object" ? (address?.port ?? 0) : 0}/ended`;
 });
 afterAll(async () => {
+  receiver.closeAllConnections();
   receiver.close();
   await db.close();
 });
@@ -116,6 +119,22 @@ describe("the end of a run", () => {
     expect(await deliveriesOf(wanted.id)).toMatchObject([{ runId: run.id, status: "succeeded", outcome: "due", attempts: 0 }]);
     expect(await deliveriesOf(other.id)).toEqual([]);
     expect(await deliveriesOf(failures.id)).toEqual([]);
+  });
+
+  test("of a child run, or of an editor's, is not heard", async () => {
+    const { id } = await add({ workflowId: null, action: { kind: "start_workflow", workflowId: calling } });
+    const parent = await saveWorkflow(
+      platform,
+      definition([{ id: "child", type: "subworkflow", data: { workflow: echo } }, endNode()], ["start>child", "child>end"], {
+        name: "Parent",
+      }),
+    );
+    const { tenantId } = db;
+    const tried = await runs.startRun({ tenantId, initiator: "user:owner", workflowId: echo, input: {}, mode: "editor" });
+    await runWhen(runs, { id: tried.id, tenantId }, isOver);
+    const run = await ended(parent);
+    expect(run).toMatchObject({ status: "succeeded" });
+    expect((await deliveriesOf(id)).map(({ runId }) => runId)).toEqual([run.id]);
   });
 
   test("is not heard by another tenant's listeners", async () => {
@@ -274,6 +293,24 @@ describe("calling a URL", () => {
     await ended(echo, "x".repeat(LIMITS.listenerBytes));
     await settled(id);
     expect(JSON.parse(heard[0]?.body ?? "")).toMatchObject({ run: { output: null, omitted: true } });
+  });
+
+  test("is broken off by a stop, and made again by the next process", async () => {
+    statuses = [0];
+    const { id } = await add({ workflowId: echo, action: webhook() });
+    const stopped = create({ settings: { answerMs: 60_000 } });
+    stopped.start();
+    await ended(echo);
+    await eventually(
+      async () => heard.length,
+      (calls) => calls === 1,
+    );
+    const began = performance.now();
+    await stopped.stop();
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(await deliveriesOf(id)).toMatchObject([{ outcome: "due", attempts: 1 }]);
+    tell();
+    expect(await settled(id)).toMatchObject([{ outcome: "done", attempts: 2 }]);
   });
 
   test("follows no redirect", async () => {

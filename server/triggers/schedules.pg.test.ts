@@ -244,6 +244,19 @@ describe("firing", () => {
     expect(await slotsOf(id)).toEqual([]);
   });
 
+  test("is left to others by a process that does not drive", async () => {
+    const { id } = await add();
+    await dueNow([id]);
+    fire({ drives: false });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await slotsOf(id)).toEqual([]);
+    fire();
+    await eventually(
+      () => outcomes(id),
+      ([first]) => first === "fired",
+    );
+  });
+
   test("by hand starts a run at once and records it beside the slots", async () => {
     const { id } = await add({ input: 5 });
     const run = await call(contract.fireSchedule, { id });

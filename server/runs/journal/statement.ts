@@ -13,11 +13,16 @@ const END = `update runs set status = e.status, output = e.output, error = e.err
   from (select unnest($11::uuid[]) as id, unnest($12::int4[]) as epoch, unnest($13::text[]) as status, unnest($14::bytea[]) as output,
     unnest($15::bytea[]) as error) e
   where runs.id = e.id and runs.epoch = e.epoch
-  returning runs.id, runs.tenant_id, runs.workflow_id, runs.status, runs.confidential`;
-/** A run's end and what it sets off are one thing: no crash comes between them. */
+  returning runs.id, runs.tenant_id, runs.workflow_id, runs.status, runs.confidential,
+    runs.parent_step is null and runs.mode = 'production' as is_heard`;
+/**
+ * A run's end and what it sets off are one thing: no crash comes between them. A child run is part of its parent, and people
+ * who try a workflow out are not overheard.
+ */
 const TELL = `insert into listener_deliveries (listener_id, run_id, tenant_id, status, confidential)
   select l.id, ended.id, ended.tenant_id, ended.status, ended.confidential from ended join run_listeners l
     on l.tenant_id = ended.tenant_id and (l.workflow_id = ended.workflow_id or l.workflow_id is null) and ended.status = any(l.statuses)
+  where ended.is_heard
   on conflict do nothing`;
 const TAKE = `delete from run_inbox using unnest($16::uuid[], $17::uuid[]) as t (run_id, id)
   where run_inbox.run_id = t.run_id and run_inbox.id = t.id`;
