@@ -35,16 +35,16 @@ export const handleOf = (edge: WorkflowEdge): string => edge.sourceHandle ?? "su
 
 export const memberId = (teamId: string, member: string): string => `${teamId}.${member}`;
 
-/** A team's members as nodes inside it: each turn is a step of one of them. They share the team's retries and time limit. */
+/** A team's members as nodes inside it: each turn is a step of one of them. They share the team's retries, time limit and effect. */
 function membersOf(node: WorkflowNode): NodeOf<"agent">[] {
   if (node.type !== "team") return [];
-  const { timeoutMs, retry } = node.policy ?? {};
+  const { timeoutMs, retry, effect } = node.policy ?? {};
   return node.data.members.map(({ name, agent, skill, model }) => ({
     id: memberId(node.id, name),
     type: "agent",
     label: name,
     parentId: node.id,
-    policy: { timeoutMs, retry },
+    policy: { timeoutMs, retry, effect },
     data: { agent, skill, model, input: "=item" },
   }));
 }

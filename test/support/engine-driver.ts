@@ -14,6 +14,7 @@ import {
   type Command,
   type Plan,
   type RunState,
+  type StepState,
 } from "#engine/index.ts";
 
 /** What the outside answers: an output, or an error. */
@@ -29,6 +30,7 @@ export const error = (over: Partial<StepError> = {}): StepError => ({
   ...over,
 });
 
+type Waiting = { step: StepState; waiting: string };
 type InvokeCommand = Extract<Command, { kind: "invoke" }>;
 
 /** A driver without a database: the journal is an array, time stands still unless nothing else can happen. */
@@ -118,9 +120,10 @@ export class MemoryRun {
       if (command.kind === "invoke" && (await this.#start(command))) return true;
     }
     const evaluations = commands.filter((command) => command.kind === "evaluate");
-    const choices = [...evaluations, ...this.#underWay.values()];
+    const choices = [...evaluations, ...this.#underWay.values(), ...this.#children()];
     const choice = choices[this.#pick(choices.length) % choices.length];
-    if (choice?.kind === "evaluate") this.append(await evaluate(this.state, choice));
+    if (choice && "waiting" in choice) this.#childEnds(choice);
+    else if (choice?.kind === "evaluate") this.append(await evaluate(this.state, choice));
     else if (choice) this.#answer(choice);
     else return this.#wait(commands);
     return true;
@@ -161,17 +164,26 @@ export class MemoryRun {
     this.#underWay.delete(`${scope}/${nodeId}#${command.generation}.${attempt}`);
     this.calls.push(`${scope}/${nodeId}`);
     const input = this.state.steps.get(`${scope}/${nodeId}`)?.input ?? null;
+    if (command.type === "subworkflow") {
+      const body = { childRunId: `child of ${scope}/${nodeId}` };
+      return this.append({ kind: "step_waiting", scope, nodeId, attempt, body });
+    }
     const answer = this.#outside({ nodeId, scope, attempt, input });
-    if (command.type === "subworkflow") return this.#childEnds(command, answer);
     const fails = typeof answer === "object" && answer !== null && !Array.isArray(answer) && "fails" in answer ? answer : undefined;
     if (fails && isStepError(fails.fails)) this.append(failed(this.state, command, { error: fails.fails, now: this.#now, random: 0 }));
     else if (!isOutsideFailure(answer)) this.append(succeeded(command, answer));
   }
 
-  /** The child run ends as soon as its parent waits for it. */
-  #childEnds({ scope, nodeId, attempt }: InvokeCommand, answer: ReturnType<Outside>): void {
-    const childRunId = `child of ${scope}/${nodeId}`;
-    this.append({ kind: "step_waiting", scope, nodeId, attempt, body: { childRunId } });
+  /** Child runs that the run waits for. */
+  #children(): Waiting[] {
+    return [...this.state.idle].flatMap((step) => {
+      const { childRunId } = step.waiting ?? {};
+      return step.status === "waiting" && childRunId !== undefined ? [{ step, waiting: childRunId }] : [];
+    });
+  }
+
+  #childEnds({ step: { scope, nodeId, attempt, input = null }, waiting: childRunId }: Waiting): void {
+    const answer = this.#outside({ nodeId, scope, attempt, input });
     const ended = { inboxId: "i", childRunId };
     if (isOutsideFailure(answer))
       this.append({ kind: "child_ended", scope, nodeId, attempt, body: { ...ended, status: "failed", error: answer.fails } });
