@@ -170,6 +170,15 @@ export const EventPayload = z.discriminatedUnion("kind", [
   event("force_requested", z.object({ ...Said, reason: z.string().optional() })),
   /** The run goes on with another version; `nodes` renames those that are called differently there. */
   event("version_moved", z.object({ ...Said, from: z.number().int(), to: z.number().int(), nodes: z.record(z.string(), z.string()) })),
+  /** Somebody wanted to move the run, which does not fit the other version any more. */
+  event(
+    "move_refused",
+    z.object({
+      ...Said,
+      to: z.number().int(),
+      reasons: z.array(z.object({ code: z.string(), message: z.string(), nodeId: z.string().optional() })),
+    }),
+  ),
   event("run_succeeded", z.object({ output: Json })),
   event(
     "run_failed",

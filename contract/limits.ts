@@ -25,6 +25,10 @@ export const LIMITS = {
   signalNameChars: 128,
   /** Messages that wait in a run's inbox. */
   inboxMessages: 1_000,
+  /** Runs that are sorted or moved to another version by one request. */
+  movedRuns: 50,
+  /** Events of a run that is sorted. */
+  sortedEvents: 50_000,
   codeChars: 64 * 1024,
   cacheTtlMs: 30 * 24 * 60 * 60 * 1000,
   /** Levels of runs started by runs. */

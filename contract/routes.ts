@@ -14,6 +14,7 @@ import * as secrets from "./secrets.ts";
 import * as system from "./system.ts";
 import * as triggers from "./trigger-routes.ts";
 import * as triggerSchemas from "./triggers.ts";
+import * as versions from "./versions.ts";
 import * as workflows from "./workflows.ts";
 
 /** Every route, by name. The server refuses to start while one of them has no handler. */
@@ -38,6 +39,8 @@ export const ROUTES = {
   deleteWorkflow: workflows.deleteWorkflow,
   listWorkflowVersions: workflows.listWorkflowVersions,
   getWorkflowVersion: workflows.getWorkflowVersion,
+  listLiveRuns: versions.listLiveRuns,
+  moveRuns: versions.moveRuns,
   validateWorkflow: workflows.validateWorkflow,
   validateDefinition: workflows.validateDefinition,
   listNodeTypes: workflows.listNodeTypes,

@@ -11,7 +11,7 @@ import { memberId } from "./plan.ts";
 import { forgetScope } from "./forget.ts";
 import { isStopping, stepKey, stepOf } from "./state.ts";
 import { dropWaiting } from "./stopping.ts";
-import type { PlanBody, RunState, Scope, StepState } from "./types.ts";
+import type { Plan, PlanBody, RunState, Scope, StepState } from "./types.ts";
 
 /** Begins as many items as fit, or hands the map over to be closed when none is left. */
 export function openItems(state: RunState, step: StepState): void {
@@ -44,11 +44,17 @@ export function openTurns(state: RunState, step: StepState, from: number): void 
   const outer = state.scopes.get(step.scope);
   if (!team || !outer || isStopping(state, outer)) return;
   for (const [index, { member, input }] of [...team.turns.entries()].slice(from)) {
-    const node = state.plan.nodes.get(memberId(step.nodeId, member));
-    if (!node) throw new Error(`The journal names the member ${member}, which the team ${step.nodeId} does not have.`);
+    const body = turnBody(state.plan, step.nodeId, member);
+    if (!body) throw new Error(`The journal names the member ${member}, which the team ${step.nodeId} does not have.`);
     team.active += 1;
-    openScope(state, step, { outer, body: { nodes: [node], entries: [node], terminals: [node] }, index, item: input });
+    openScope(state, step, { outer, body, index, item: input });
   }
+}
+
+/** What is in a turn: the member whose it is. */
+export function turnBody(plan: Plan, teamId: string, member: string): PlanBody | undefined {
+  const node = plan.nodes.get(memberId(teamId, member));
+  return node && { nodes: [node], entries: [node], terminals: [node] };
 }
 
 type Opening = { outer: Scope; body: PlanBody; index: number; item: Json };

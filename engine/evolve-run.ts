@@ -47,6 +47,8 @@ export function applyToRun(state: RunState, event: JournalEvent): void {
     case "version_moved":
       moveVersion(state, event.body);
       break;
+    case "move_refused":
+      break;
     case "run_succeeded":
     case "run_failed":
     case "run_cancelled":

@@ -8,6 +8,7 @@ export { decide, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
 export { grantFor } from "./grants.ts";
 export { failed, succeeded } from "./outcome.ts";
+export { sortRun } from "./sort-run.ts";
 export { ExpressionError } from "./expressions/index.ts";
 export { NODE_TYPE_INFO } from "./node-types.ts";
 export type { Command, OutsideType, Plan, Resume, RunState, StepCommand, StepState } from "./types.ts";

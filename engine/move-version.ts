@@ -1,6 +1,9 @@
 import type { EventBody } from "#contract/journal.ts";
-import { stepKey, stepOf } from "./state.ts";
-import type { PlanBody, PlanNode, RunState, Scope, StepState } from "./types.ts";
+import { turnBody } from "./containers.ts";
+import { stepKey } from "./state.ts";
+import { layOut } from "./step-end.ts";
+import type { PlanBody, RunState, Scope, StepState } from "./types.ts";
+import { renameKept } from "./waits.ts";
 
 /**
  * The run goes on with another version. Steps keep what they are under the name that their node has there; what has not begun
@@ -12,64 +15,55 @@ export function moveVersion(state: RunState, { to, nodes }: EventBody<"version_m
   if (!plan) throw new Error(`The journal moves the run to version ${to}, which was not loaded.`);
   state.plan = plan;
   state.version = to;
-  renameSteps(state, nodes);
+  const named = renaming(nodes);
+  renameSteps(state, named);
   for (const scope of state.scopes.values()) {
-    const body = plan.bodies.get(scope.containerId === null ? null : (nodes[scope.containerId] ?? scope.containerId));
-    if (body && !scope.closed) layOut(state, scope, body);
+    if (scope.containerId !== null) scope.containerId = named(scope.containerId);
+    scope.body = bodyOf(state, scope) ?? scope.body;
   }
+  for (const scope of [...state.scopes.values()]) if (!scope.closed) layOut(state, scope);
 }
 
-function renameSteps(state: RunState, nodes: { readonly [from: string]: string }): void {
+/** What a node is called in the other version. A team's members keep their names behind that of the team. */
+export function renaming(nodes: { readonly [from: string]: string }): (nodeId: string) => string {
+  const names = new Map(Object.entries(nodes));
+  return (nodeId) => {
+    const [outer = "", ...member] = nodeId.split(".");
+    return [names.get(outer) ?? outer, ...member].join(".");
+  };
+}
+
+function renameSteps(state: RunState, named: (nodeId: string) => string): void {
   const steps = [...state.steps.values()];
+  const keys = new Map<string, string>();
   state.steps.clear();
   for (const step of steps) {
-    step.nodeId = nodes[step.nodeId] ?? step.nodeId;
-    if (isBegun(step)) state.steps.set(stepKey(step.scope, step.nodeId), step);
+    const before = stepKey(step.scope, step.nodeId);
+    step.nodeId = named(step.nodeId);
+    const key = stepKey(step.scope, step.nodeId);
+    keys.set(before, key);
+    if (isBegun(step)) state.steps.set(key, step);
     else {
       state.active.delete(step);
       state.idle.delete(step);
     }
   }
+  const keyOf = (key: string): string => keys.get(key) ?? key;
+  renameKept(state, keyOf);
+  const grants = [...state.usedGrants];
+  state.usedGrants.clear();
+  for (const [approval, key] of grants) state.usedGrants.set(keyOf(approval), key);
 }
 
-const isBegun = ({ status }: StepState): boolean => status !== "pending" && status !== "ready" && status !== "skipped";
-
-function layOut(state: RunState, scope: Scope, body: PlanBody): void {
-  scope.body = body;
-  scope.ended = 0;
-  for (const node of inOrder(body)) settle(state, scope, node);
+/** Whether something of the step would be lost if its node were looked at as if for the first time. */
+export function isBegun({ status, startedAt, waiting, approval, generation, attempt }: StepState): boolean {
+  if (status === "pending" || status === "skipped") return false;
+  const isFresh = startedAt === undefined && !waiting && !approval && generation === 1 && attempt === 1;
+  return !(status === "ready" && isFresh);
 }
 
-/** Sources before their targets. */
-function inOrder(body: PlanBody): PlanNode[] {
-  const left = new Map(body.nodes.map((node) => [node.id, node.incoming]));
-  const free = body.nodes.filter((node) => node.incoming === 0);
-  const order: PlanNode[] = [];
-  for (let node = free.shift(); node; node = free.shift()) {
-    order.push(node);
-    for (const { target } of node.outgoing) {
-      const count = (left.get(target.id) ?? 0) - 1;
-      left.set(target.id, count);
-      if (count === 0) free.push(target);
-    }
-  }
-  return order;
-}
-
-/** All edges that lead to this node have been looked at; tells its own targets what it means for them. */
-function settle(state: RunState, scope: Scope, node: PlanNode): void {
-  const step = stepOf(state, scope.path, node.id);
-  if (step.status === "pending" && step.resolved === node.incoming && node.incoming > 0) {
-    if (step.live > 0) {
-      step.status = "ready";
-      state.active.add(step);
-    } else Object.assign(step, { status: "skipped", endedAt: state.at, endedSeq: state.seq });
-  }
-  if (step.endedAt === undefined) return;
-  scope.ended += 1;
-  for (const { handle, target } of node.outgoing) {
-    const next = stepOf(state, scope.path, target.id);
-    next.resolved += 1;
-    if (handle === step.handle) next.live += 1;
-  }
+function bodyOf({ plan, steps }: RunState, { containerId, parent, index = 0 }: Scope): PlanBody | undefined {
+  const team = containerId !== null && parent ? steps.get(stepKey(parent.path, containerId))?.team : undefined;
+  const turn = team?.turns[index];
+  return turn && containerId !== null ? turnBody(plan, containerId, turn.member) : plan.bodies.get(containerId);
 }

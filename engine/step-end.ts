@@ -6,7 +6,7 @@ import type { Json } from "#contract/common.ts";
 import type { StepError } from "#contract/journal.ts";
 import { openScopesOf, settleScope } from "./containers.ts";
 import { isContainer } from "./plan.ts";
-import { isStopping, planNodeOf, scopeOf, stepOf } from "./state.ts";
+import { isStopping, planNodeOf, scopeOf, stepKey, stepOf } from "./state.ts";
 import { dropWaiting, failScope, hasCall, release } from "./stopping.ts";
 import type { PlanNode, RunState, Scope, StepState } from "./types.ts";
 import { undoNext } from "./undo.ts";
@@ -15,7 +15,11 @@ export type Ending = { status: "succeeded" | "failed" | "skipped" | "cancelled";
 
 export function endStep(state: RunState, first: StepState, ending: Ending): void {
   const scope = scopeOf(state, first.scope);
-  const toEnd: [StepState, Ending][] = [[first, ending]];
+  endAll(state, scope, [[first, ending]]);
+  settleScope(state, scope);
+}
+
+function endAll(state: RunState, scope: Scope, toEnd: [StepState, Ending][]): void {
   // A work list instead of recursion: a chain of skipped nodes can be as long as the definition.
   for (let next = toEnd.pop(); next; next = toEnd.pop()) {
     const [step, how] = next;
@@ -33,7 +37,33 @@ export function endStep(state: RunState, first: StepState, ending: Ending): void
     keepIfUndoable(state, scope, step);
     if (!isStopping(state, scope)) toEnd.push(...resolveEdges(state, scope, step));
   }
+}
+
+/**
+ * Says anew, in a scope whose graph has changed, what the steps that have ended mean for the others. Those that have begun stay
+ * as they are; a join among them needs no more branches.
+ */
+export function layOut(state: RunState, scope: Scope): void {
+  const begun = scope.body.nodes.flatMap((node) => {
+    const step = state.steps.get(stepKey(scope.path, node.id));
+    return step ? [{ node, step: Object.assign(step, { resolved: 0, live: 0 }) }] : [];
+  });
+  const ended = begun.filter(({ step }) => step.endedAt !== undefined);
+  scope.ended = ended.length;
+  for (const { id } of scope.body.entries) beginEntry(state, scope, id);
+  for (const { node } of begun) if (node.join) endAll(state, scope, dropLosers(state, scope, node.join.losers));
+  for (const { step } of ended) {
+    keepIfUndoable(state, scope, step);
+    endAll(state, scope, resolveEdges(state, scope, step));
+  }
   settleScope(state, scope);
+}
+
+function beginEntry(state: RunState, scope: Scope, nodeId: string): void {
+  const step = stepOf(state, scope.path, nodeId);
+  if (step.status !== "pending") return;
+  step.status = "ready";
+  state.active.add(step);
 }
 
 /** A scope with something to undo stays in the state until the run is over. */

@@ -165,7 +165,7 @@ export type TeamState = {
 export type Scope = {
   readonly path: string;
   body: PlanBody;
-  readonly containerId: string | null;
+  containerId: string | null;
   readonly parent: Scope | null;
   readonly index?: number;
   readonly item?: Json;

@@ -50,6 +50,13 @@ export function takeChildEnd(state: RunState, step: StepState, { inboxId: _inbox
 /** No signal of the outside can have this name. */
 const hookName = ({ scope, nodeId }: StepPlace): string => `\0${stepKey(scope, nodeId)}`;
 
+/** What came early for a step that is called differently now is kept under its new name. */
+export function renameKept(state: RunState, keyOf: (key: string) => string): void {
+  const kept = [...state.signals];
+  state.signals.clear();
+  for (const [name, payloads] of kept) state.signals.set(name.startsWith("\0") ? `\0${keyOf(name.slice(1))}` : name, payloads);
+}
+
 function keep(state: RunState, name: string, payload: Json): void {
   const kept = state.signals.get(name);
   if (kept) kept.push(payload);

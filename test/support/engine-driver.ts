@@ -42,8 +42,8 @@ export class MemoryRun {
   readonly #outside: Outside;
   readonly #pick: Pick;
   readonly #underWay = new Map<string, InvokeCommand>();
-  readonly #definition: Definition;
-  readonly #plans: ReadonlyMap<number, Plan>;
+  readonly definition: Definition;
+  plans: ReadonlyMap<number, Plan>;
 
   constructor(
     definition: DefinitionInput,
@@ -51,11 +51,11 @@ export class MemoryRun {
     pick: Pick = () => 0,
     others: Record<number, DefinitionInput> = {},
   ) {
-    this.#plans = new Map(Object.entries(others).map(([version, other]) => [Number(version), compile(Definition.parse(other))]));
-    this.#definition = Definition.parse(definition);
+    this.plans = new Map(Object.entries(others).map(([version, other]) => [Number(version), compile(Definition.parse(other))]));
+    this.definition = Definition.parse(definition);
     this.#outside = outside;
     this.#pick = pick;
-    this.state = initialState(compile(this.#definition), { runId: "run-1", plans: this.#plans });
+    this.state = initialState(compile(this.definition), { runId: "run-1", plans: this.plans });
   }
 
   append(draft: EventDraft): void {
@@ -93,7 +93,7 @@ export class MemoryRun {
   continueFrom(events: readonly JournalEvent[]): void {
     this.journal.length = 0;
     this.#underWay.clear();
-    this.state = initialState(compile(this.#definition), { runId: "run-1", plans: this.#plans });
+    this.state = initialState(compile(this.definition), { runId: "run-1", plans: this.plans });
     for (const event of events) {
       this.journal.push(event);
       this.state = evolve(this.state, event);
