@@ -11,6 +11,7 @@ import * as runs from "./commands/runs.ts";
 import { start } from "./commands/start.ts";
 import * as triggers from "./commands/triggers.ts";
 import { validateFile } from "./commands/validate.ts";
+import * as workflows from "./commands/workflows.ts";
 import { connect } from "./connection.ts";
 import { FORMATS, notice } from "./output.ts";
 
@@ -56,6 +57,23 @@ withServer(runCommand.command("resume <id>"))
   .addOption(new Option("--answer <answer>").choices(["happened", "did_not_happen", "run_again"]).makeOptionMandatory())
   .option("--node <id>", "only this node's question")
   .action((id: string, options) => runs.resumeRun(connect(options), id, options));
+
+const workflowCommand = program.command("workflows").description("list workflows and their versions, and move runs between those");
+withServer(workflowCommand.command("list", { isDefault: true })).action((options) =>
+  workflows.listWorkflows(connect(options), options.output),
+);
+withServer(workflowCommand.command("versions <workflow>"))
+  .description("list the versions, newest first")
+  .action((name: string, options) => workflows.listVersions(connect(options), name, options.output));
+withServer(workflowCommand.command("live-runs <workflow>"))
+  .description("list the live runs on other versions, and whether they could go on with the newest")
+  .action((name: string, options) => workflows.listLiveRuns(connect(options), name, options.output));
+withServer(workflowCommand.command("move <workflow> [old=new...]"))
+  .description("let parked runs go on with the newest version; pairs say what nodes are called there")
+  .option("--run <ids...>", "only these runs")
+  .action(async (name: string, pairs: string[], options) =>
+    exitWith(await workflows.moveRuns(connect(options), name, { pairs, runIds: options.run, output: options.output })),
+  );
 
 const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
 withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));

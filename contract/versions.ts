@@ -32,6 +32,8 @@ export const MOVE_OBSTACLES = [
   "call_open",
   "not_parked",
   "run_ending",
+  /** It follows another version by now. */
+  "version_changed",
   "editor_run",
   /** The run's values are stored in clear; there, they would have to be encrypted. */
   "classification_changed",

@@ -3,7 +3,7 @@ export { validate, type Validated } from "./validate.ts";
 export { initialState, stepKey } from "./state.ts";
 export { evolve, fold } from "./evolve.ts";
 export { patchContext } from "./evolve-run.ts";
-export { fromSnapshot, toSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
+export { fromSnapshot, toSnapshot, SNAPSHOT_VERSION, versionOfSnapshot } from "./snapshot.ts";
 export { decide, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
 export { grantFor } from "./grants.ts";

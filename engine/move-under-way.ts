@@ -1,10 +1,10 @@
 /* What is under way when a run is moved: whether it can go on as another version's node. */
 import type { WorkflowNode } from "#contract/definition.ts";
 import type { MoveReason } from "#contract/versions.ts";
-import { isContainer, isOutside, memberId } from "./plan.ts";
-import type { Plan, PlanNode, StepState } from "./types.ts";
+import { isContainer, isOutside } from "./plan.ts";
+import type { PlanNode, StepState } from "./types.ts";
 
-type Pair = { node: PlanNode; target: PlanNode; to: Plan };
+type Pair = { node: PlanNode; target: PlanNode };
 
 /** Undefined for a step that has ended. */
 export function underWayReason(step: StepState, pair: Pair): MoveReason | undefined {
@@ -25,16 +25,17 @@ const isKnownByName = ({ status, waiting, approval }: StepState, { type }: PlanN
 
 function changeOf(step: StepState, pair: Pair): string | undefined {
   const { type } = pair.node;
-  if (type === "team") return teamChange(step, pair);
+  if (type === "team") return teamChange(pair);
   if (type === "wait") return waitChange(step, pair.target.node);
   return isOutside(type) && step.waiting?.childRunId === undefined ? callChange(step, pair) : undefined;
 }
 
-function teamChange({ team }: StepState, { node, target, to }: Pair): string | undefined {
+function teamChange({ node, target }: Pair): string | undefined {
   if (node.node.type !== "team" || target.node.type !== "team") return undefined;
   if (node.node.data.mode !== target.node.data.mode) return `its mode would become ${target.node.data.mode}.`;
-  const gone = team?.turns.find(({ member }) => !to.nodes.has(memberId(target.id, member)));
-  return gone && `its member ${gone.member} has spoken and would be missing.`;
+  const names = target.node.data.members.map(({ name }) => name);
+  const isSame = node.node.data.members.length === names.length && node.node.data.members.every(({ name }, i) => name === names[i]);
+  return isSame ? undefined : `its members would become ${names.join(", ")}.`;
 }
 
 /** Nobody could send the old signal any more, or call the old hook. */

@@ -100,6 +100,9 @@ export function fromSnapshot(plan: Plan, json: Json, start: Start = {}): RunStat
   };
 }
 
+/** The version that the run follows in this snapshot. Undefined when it is of another version of this code. */
+export const versionOfSnapshot = (json: Json): number | undefined => (isSnapshot(json) ? json.run.version : undefined);
+
 const placesOf = <T>(items: readonly T[]): Map<T, number> => new Map([...new Set(items)].map((item, place) => [item, place]));
 
 /** A scope that is over may live on only as the parent of others. */

@@ -32,7 +32,7 @@ export function sortRun(state: RunState, to: Plan, nodes: Mapping = {}): Sorted 
     if (other !== undefined)
       reasons.push({ code: "mapping_ambiguous", nodeId, message: `${other} and ${nodeId} would both be ${target.id}.` });
     taken.set(target.id, nodeId);
-    reasons.push(...steps.flatMap((step) => underWayReason(step, { node, target, to }) ?? []).slice(0, 1));
+    reasons.push(...steps.flatMap((step) => underWayReason(step, { node, target }) ?? []).slice(0, 1));
   }
   if (reasons.length === 0) reasons.push(...trialReasons(state, to, nodes));
   return { verdict: verdictOf(reasons), reasons, unmapped };

@@ -15,7 +15,7 @@ export type Start = {
 export function initialState(plan: Plan, { runId = "", plans = new Map(), forgets = false }: Start = {}): RunState {
   return {
     plan,
-    plans,
+    plans: new Map(plans),
     runId,
     forgets,
     seq: 0,

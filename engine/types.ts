@@ -186,8 +186,8 @@ export type Scope = {
 export type RunState = {
   /** That of the version which the run follows now. */
   plan: Plan;
-  /** Plans of other versions, for a run that is moved. */
-  readonly plans: ReadonlyMap<number, Plan>;
+  /** Plans of other versions; whoever folds the journal puts them in before the event that moves the run. */
+  readonly plans: Map<number, Plan>;
   readonly runId: string;
   /** Scopes that are over, and their steps, are forgotten: results are kept by their containers. */
   readonly forgets: boolean;

@@ -6,7 +6,7 @@ import { AppError } from "../kernel/errors.ts";
 import type { Tx, ValueCodec } from "../kernel/ports.ts";
 import type { PlanSource } from "./ports.ts";
 import { runRowName } from "./driver/row-names.ts";
-import { readPatches, readQuestions } from "./store/journal.pg.ts";
+import { readMoves, readPatches, readQuestions } from "./store/journal.pg.ts";
 import { findRun, type RunRecord } from "./store/runs.pg.ts";
 
 const RunError = StepError.extend({ nodeId: z.string().optional(), scope: z.string().optional() });
@@ -36,15 +36,24 @@ type Subject = { record: RunRecord; plans: PlanSource };
 
 /** The run's context: what its changes add up to, in the order in which the run took them up. */
 export async function readContext(tx: Tx, codec: ValueCodec, { record, plans }: Subject): Promise<RunContext> {
-  const { id: runId, tenantId, workflowId, version } = record;
-  const { definition } = await plans.loadPlan({ tenantId, workflowId, version });
-  const nodeIds = definition.nodes.flatMap(({ id, type }) => (type === "context" ? [id] : []));
+  const { id: runId, tenantId, workflowId } = record;
+  const nodeIds: string[] = [];
+  for (const version of await versionsOf(tx, codec, record)) {
+    const { definition } = await plans.loadPlan({ tenantId, workflowId, version });
+    nodeIds.push(...definition.nodes.flatMap(({ id, type }) => (type === "context" ? [id] : [])));
+  }
   let context: RunState["context"] = { version: 0, values: {} };
   for (const event of await readPatches(tx, codec, { runId, nodeIds })) {
     if (event.kind === "context_patched") context = patchContext(context, event.body.patch);
     else if (event.kind === "step_succeeded" && event.body.patch) context = patchContext(context, event.body.patch);
   }
   return { runId, version: context.version, values: { ...context.values } };
+}
+
+/** Those that the run has followed so far. */
+async function versionsOf(tx: Tx, codec: ValueCodec, { id, version }: RunRecord): Promise<Set<number>> {
+  const moves = await readMoves(tx, codec, id);
+  return new Set([version, ...moves.flatMap((event) => (event.kind === "version_moved" ? [event.body.from, event.body.to] : []))]);
 }
 
 function toRun(record: RunRecord, codec: ValueCodec, questions: Question[]): Run {

@@ -9,9 +9,11 @@ import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import type { patchContext } from "./patch-context.ts";
 import type { callHook, signalRun } from "./signal-run.ts";
 import type { startRun } from "./start-run.ts";
+import { versionRoutes, type VersionUseCases } from "./versions/routes.ts";
 
 export type UseCases = {
   approvals: ApprovalUseCases;
+  versions: VersionUseCases;
   start: ReturnType<typeof startRun>;
   cancel: ReturnType<typeof cancelRun>;
   pause: ReturnType<typeof pauseRun>;
@@ -29,6 +31,7 @@ export type UseCases = {
 
 export const runRoutes = (runs: UseCases): Handled[] => [
   ...approvalRoutes(runs.approvals),
+  ...versionRoutes(runs.versions),
   handle(contract.startRun, ({ params, headers, body, caller }) =>
     runs.start({
       ...body,

@@ -11,6 +11,7 @@ import { createStartBatches } from "./start-batches.ts";
 import { patchContext } from "./patch-context.ts";
 import { callHook, signalRun } from "./signal-run.ts";
 import { startRun } from "./start-run.ts";
+import { listLiveRuns, moveRuns } from "./versions/move-runs.ts";
 import type { Reconciler } from "./worker/reconciler.ts";
 import type { Worker } from "./worker/worker.ts";
 
@@ -41,6 +42,7 @@ export function createUseCases(deps: Deps, { worker, reconciler, leaseMs }: Driv
     signal: signalRun({ ...deps, wake }),
     callHook: callHook({ ...deps, wake }),
     approvals: createApprovals({ ...deps, wake }),
+    versions: { list: listLiveRuns({ ...deps, wake }), move: moveRuns({ ...deps, wake }) },
     get: getRun(deps),
     list: listRuns(deps),
     journal: readJournal(deps),

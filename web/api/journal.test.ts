@@ -56,6 +56,23 @@ describe("the journal of a run", () => {
     expect(shapeOf(second.state)).toBe(shapeOf(fold(compile(triage), script.events, { runId: run })));
   });
 
+  test("goes on with the version that the run was moved to", async () => {
+    const moved = { by: "user:1", inboxId: "i", from: 1, to: 2, nodes: { list: "files" } };
+    const script = begun().append({ kind: "version_moved", body: moved });
+    const renamed: typeof triage = JSON.parse(
+      JSON.stringify(triage).replaceAll(/"list"|steps\.list/g, (name) => name.replace("list", "files")),
+    );
+    const server = journalOf(script).answer("getWorkflowVersion", ({ params }) => ({
+      ...{ version: Number(params["version"]), hash: "h", createdAt: "", createdBy: "" },
+      definition: params["version"] === "2" ? renamed : triage,
+    }));
+    vi.stubGlobal("fetch", server.fetch);
+    const view = await client.fetchQuery(journalQuery(run));
+    expect(view.definition?.nodes.map(({ id: nodeId }) => nodeId)).toContain("files");
+    expect(view.state).toMatchObject({ version: 2, seq: 5 });
+    expect(view.state?.steps.get("/files")).toMatchObject({ status: "succeeded", output: ["a"] });
+  });
+
   test("is shown without a state when the workflow is gone", async () => {
     const server = journalOf(begun()).refuse("getWorkflowVersion", 404, { code: "not_found" });
     vi.stubGlobal("fetch", server.fetch);

@@ -1,7 +1,7 @@
 import { queryOptions, type QueryClient } from "@tanstack/react-query";
 import type { Definition } from "#contract/definition.ts";
 import type { JournalEvent } from "#contract/journal.ts";
-import { compile, evolve, initialState } from "#engine/index.ts";
+import { compile, evolve, initialState, type Plan } from "#engine/index.ts";
 import type { RunState } from "#engine/types.ts";
 import { ApiError } from "#sdk/client.ts";
 import { api } from "./client.ts";
@@ -13,7 +13,15 @@ import { workflowVersionQuery } from "./workflows.ts";
  * `state` are missing when the workflow cannot be read any more, and `foldError` says why when the journal does not fit it;
  * what the events say by themselves is shown all the same. `state` is changed in place by the next reading: every reading makes a new `RunView` around it.
  */
-export type RunView = { events: readonly JournalEvent[]; definition?: Definition; state?: RunState; foldError?: string };
+export type RunView = {
+  events: readonly JournalEvent[];
+  /** Of the version that the run follows now. */
+  definition?: Definition;
+  state?: RunState;
+  /** Of the versions that the run was moved to. */
+  plans?: Map<number, Plan>;
+  foldError?: string;
+};
 
 const PAGE_EVENTS = 1_000;
 
@@ -28,8 +36,8 @@ export const journalQuery = (runId: string) =>
       const have = client.getQueryData<RunView>(keys.runs.journal(runId));
       const tail = await readTail({ runId, after: have?.events.at(-1)?.seq ?? 0, signal });
       const events = have ? [...have.events, ...tail] : tail;
-      const view = have?.state ? have : { ...have, ...(await readDefinition(client, events, runId)) };
-      return advance({ ...view, events });
+      const view = have?.state ? have : { ...have, ...(await begin(client, events, runId)) };
+      return advance(client, { ...view, events });
     },
     // The fold may hold many thousand steps; comparing them deeply would cost more than showing them.
     structuralSharing: false,
@@ -46,29 +54,39 @@ async function readTail({ runId, after, signal }: Tail): Promise<JournalEvent[]>
   return events;
 }
 
-async function readDefinition(
-  client: QueryClient,
-  events: readonly JournalEvent[],
-  runId: string,
-): Promise<Pick<RunView, "definition" | "state">> {
+type Begun = Pick<RunView, "definition" | "state" | "plans">;
+async function begin(client: QueryClient, events: readonly JournalEvent[], runId: string): Promise<Begun> {
   const [created] = events;
-  if (created?.kind !== "run_created") return {};
+  const plan = created?.kind === "run_created" ? await readPlan(client, created.body) : undefined;
+  const plans = new Map<number, Plan>();
+  return plan ? { definition: plan.definition, plans, state: initialState(plan, { runId, plans }) } : {};
+}
+
+/** Undefined when the version cannot be read any more. */
+async function readPlan(client: QueryClient, { workflowId, version }: { workflowId: string; version: number }): Promise<Plan | undefined> {
   try {
-    const { definition } = await client.fetchQuery(workflowVersionQuery(created.body.workflowId, created.body.version));
-    return { definition, state: initialState(compile(definition), { runId }) };
+    return compile((await client.fetchQuery(workflowVersionQuery(workflowId, version))).definition);
   } catch (error) {
-    if (error instanceof ApiError && error.problem.status === 404) return {};
+    if (error instanceof ApiError && error.problem.status === 404) return undefined;
     throw error;
   }
 }
 
+const workflowIdOf = ([created]: readonly JournalEvent[]): string => (created?.kind === "run_created" ? created.body.workflowId : "");
+
 /** Applies the events that the state has not seen. */
-function advance(view: RunView): RunView {
-  const { state, events } = view;
-  if (!state) return view;
+async function advance(client: QueryClient, view: RunView): Promise<RunView> {
+  const { state, plans, events } = view;
+  if (!state || !plans) return view;
+  for (const event of events.slice(state.seq)) {
+    if (event.kind !== "version_moved") continue;
+    const plan = await readPlan(client, { workflowId: workflowIdOf(events), version: event.body.to });
+    if (!plan) return { events };
+    plans.set(event.body.to, plan);
+  }
   try {
     for (const event of events.slice(state.seq)) evolve(state, event);
-    return view;
+    return { ...view, definition: state.plan.definition };
   } catch (error) {
     return { events, foldError: error instanceof Error ? error.message : String(error) };
   }

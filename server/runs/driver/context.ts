@@ -27,6 +27,8 @@ export type DriverContext = {
   onLost(run: LiveRun): void;
   /** Lets the run's row show what the run is doing now. Best effort. */
   showStatus(run: LiveRun): void;
+  /** Lets the run's row show which version the run follows now. Best effort: shown again when the run is next loaded. */
+  showVersion(run: LiveRun): void;
   /** Tells a child run to stop, since its parent's step is not wanted any more. Best effort: asked again after a takeover. */
   stopChild(run: LiveRun, child: { childRunId: string; reason: string }): void;
   /** Removes inbox rows that say nothing new. Best effort. */

@@ -6,6 +6,7 @@ import type { DriverContext } from "./context.ts";
 import { appendEvents } from "./events.ts";
 import type { InboxRow, LiveRun } from "./live-run.ts";
 import { inboxRowName } from "./row-names.ts";
+import { moveDrafts } from "./take-move.ts";
 
 /** Queues rows that the run has not seen yet and begins with the first. Rows may be handed over more than once. */
 export function receive(context: DriverContext, run: LiveRun, rows: readonly InboxRow[]): void {
@@ -26,7 +27,8 @@ function takeNext(context: DriverContext, run: LiveRun): void {
   const needless: string[] = [];
   for (let row = run.inbox.waiting.shift(); row; row = run.inbox.waiting.shift()) {
     const body = context.codec.decode(row.body, { tenantId: run.tenantId, row: inboxRowName(row.id) });
-    const drafts = DRAFTS[row.kind](run.state, row.id, body);
+    const { kind } = row;
+    const drafts = kind === "move" ? moveDrafts(run, row.id, body) : DRAFTS[kind](run.state, row.id, body);
     if (drafts.length === 0) {
       needless.push(row.id);
       continue;
@@ -37,6 +39,7 @@ function takeNext(context: DriverContext, run: LiveRun): void {
       consumed: [row.id],
       onFolded: () => {
         run.inbox.isBusy = false;
+        if (kind === "move") context.showVersion(run);
         takeNext(context, run);
       },
     });
@@ -48,7 +51,7 @@ function takeNext(context: DriverContext, run: LiveRun): void {
 type ToDrafts = (state: RunState, inboxId: string, body: Json) => EventDraft[];
 
 /** What each kind of message becomes. Nothing, when it comes too late to change anything. */
-const DRAFTS: Record<MessageKind, ToDrafts> = {
+const DRAFTS: Record<Exclude<MessageKind, "move">, ToDrafts> = {
   cancel: (state, inboxId, body) => {
     const isNew = state.status !== "cancelling" && state.status !== "compensating";
     return isNew ? [ofRun({ kind: "cancel_requested", body: { ...Messages.cancel.parse(body), inboxId } })] : [];
@@ -63,11 +66,6 @@ const DRAFTS: Record<MessageKind, ToDrafts> = {
     state.isPaused ? [ofRun({ kind: "run_resumed", body: { ...Messages.unpause.parse(body), inboxId } })] : [],
   context: (_state, inboxId, body) => [ofRun({ kind: "context_patched", body: { ...Messages.context.parse(body), inboxId } })],
   signal: (_state, inboxId, body) => [ofRun({ kind: "signal_received", body: { ...Messages.signal.parse(body), inboxId } })],
-  move: (state, inboxId, body) => {
-    const moved = Messages.move.parse(body);
-    const isPossible = state.version === moved.from && state.plans.has(moved.to);
-    return isPossible ? [ofRun({ kind: "version_moved", body: { ...moved, inboxId } })] : [];
-  },
   answer: answerDrafts,
   hook: (state, inboxId, body) => {
     const { scope, nodeId, ...said } = Messages.hook.parse(body);

@@ -53,6 +53,16 @@ export async function readPatches(
   return rows.map((row) => fromRow(row, codec));
 }
 
+/** When the run was moved to another version. */
+export async function readMoves(tx: Tx, codec: ValueCodec, runId: string): Promise<JournalEvent[]> {
+  const rows = await tx.query<JournalRow>(
+    `select run_id, tenant_id, seq, v, kind, scope, node_id, attempt, epoch, body, at from run_journal
+     where run_id = $1 and kind = 'version_moved' order by seq`,
+    [runId],
+  );
+  return rows.map((row) => fromRow(row, codec));
+}
+
 function fromRow(row: JournalRow, codec: ValueCodec): JournalEvent {
   const event = {
     kind: row.kind,

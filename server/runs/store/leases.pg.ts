@@ -77,6 +77,11 @@ export async function showStatus(database: Database, { id, epoch }: Held, status
   );
 }
 
+/** Lets the row of a run show the version that its journal has moved it to. */
+export async function showVersion(database: Database, { id, epoch }: Held, version: number): Promise<void> {
+  await database.asWorker((tx) => tx.query("update runs set version = $3 where id = $1 and epoch = $2", [id, epoch, version]));
+}
+
 /** Held runs that somebody has spoken to since their inbox was last read. */
 export async function findWoken(database: Database, owner: string): Promise<string[]> {
   const rows = await database.asWorker((tx) =>

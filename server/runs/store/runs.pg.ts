@@ -47,6 +47,8 @@ export async function findStatus(tx: Tx, id: string): Promise<RunStatus | undefi
 export type RunFilter = {
   status?: readonly RunStatus[] | undefined;
   workflowId?: string | undefined;
+  /** Only runs that follow another version. */
+  otherThanVersion?: number | undefined;
   tag?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
@@ -57,7 +59,7 @@ export type RunFilter = {
 
 /** Newest first. */
 export async function selectRuns(tx: Tx, filter: RunFilter): Promise<RunSummary[]> {
-  const { status, workflowId, tag, from, to, before, limit } = filter;
+  const { status, workflowId, otherThanVersion, tag, from, to, before, limit } = filter;
   const conditions: string[] = [];
   const values: unknown[] = [];
   const where = (condition: string, value: unknown): void => {
@@ -67,6 +69,7 @@ export async function selectRuns(tx: Tx, filter: RunFilter): Promise<RunSummary[
   };
   where("r.status = any(?::text[])", status);
   where("r.workflow_id = ?::uuid", workflowId);
+  where("r.version <> ?::int4", otherThanVersion);
   where("r.tags <> '{}' and r.tags @> ?::text[]", tag === undefined ? undefined : [tag]);
   where("r.created_at >= ?::timestamptz", from);
   where("r.created_at <= ?::timestamptz", to);

@@ -8,6 +8,7 @@ import {
   releaseRuns,
   renewLeases,
   showStatus,
+  showVersion,
   type Held,
   type Inbox,
   type Parking,
@@ -25,6 +26,7 @@ export type WorkerStore = {
   /** Answers with the ids of those that are still held. */
   renew(runs: readonly Held[]): Promise<Set<string>>;
   showStatus(run: Held, status: RunStatus): Promise<void>;
+  showVersion(run: Held, version: number): Promise<void>;
   release(runs: readonly Held[], waitMs: number): Promise<void>;
   discardInbox(runId: string, ids: readonly string[]): Promise<void>;
   readonly snapshots: Snapshots;
@@ -43,6 +45,7 @@ export function createWorkerStore(deps: WorkerDeps): WorkerStore {
     }, BATCH_RUNS),
     renew: (runs) => renewLeases(database, runs, { owner, leaseMs: settings.leaseMs }),
     showStatus: (run, status) => showStatus(database, run, status),
+    showVersion: (run, version) => showVersion(database, run, version),
     release: (runs, waitMs) => releaseRuns(database, runs, { owner, waitMs }),
     discardInbox: (runId, ids) => discardInbox(database, runId, ids),
     snapshots: createSnapshots(deps),

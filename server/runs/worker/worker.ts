@@ -11,7 +11,7 @@ import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
 import { drain } from "./drain.ts";
 import type { HeldRuns } from "./held-runs.ts";
-import { freshRun, loadRun, type FreshRun } from "./load-run.ts";
+import { freshRun, loadMoves, loadRun, type FreshRun } from "./load-run.ts";
 import { createWorkerStore, type WorkerStore } from "./store.ts";
 
 /** Whom the worker tells what concerns others. */
@@ -73,6 +73,7 @@ export class Worker {
       return;
     }
     this.#takeIn(run);
+    if (run.state.version !== claimed.version) this.#context.showVersion(run);
     const doubts = recover(run.state);
     if (doubts.length === 0) {
       this.#begin(run, claimed.inboxSeq);
@@ -149,6 +150,9 @@ export class Worker {
       if (!run.underWay.has(FINISH_KEY)) this.#lose(run);
       return;
     }
+    // Before the rows count as seen: until then, the run cannot be parked without them.
+    await loadMoves(this.#deps, run, inbox.rows);
+    if (isGone(run)) return;
     run.inboxSeen = Math.max(run.inboxSeen, inbox.inboxSeq);
     receive(this.#context, run, inbox.rows);
     this.#context.drive(run);
@@ -186,6 +190,7 @@ export class Worker {
       },
       onIdle: (run, wakeAt) => this.#rest(run, wakeAt),
       showStatus: (run) => background(log, "showing a run's status", () => this.#store.showStatus(run, run.state.status)),
+      showVersion: (run) => background(log, "showing a run's version", () => this.#store.showVersion(run, run.state.version)),
       stopChild: ({ id, tenantId }, { childRunId: runId, reason }) =>
         background(log, "stopping a child run", () => this.#outside.stopChild({ tenantId, actor: `run:${id}`, runId, reason })),
       discardInbox: (run, ids) => background(log, "removing answered messages", () => this.#store.discardInbox(run.id, ids)),
@@ -241,4 +246,5 @@ export class Worker {
   }
 }
 
+const isGone = ({ mode }: LiveRun): boolean => mode === "gone";
 const stopping = (): AppError => new AppError("unavailable", "The server is stopping.");
