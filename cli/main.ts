@@ -1,8 +1,5 @@
 import { Command, Option } from "commander";
-import pc from "picocolors";
 import { CatchUp, Overlap } from "#contract/triggers.ts";
-import { ApiError } from "#sdk/client.ts";
-import { AppError } from "#server/main.ts";
 import * as agents from "./commands/agents.ts";
 import * as data from "./commands/data.ts";
 import * as mcp from "./commands/mcp.ts";
@@ -13,7 +10,8 @@ import * as triggers from "./commands/triggers.ts";
 import { validateFile } from "./commands/validate.ts";
 import * as workflows from "./commands/workflows.ts";
 import { connect } from "./connection.ts";
-import { FORMATS, notice } from "./output.ts";
+import { explain } from "./explain.ts";
+import { FORMATS } from "./output.ts";
 
 const program = new Command("auterity").description("Runs and orchestrates workflows of agents.").showHelpAfterError();
 const output = () => new Option("-o, --output <format>", "how to print data").choices(FORMATS).default("table");
@@ -138,13 +136,3 @@ try {
 }
 // A command is over when its work is; nothing of ours may keep the process alive.
 if (process.connected) process.disconnect();
-
-function explain(error: unknown): void {
-  if (error instanceof ApiError || error instanceof AppError) {
-    notice(pc.red(`${error.code}: ${error.message}`));
-    for (const issue of error.issues ?? []) notice(`  ${[issue.nodeId, issue.path].filter(Boolean).join(" ")}: ${issue.message}`);
-    notice(error.remedy);
-  } else {
-    notice(pc.red(error instanceof Error ? error.message : String(error)));
-  }
-}

@@ -21,7 +21,7 @@ export function moveVersion(state: RunState, { to, nodes }: EventBody<"version_m
     if (scope.containerId !== null) scope.containerId = named(scope.containerId);
     scope.body = bodyOf(state, scope) ?? scope.body;
   }
-  for (const scope of [...state.scopes.values()]) if (!scope.closed) layOut(state, scope);
+  for (const scope of state.scopes.values()) if (!scope.closed) layOut(state, scope);
 }
 
 /** What a node is called in the other version. A team's members keep their names behind that of the team. */

@@ -1,10 +1,8 @@
-import type { Dispatch } from "../kernel/ports.ts";
 import { createApprovals } from "./approvals/create-approvals.ts";
 import { answerRun } from "./answer-run.ts";
 import { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { followRun } from "./follow-run.ts";
-import type { RunsObserver } from "./ports.ts";
 import type { UseCases } from "./routes.ts";
 import { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import { createStartBatches } from "./start-batches.ts";
@@ -15,7 +13,7 @@ import { listLiveRuns, moveRuns } from "./versions/move-runs.ts";
 import type { Reconciler } from "./worker/reconciler.ts";
 import type { Worker } from "./worker/worker.ts";
 
-type Deps = RunsDeps & { observer: RunsObserver; dispatch: Dispatch };
+type Deps = RunsDeps & Required<Pick<RunsDeps, "observer" | "dispatch">>;
 type Driving = { worker: Worker; reconciler: Reconciler; leaseMs: number };
 
 export function createUseCases(deps: Deps, { worker, reconciler, leaseMs }: Driving): UseCases {

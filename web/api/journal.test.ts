@@ -63,7 +63,10 @@ describe("the journal of a run", () => {
       JSON.stringify(triage).replaceAll(/"list"|steps\.list/g, (name) => name.replace("list", "files")),
     );
     const server = journalOf(script).answer("getWorkflowVersion", ({ params }) => ({
-      ...{ version: Number(params["version"]), hash: "h", createdAt: "", createdBy: "" },
+      version: Number(params["version"]),
+      hash: "h",
+      createdAt: "",
+      createdBy: "",
       definition: params["version"] === "2" ? renamed : triage,
     }));
     vi.stubGlobal("fetch", server.fetch);

@@ -78,7 +78,9 @@ type Sorting = { run: Subject; target: Target; plan: Plan; nodes: Record<string,
 async function sortOne({ database, codec, plans }: Deps, { run, target, plan, nodes }: Sorting): Promise<LiveRun> {
   const { id: runId, version, status, seq } = run;
   const mustFinish = (code: MoveReason["code"], message: string): LiveRun => ({
-    ...{ runId, version, status },
+    runId,
+    version,
+    status,
     verdict: "must_finish",
     reasons: [{ code, message }],
     unmapped: [],

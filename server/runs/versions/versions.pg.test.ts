@@ -85,7 +85,10 @@ describe("publishing while runs are live", () => {
     const { items } = await list(runs, id);
     expect(items).toEqual([
       {
-        ...{ runId: run.id, version: 1, status: "waiting", verdict: "needs_mapping" },
+        runId: run.id,
+        version: 1,
+        status: "waiting",
+        verdict: "needs_mapping",
         reasons: [{ code: "mapping_missing", nodeId: "a", message: expect.stringContaining("it could be first, c") }],
         unmapped: [{ nodeId: "a", candidates: ["first", "c"] }],
       },
