@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { StepError } from "#contract/journal.ts";
-import type { Question, Run, RunContext } from "#contract/runs.ts";
+import { isFinal, type Question, type Run, type RunContext } from "#contract/runs.ts";
 import { patchContext, type RunState } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx, ValueCodec } from "../kernel/ports.ts";
@@ -17,7 +17,7 @@ export const runNotFound = (id: string): AppError => new AppError("not_found", `
 export async function readRun(tx: Tx, codec: ValueCodec, id: string): Promise<Run> {
   const record = await findRun(tx, id);
   if (!record) throw runNotFound(id);
-  const mayAsk = record.status === "waiting" || record.status === "running";
+  const mayAsk = !isFinal(record.status);
   const questions = mayAsk ? await questionsOf(tx, codec, id) : [];
   return toRun(record, codec, questions);
 }

@@ -101,6 +101,28 @@ describe("a worker that goes away", () => {
     expect(loser.activeCount()).toBe(0);
   });
 
+  test("a takeover while the journal is being read is seen in it: the reader lets go and writes nothing", async () => {
+    const [dead, late, quick] = [new Outside(), new Outside(), new Outside()];
+    dead.answer = never;
+    const answer = Promise.withResolvers<Json>();
+    quick.answer = () => answer.promise;
+    const run = await begin(await processWith(dead, SILENT), one({ effect: "none" }));
+    await callMade(dead);
+    await expireLease(run);
+    const database = interrupted(db.database, "seq > $2", async () => {
+      await expireLease(run);
+      await processWith(quick);
+      await callMade(quick);
+    });
+    const reader = await processWith(late, { ...SILENT, database });
+    while (quick.calls.length === 0 || reader.activeCount() > 0) await pause(5);
+    answer.resolve("from the holder");
+    expect((await when(reader, run, isOver)).output).toBe("from the holder");
+    expect(late.calls).toHaveLength(0);
+    const epochs = (await journalOf(reader, db.tenantId, run.id)).map(({ epoch }) => epoch);
+    expect(epochs).toEqual(epochs.toSorted((a, b) => a - b));
+  });
+
   test("a process that slept through its own lease ends what it held and begins anew", async () => {
     const outside = new Outside();
     outside.answer = (call) => (outside.calls.length === 1 ? never() : Promise.resolve(call.step.attempt));

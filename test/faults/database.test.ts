@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "#server/kernel/ids.ts";
 import { Arena, type FaultWorker } from "#test/support/faults/arena.ts";
-import { enter, end, workflow, WORKLOAD } from "#test/support/faults/workload.ts";
+import { enter, end, workflow, saveWorkload } from "#test/support/faults/workload.ts";
 import { random, SEEDS } from "#test/support/random.ts";
 
 const IS_FULL = SEEDS.length > 1;
@@ -18,9 +18,8 @@ describe.each(SEEDS)("a database that goes away, and answers that are lost, seed
   let arena: Arena;
   let workflows: string[] = [];
   beforeAll(async () => {
-    arena = await Arena.start(seed, 2);
-    workflows = [];
-    for (const definition of WORKLOAD) workflows.push(await arena.saveWorkflow(definition));
+    arena = await Arena.start(seed, ["all", "all"]);
+    workflows = await saveWorkload(arena);
   });
   afterAll(() => arena.close());
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Arena, type FaultWorker } from "#test/support/faults/arena.ts";
 import { readLedger } from "#test/support/faults/evidence.ts";
-import { WORKLOAD } from "#test/support/faults/workload.ts";
+import { saveWorkload } from "#test/support/faults/workload.ts";
 import { random, SEEDS } from "#test/support/random.ts";
 
 const IS_FULL = SEEDS.length > 1;
@@ -15,9 +15,8 @@ describe.each(SEEDS)("workers that die, hang and come back, seed %s", (seed) => 
   let arena: Arena;
   let workflows: string[] = [];
   beforeAll(async () => {
-    arena = await Arena.start(seed, 3);
-    workflows = [];
-    for (const definition of WORKLOAD) workflows.push(await arena.saveWorkflow(definition));
+    arena = await Arena.start(seed, ["all", "all", "all"]);
+    workflows = await saveWorkload(arena);
   });
   afterAll(() => arena.close());
 

@@ -11,7 +11,6 @@ import type { Evidence, RunEvidence } from "./faults/evidence.ts";
 export type Violation = { invariant: string; what: string };
 type Rule = (evidence: Evidence) => string[];
 
-const MOST_SHOWN = 20;
 /** A timer may come this much before its time: two machines' clocks. */
 const EARLY_MS = 1_000;
 
@@ -51,14 +50,6 @@ const RULES: Record<string, Rule> = {
 /** Every broken promise. Empty when all is well. */
 export function check(evidence: Evidence): Violation[] {
   return Object.entries(RULES).flatMap(([invariant, rule]) => rule(evidence).map((what) => ({ invariant, what })));
-}
-
-/** Throws with the violations, the seed and the history. */
-export function mustHold(evidence: Evidence): void {
-  const violations = check(evidence);
-  if (violations.length === 0) return;
-  const shown = violations.slice(0, MOST_SHOWN).map(({ invariant, what }) => `  ${invariant}: ${what}`);
-  throw new Error(`${violations.length} broken promises:\n${shown.join("\n")}\n${evidence.history.toString()}`);
 }
 
 const each = ({ answers }: Evidence, look: (evidence: RunEvidence, id: string) => string[]): string[] =>

@@ -72,6 +72,11 @@ export class Worker {
       await this.#store.release([claimed], this.#deps.settings.loadAgainMs);
       return;
     }
+    // Somebody has claimed the run while it was being read: its journal goes on with events that are not this holder's.
+    if (run.state.epoch !== claimed.epoch) {
+      this.held.endLoading(claimed.id);
+      return;
+    }
     this.#takeIn(run);
     if (run.state.version !== claimed.version) this.#context.showVersion(run);
     const doubts = recover(run.state);

@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
-import { isFinal, type Run } from "#contract/runs.ts";
+import type { Run } from "#contract/runs.ts";
 import { ApiError, type Client } from "#sdk/client.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import { newId } from "#server/kernel/ids.ts";
@@ -14,7 +14,7 @@ import { startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#ser
 import { PlatformProcess } from "../platform.ts";
 import { processesAbout } from "../processes.ts";
 import { Proxy } from "../proxy.ts";
-import { mustHold } from "../run-checker.ts";
+import { check, type Violation } from "../run-checker.ts";
 import { ROOT } from "../source-files.ts";
 import { newDataDir } from "../started-platform.ts";
 import { apiOf, collect, readLedger, type Evidence, type Observation, type Outage } from "./evidence.ts";
@@ -25,6 +25,9 @@ const KEY = "one-passphrase-for-all-workers";
 /** How long a question is left alone: whoever had asked for the effect has given up by then, or it has happened. */
 const SETTLED_MS = 1_500;
 
+const MOST_SHOWN = 20;
+const RUN_ID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
+
 /** A platform process and what stands between it and the database. */
 export class FaultWorker {
   readonly platform: PlatformProcess;
@@ -32,9 +35,16 @@ export class FaultWorker {
   /** Not to be asked: dead, frozen or cut off. */
   isAway = false;
 
-  constructor(platform: PlatformProcess, database: Proxy) {
+  readonly #serves: boolean;
+
+  constructor(platform: PlatformProcess, database: Proxy, serves: boolean) {
     this.platform = platform;
     this.database = database;
+    this.#serves = serves;
+  }
+
+  get canBeAsked(): boolean {
+    return this.#serves && !this.isAway;
   }
 
   async start(): Promise<void> {
@@ -59,6 +69,8 @@ export class FaultWorker {
   }
 }
 
+export type Role = "all" | "api" | "worker";
+type Parts = { dataDir: string; log: string[]; env: Record<string, string> };
 type Started = { workflowId: string; input?: Json; by?: FaultWorker };
 type Checked = Partial<Pick<Evidence, "overBy" | "outages" | "survivors">>;
 
@@ -71,22 +83,24 @@ export class Arena {
   readonly workers: FaultWorker[] = [];
   readonly #folders: string[];
   readonly #postgresLog: string[];
+  readonly #env: Record<string, string>;
   #accepted: string[] = [];
   #observations: Observation[] = [];
 
-  static async start(seed: number, workers: number): Promise<Arena> {
+  /** The first role must serve the API. */
+  static async start(seed: number, roles: readonly Role[], env: Record<string, string> = {}): Promise<Arena> {
     const dataDir = await newDataDir();
     const log: string[] = [];
     const postgres = await startEmbeddedPostgres({ dataDir, log: noting(log), superuserPassword: "arena" });
     await postgres.createDatabase(DATABASE);
-    const arena = new Arena(seed, postgres, { dataDir, log });
+    const arena = new Arena(seed, postgres, { dataDir, log, env });
     try {
-      const first = await arena.addWorker();
+      const first = await arena.addWorker({ role: roles[0] });
       const args = [join(ROOT, "test/support/mcp/faulty-ledger-server.ts")];
       const env = { LEDGER_FILE: arena.ledgerFile };
       const launch = { transport: "stdio" as const, command: process.execPath, args, env };
       await first.platform.client.createMcpServer({ body: { name: "ledger", launch } });
-      await Promise.all(Array.from({ length: workers - 1 }, () => arena.addWorker()));
+      await Promise.all(roles.slice(1).map((role) => arena.addWorker({ role })));
     } catch (error) {
       await arena.close();
       throw error;
@@ -94,8 +108,9 @@ export class Arena {
     return arena;
   }
 
-  private constructor(seed: number, postgres: EmbeddedPostgres, { dataDir, log }: { dataDir: string; log: string[] }) {
+  private constructor(seed: number, postgres: EmbeddedPostgres, { dataDir, log, env }: Parts) {
     this.#postgresLog = log;
+    this.#env = env;
     this.history = new History(seed);
     this.postgres = postgres;
     const folder = mkdtempSync(join(tmpdir(), "auterity-ledger-"));
@@ -109,10 +124,11 @@ export class Arena {
     return withDatabase(this.postgres.url(), name);
   }
 
-  async addWorker(database = DATABASE): Promise<FaultWorker> {
+  async addWorker({ role = "all", database = DATABASE }: { role?: Role | undefined; database?: string } = {}): Promise<FaultWorker> {
     const proxy = await Proxy.before(this.postgres.port);
     const url = this.databaseUrl(database).replace(`:${this.postgres.port}/`, `:${proxy.port}/`);
-    const worker = new FaultWorker(new PlatformProcess({ DATABASE_URL: url, AUTERITY_ENCRYPTION_KEY: KEY }), proxy);
+    const env = { DATABASE_URL: url, AUTERITY_ENCRYPTION_KEY: KEY, AUTERITY_ROLE: role, AUTERITY_DRAIN_SECONDS: "1", ...this.#env };
+    const worker = new FaultWorker(new PlatformProcess(env), proxy, role !== "worker");
     this.workers.push(worker);
     await worker.start();
     return worker;
@@ -120,7 +136,7 @@ export class Arena {
 
   /** Of a worker that can be asked. */
   get client(): Client {
-    const worker = this.workers.find(({ isAway }) => !isAway);
+    const worker = this.workers.find(({ canBeAsked }) => canBeAsked);
     if (!worker) throw new Error("No worker can be asked.");
     return worker.platform.client;
   }
@@ -133,7 +149,7 @@ export class Arena {
   /** Starts a run as a careful caller does: under a key, and again under the same key until there is an answer. */
   async startRun({ workflowId, input = {}, by }: Started): Promise<string> {
     const key = newId();
-    for (let client = by && !by.isAway ? by.platform.client : this.client; ; client = this.client) {
+    for (let client = by?.canBeAsked ? by.platform.client : this.client; ; client = this.client) {
       try {
         const call = { params: { id: workflowId }, headers: { "idempotency-key": key }, body: { input } };
         const { id } = await this.history.record(
@@ -166,22 +182,30 @@ export class Arena {
   }
 
   /**
-   * Waits until all runs of the case are over. A question is answered by the one who knows: whether the ledger has the entry.
+   * Waits until all runs of the case are over, and their child runs. A question is answered by the one who knows: whether the
+   * ledger has the entry.
    */
   async settle(withinMs: number): Promise<void> {
     const until = performance.now() + withinMs;
-    let open: readonly string[] = this.#accepted;
-    while (open.length > 0) {
-      const runs = await this.observe(open).catch(() => undefined);
-      if (runs) {
-        for (const run of runs)
-          await this.#answer(run).catch((error: unknown) => this.history.mark(`no answer for ${run.id}: ${String(error)}`));
-        open = runs.filter(({ status }) => !isFinal(status)).map(({ id }) => id);
-      }
-      if (performance.now() > until) throw new Error(`${open.length} runs did not end: ${open.join(", ")}\n${this.history.toString()}`);
-      if (open.length > 0) await pause(100);
+    for (let open = await this.#openRuns(); open.length > 0; open = await this.#openRuns()) {
+      if (performance.now() > until)
+        throw new Error(`${open.length} runs did not end:\n${await this.#describe(open)}\n${this.history.toString()}`);
+      const runs = await this.observe(open).catch(() => []);
+      for (const run of runs)
+        await this.#answer(run).catch((error: unknown) => this.history.mark(`no answer for ${run.id}: ${String(error)}`));
+      await pause(100);
       await this.#hasten().catch(() => {});
     }
+  }
+
+  async #openRuns(): Promise<string[]> {
+    const { rows } = await this.superuser.query<{ id: string }>(
+      `with recursive family as (
+         select id from runs where id = any($1::uuid[]) union select r.id from runs r join family f on r.parent_run_id = f.id
+       ) select id from runs where id in (select id from family) and finished_at is null`,
+      [this.#accepted],
+    );
+    return rows.map(({ id }) => id);
   }
 
   /**
@@ -212,6 +236,23 @@ export class Arena {
     }
   }
 
+  async #tell(violations: readonly Violation[]): Promise<string> {
+    const shown = violations.slice(0, MOST_SHOWN).map(({ invariant, what }) => `  ${invariant}: ${what}`);
+    const ids = [...new Set(shown.flatMap((line) => line.match(RUN_ID) ?? []))];
+    return `${violations.length} broken promises:\n${shown.join("\n")}\n${await this.#describe(ids)}\n${this.history.toString()}`;
+  }
+
+  /** The rows and events of the first few of these runs. */
+  async #describe(ids: readonly string[]): Promise<string> {
+    const { rows } = await this.superuser.query<{ row: string; events: string }>(
+      `select concat_ws(' ', id, workflow_name, status, 'owner', owner, 'lease', lease_until, 'wake', wake_at, 'inbox', inbox_seq) as row,
+         (select string_agg(concat_ws(' ', seq, kind, scope, node_id, attempt, epoch, at), E'\\n    ' order by seq) from run_journal where run_id = id) as events
+       from runs where id = any($1::uuid[])`,
+      [ids.slice(0, 3)],
+    );
+    return rows.map(({ row, events }) => `  ${row}\n    ${events}`).join("\n");
+  }
+
   /** The checker's verdict on the runs since the last one; those are forgotten then. */
   async verdict(options: Checked = {}): Promise<Evidence> {
     const evidence = await collect({
@@ -228,7 +269,8 @@ export class Arena {
     process.stderr.write(
       `${this.history.toString()}\n${JSON.stringify(Object.fromEntries(Object.entries(Object.groupBy(evidence.rows.journal, (r) => r.kind)).map(([k, v]) => [k, v?.length])))} ledger ${evidence.ledger.length}\n`,
     );
-    mustHold(evidence);
+    const violations = check(evidence);
+    if (violations.length > 0) throw new Error(await this.#tell(violations));
     this.#accepted = [];
     this.#observations = [];
     return evidence;

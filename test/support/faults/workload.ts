@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
+import type { Arena } from "./arena.ts";
 
 type NodeInput = DefinitionInput["nodes"][number];
 type Enter = { policy?: NodeInput["policy"]; parentId?: string; after?: string; delayMs?: Json; scope?: string };
@@ -40,8 +41,22 @@ export function workflow(name: string, nodes: readonly NodeInput[], edges: reado
 export const end = (output: Json = null): NodeInput => ({ id: "end", type: "end", data: { output } });
 const retry = (backoffMs: number) => ({ maxAttempts: 3, backoffMs, jitter: 0, on: ["tool_failed"] });
 
+/** What it has done is undone, the last first, because its last step fails. */
+export const UNDONE = workflow(
+  "Undone",
+  [
+    enter("a", { policy: { compensate: "undo_a" } }),
+    enter("b", { policy: { compensate: "undo_b" } }),
+    { id: "broken", type: "transform", data: { output: "=$error('not today')" } },
+    end(),
+    enter("undo_a"),
+    enter("undo_b"),
+  ],
+  ["start>a>b>broken>end"],
+);
+
 /** One of each shape that a run can have; every one of them enters the ledger. */
-export const WORKLOAD: readonly DefinitionInput[] = [
+const WORKLOAD: readonly DefinitionInput[] = [
   workflow(
     "Linear",
     [
@@ -93,4 +108,52 @@ export const WORKLOAD: readonly DefinitionInput[] = [
     ],
     ["start>a>which", "which:true>slow>end", "which:false>quick>end"],
   ),
+  workflow(
+    "Wait",
+    [enter("a"), { id: "hold", type: "wait", data: { forMs: 1_500 } }, enter("z"), end("=steps.z.text")],
+    ["start>a>hold>z>end"],
+  ),
+  workflow(
+    "Loop",
+    [
+      { id: "round", type: "loop", data: { while: "=index < 3", max: 5 } },
+      enter("turn", { parentId: "round", scope: "/round[{{ index }}]" }),
+      enter("z", { policy: { effect: "none" } }),
+      end(),
+    ],
+    ["start>round>z>end"],
+  ),
+  workflow(
+    "First",
+    [
+      enter("quick", { delayMs: 1, policy: { effect: "none" } }),
+      enter("slow", { policy: { effect: "none" } }),
+      { id: "first", type: "join", data: { mode: "any" } },
+      enter("z"),
+      end("=steps.z.text"),
+    ],
+    ["start>quick>first", "start>slow>first", "first>z>end"],
+  ),
+  UNDONE,
 ];
+
+/** A run that waits for another one. */
+export const parentOf = (workflowId: string): DefinitionInput =>
+  workflow(
+    "Parent",
+    [
+      enter("a", { policy: { effect: "none" } }),
+      { id: "child", type: "subworkflow", data: { workflow: workflowId, input: { delayMs: "=input.delayMs" } } },
+      enter("z"),
+      end("=steps.child"),
+    ],
+    ["start>a>child>z>end"],
+  );
+
+/** Saves one workflow of each shape; answers with their ids. */
+export async function saveWorkload(arena: Arena): Promise<string[]> {
+  const ids: string[] = [];
+  for (const definition of WORKLOAD) ids.push(await arena.saveWorkflow(definition));
+  ids.push(await arena.saveWorkflow(parentOf(ids[0] ?? "")));
+  return ids;
+}
