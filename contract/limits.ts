@@ -30,6 +30,19 @@ export const LIMITS = {
   /** Events of a run that is sorted. */
   sortedEvents: 50_000,
   codeChars: 64 * 1024,
+  /** How long code may run unless its step says otherwise, and the most that it can say. */
+  codeMs: 5_000,
+  codeMaxMs: 60_000,
+  /** How long it may wait for its turn, beside that. */
+  codeGraceMs: 1_000,
+  /** What code may keep in memory at once. */
+  codeMemoryBytes: 64 * 1024 * 1024,
+  codeStackBytes: 256 * 1024,
+  /** Of what code is given, as JSON. */
+  codeInputBytes: 1024 * 1024,
+  /** Pieces of code that run at once in a process, and that wait for their turn. */
+  codeWorkers: 4,
+  codeQueue: 1_000,
   cacheTtlMs: 30 * 24 * 60 * 60 * 1000,
   /** Levels of runs started by runs. */
   runDepth: 16,

@@ -1,5 +1,5 @@
 export { compile } from "./plan.ts";
-export { validate, type Validated } from "./validate.ts";
+export { isWithinDepth, validate, type Validated } from "./validate.ts";
 export { initialState, stepKey } from "./state.ts";
 export { evolve, fold } from "./evolve.ts";
 export { patchContext } from "./evolve-run.ts";

@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import type { Definition, NodeOf, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
+import { LIMITS } from "#contract/limits.ts";
 import { Retry, type Effect } from "#contract/policy.ts";
 import { compileValue } from "./expressions/index.ts";
 import { planJoins } from "./plan-joins.ts";
@@ -59,10 +60,16 @@ function planNode(node: WorkflowNode, links: Links): PlanNode {
     parentId: node.parentId ?? null,
     effect: node.policy?.effect ?? defaultEffect(node),
     retry: node.policy?.retry ?? NO_RETRY,
-    timeoutMs: node.policy?.timeoutMs ?? null,
+    timeoutMs: timeoutOf(node),
     ...links,
     value: compileValue(valueOf(node), { nodeId: node.id, field: "data" }).compiled,
   };
+}
+
+/** Code is stopped by what runs it, a little earlier. */
+function timeoutOf({ type, policy }: WorkflowNode): number | null {
+  if (type === "code") return (policy?.timeoutMs ?? LIMITS.codeMs) + LIMITS.codeGraceMs;
+  return policy?.timeoutMs ?? null;
 }
 
 /** Nobody knows what a tool or an agent does: unless something says otherwise, once. */

@@ -1,5 +1,6 @@
 import type { Definition, WorkflowNode } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
+import { LIMITS } from "#contract/limits.ts";
 import { isContainer } from "./plan.ts";
 import { neededOf } from "./plan-joins.ts";
 import { teamIssues } from "./team-issues.ts";
@@ -13,6 +14,7 @@ export function policyIssues(definition: Definition): Issue[] {
     ...joinIssues(node, index, definition),
     ...teamIssues(node, index),
     ...cacheIssues(node, index),
+    ...codeIssues(node, index),
   ]);
 }
 
@@ -77,5 +79,13 @@ function cacheIssues(node: WorkflowNode, index: number): Issue[] {
       field: "policy.cache",
       message: `A result can be reused only where a call changes nothing; this node's effect is ${effect}.`,
     }),
+  ];
+}
+
+function codeIssues(node: WorkflowNode, index: number): Issue[] {
+  const timeoutMs = node.policy?.timeoutMs ?? 0;
+  if (node.type !== "code" || timeoutMs <= LIMITS.codeMaxMs) return [];
+  return [
+    issueAt(node, index, { field: "policy.timeoutMs", message: `Expected at most ${LIMITS.codeMaxMs} ms for code; got ${timeoutMs}.` }),
   ];
 }

@@ -23,10 +23,11 @@ export function createRuns(deps: RunsDeps): Runs {
   const settings = { ...DEFAULT_SETTINGS, ...deps.settings };
   const dispatch = deps.dispatch ?? createLocalDispatch(log);
   const writer = createJournalWriter({ connectWorker: deps.connectWorker, log, ...(observer.onBatch && { onBatch: observer.onBatch }) });
+  const steps = createExecutors(deps.executors, { plans: deps.plans, startRun: (request) => useCases.start(request) });
   const workerDeps: WorkerDeps = {
     ...deps,
     dispatch,
-    executors: createExecutors(deps.executors, { plans: deps.plans, startRun: (request) => useCases.start(request) }),
+    executors: steps.executors,
     writer,
     observer,
     settings,
@@ -52,7 +53,7 @@ export function createRuns(deps: RunsDeps): Runs {
       if (drives) await reconciler.start();
       retention?.start();
     },
-    stop: () => (stopping ??= stopAll(reconciler, worker, retention)),
+    stop: () => (stopping ??= stopAll(reconciler, worker, retention).finally(() => steps.stop())),
     startRun: useCases.start,
     getRun: useCases.get,
     cancelRun: useCases.cancel,

@@ -306,6 +306,14 @@ describe("definitions", () => {
       }),
       "workflow_invalid",
     ),
+    "code that may run for an hour": defined(
+      definition({
+        nodes: [START, { id: "work", type: "code", data: { source: "return 1" }, policy: { timeoutMs: 3_600_000 } }, END],
+        edges: [edge("start", "work"), edge("work", "end")],
+      }),
+      "workflow_invalid",
+      [{ path: "nodes[1].policy.timeoutMs", nodeId: "work" }],
+    ),
     "a team led by somebody else": defined(
       definition({
         nodes: [
