@@ -5,6 +5,7 @@ import type { Json } from "#contract/common.ts";
 import { cancelRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Tx } from "#server/kernel/ports.ts";
+import { RoundTrip } from "#server/kernel/round-trip.ts";
 import type { Runs } from "#server/runs/index.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { collect, type LedgerLine } from "#test/support/faults/evidence.ts";
@@ -91,14 +92,13 @@ class Build {
   readonly connectWorker = async (): Promise<pg.Client> => {
     const client = await db.connectWorker();
     const send = client.query.bind(client);
-    const query = (given: unknown): unknown =>
-      isStatement(given) ? send({ ...given, text: this.#rewrite(given.text) }) : Reflect.apply(send, client, [given]);
+    const query = (sent: unknown): unknown =>
+      sent instanceof RoundTrip
+        ? send(new RoundTrip(...sent.statements.map((statement) => ({ ...statement, text: this.#rewrite(statement.text) }))))
+        : Reflect.apply(send, client, [sent]);
     return Object.assign(client, { query });
   };
 }
-
-const isStatement = (given: unknown): given is { name: string; text: string; values: Buffer[] } =>
-  typeof given === "object" && given !== null && "text" in given;
 
 async function processWith(build: Build, outside: Outside, pollMs = 25): Promise<Runs> {
   const { database, connectWorker } = build;
