@@ -40,6 +40,7 @@ const CLASS = {
   run_dead: "needs_person",
   run_failed_below: "needs_person",
   fork_point_unknown: "fatal",
+  fork_too_large: "fatal",
   editor_only: "fatal",
   signal_unknown: "fatal",
   inbox_full: "retryable",

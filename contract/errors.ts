@@ -46,6 +46,7 @@ export const REMEDY = {
   run_dead: "Read the reason, remove its cause, and requeue the run.",
   run_failed_below: "Open the child run; its own error says what to do.",
   fork_point_unknown: "List the run's steps and name one that has begun.",
+  fork_too_large: "Start it again with `from: start`, or as a new run; such a long journal is not copied.",
   editor_only: "Start the run with `mode: editor`; production runs take no pins, breakpoints or single nodes.",
   signal_unknown: "Name a signal that the workflow waits for.",
   inbox_full: "Wait until the run has taken up what it was told.",

@@ -71,6 +71,8 @@ export const EventPayload = z.discriminatedUnion("kind", [
       /** Where `run.hooks` lead: this, a dot and the node's id. */
       hookUrl: z.string().optional(),
       editor: EditorOptions.optional(),
+      /** So many of the events that follow were copied from the parent's journal. */
+      copied: z.number().int().optional(),
     }),
   ),
   event("run_claimed", z.object({ owner: z.string() })),
@@ -156,7 +158,16 @@ export const EventPayload = z.discriminatedUnion("kind", [
   /** The step was in flight when its worker died and its effect is in doubt; the scope waits for an answer. */
   event("step_parked", z.object({ question: z.string(), generation: z.number().int() })),
   event("step_answered", z.object({ answer: Answer, by: z.string(), inboxId: z.string(), output: Json.optional() })),
-  event("map_started", z.object({ items: z.array(Json), concurrency: z.number().int(), onItemError: z.enum(["fail", "continue"]) })),
+  event(
+    "map_started",
+    z.object({
+      items: z.array(Json),
+      concurrency: z.number().int(),
+      onItemError: z.enum(["fail", "continue"]),
+      /** In a fork: so many items had begun in the parent. */
+      begun: z.number().int().optional(),
+    }),
+  ),
   event("cancel_requested", z.object({ by: z.string(), inboxId: z.string(), reason: z.string().optional() })),
   /** Somebody outside the run has changed its context; null removes a key. */
   event("context_patched", z.object({ patch: z.record(z.string(), Json), by: z.string(), inboxId: z.string() })),

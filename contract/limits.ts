@@ -52,6 +52,9 @@ export const LIMITS = {
   timeoutMs: 24 * 60 * 60 * 1000,
   stepOutputBytes: 4 * 1024 * 1024,
   pageItems: 200,
+  /** Events of a run that is retried from where it failed, or forked, and their bytes together. */
+  forkEvents: 50_000,
+  forkBytes: 64 * 1024 * 1024,
   tags: 32,
   tagChars: 64,
   frameBytes: 64 * 1024,

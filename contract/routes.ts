@@ -9,6 +9,7 @@ import * as definition from "./definition.ts";
 import * as errors from "./errors.ts";
 import * as journal from "./journal.ts";
 import type { RouteSpec } from "./route.ts";
+import * as again from "./run-again.ts";
 import * as runs from "./runs.ts";
 import * as secrets from "./secrets.ts";
 import * as system from "./system.ts";
@@ -53,7 +54,8 @@ export const ROUTES = {
   pauseRun: runs.pauseRun,
   resumeRun: runs.resumeRun,
   signalRun: runs.signalRun,
-  retryRun: runs.retryRun,
+  retryRun: again.retryRun,
+  forkRun: again.forkRun,
   getRunContext: runs.getRunContext,
   patchRunContext: runs.patchRunContext,
   listApprovals: approvals.listApprovals,

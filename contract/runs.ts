@@ -20,6 +20,13 @@ export type RunStatus = z.infer<typeof RunStatus>;
 export const FINAL_STATUSES = ["succeeded", "failed", "cancelled"] as const satisfies readonly RunStatus[];
 export const isFinal = (status: RunStatus): boolean => status === "succeeded" || status === "failed" || status === "cancelled";
 
+/** `editor`: people try the workflow out; only such runs may have pins, breakpoints or a single node. */
+export const RunMode = z.enum(["production", "editor"]);
+export type RunMode = z.infer<typeof RunMode>;
+
+/** A node's id, or `<team>.<member>`. */
+export const NodeId = z.string().min(1).max(129);
+
 export const RunSummary = z.object({
   id: Id,
   workflowId: Id,
@@ -27,8 +34,7 @@ export const RunSummary = z.object({
   version: z.number().int(),
   status: RunStatus,
   parentRunId: Id.nullable(),
-  /** `editor`: people try the workflow out; only such runs may have pins, breakpoints or a single node. */
-  mode: z.enum(["production", "editor"]),
+  mode: RunMode,
   tags: Tags,
   createdAt: Time,
   startedAt: Time.nullable(),
@@ -55,10 +61,20 @@ export const StartRun = z.strictObject({
   /** Defaults to the newest. */
   version: z.number().int().min(1).max(2_147_483_647).optional(),
   tags: Tags.optional(),
+  mode: RunMode.optional(),
+  /** Outputs that stand for those of these nodes, which are not executed. Editor runs only, like the next two. */
+  pins: z
+    .record(NodeId, Json)
+    .refine((pins) => Object.keys(pins).length <= LIMITS.nodesPerWorkflow, `expected at most ${LIMITS.nodesPerWorkflow} nodes`)
+    .optional(),
+  /** The run pauses before each of these nodes; `resume` goes on. */
+  breakpoints: z.array(NodeId).max(LIMITS.nodesPerWorkflow).optional(),
+  /** Execute this node alone; the others have their pinned outputs, or none. */
+  only: NodeId.optional(),
 });
 export type StartRun = z.infer<typeof StartRun>;
 
-const IdempotencyHeaders = z.object({
+export const IdempotencyHeaders = z.object({
   "idempotency-key": z
     .string()
     .min(1)
@@ -80,8 +96,20 @@ export const startRun = defineRoute({
   body: StartRun,
   response: Run,
   status: 202,
-  errors: ["not_found", "version_unknown", "input_invalid", "idempotency_conflict"],
+  errors: ["not_found", "version_unknown", "input_invalid", "editor_only", "idempotency_conflict"],
 });
+
+/** Comma-separated statuses. */
+const Statuses = z
+  .string()
+  .regex(/^[a-z]+(,[a-z]+)*$/)
+  .max(200)
+  .transform((s, ctx) => {
+    const parsed = z.array(RunStatus).safeParse(s.split(","));
+    if (parsed.success) return parsed.data;
+    ctx.addIssue({ code: "custom", message: `expected statuses out of ${RUN_STATUSES.join(", ")}` });
+    return z.NEVER;
+  });
 export const listRuns = defineRoute({
   name: "listRuns",
   method: "GET",
@@ -90,20 +118,10 @@ export const listRuns = defineRoute({
   tag,
   permission: "run:read",
   query: PageQuery.extend({
-    /** Comma-separated statuses. */
-    status: z
-      .string()
-      .regex(/^[a-z]+(,[a-z]+)*$/)
-      .max(200)
-      .transform((s, ctx) => {
-        const parsed = z.array(RunStatus).safeParse(s.split(","));
-        if (parsed.success) return parsed.data;
-        ctx.addIssue({ code: "custom", message: `expected statuses out of ${RUN_STATUSES.join(", ")}` });
-        return z.NEVER;
-      })
-      .optional(),
+    status: Statuses.optional(),
     workflowId: Id.optional(),
     tag: z.string().min(1).max(LIMITS.tagChars).optional(),
+    mode: RunMode.optional(),
     from: Time.optional(),
     to: Time.optional(),
   }),
@@ -219,20 +237,6 @@ export const resumeRun = defineRoute({
   status: 202,
   errors: ["not_found", "run_not_waiting", "run_transition_invalid", "inbox_full"],
 });
-export const retryRun = defineRoute({
-  name: "retryRun",
-  method: "POST",
-  path: "/api/v1/runs/:id/retry",
-  summary: "Start a new run with the same version and input",
-  tag,
-  permission: "run:start",
-  params: IdParams,
-  headers: IdempotencyHeaders,
-  response: Run,
-  status: 202,
-  errors: ["not_found", "run_transition_invalid", "idempotency_conflict"],
-});
-
 /** What the steps of a run share. Expressions read it as `context.<key>`. */
 export const RunContext = z.object({ runId: Id, version: z.number().int(), values: z.record(z.string(), Json) });
 export type RunContext = z.infer<typeof RunContext>;

@@ -19,7 +19,8 @@ export function openItems(state: RunState, step: StepState): void {
   const body = state.plan.bodies.get(step.nodeId);
   const outer = state.scopes.get(step.scope);
   if (!map || !body || !outer || isStopping(state, outer)) return;
-  while (map.failure === undefined && !step.isUnwanted && map.active < map.concurrency && map.next < map.items.length) {
+  const mayBegin = (): boolean => map.active < map.concurrency || map.next < (map.begun ?? 0);
+  while (map.failure === undefined && !step.isUnwanted && mayBegin() && map.next < map.items.length) {
     const index = map.next;
     map.next += 1;
     map.active += 1;

@@ -6,6 +6,7 @@ export { patchContext } from "./evolve-run.ts";
 export { fromSnapshot, toSnapshot, SNAPSHOT_VERSION, versionOfSnapshot } from "./snapshot.ts";
 export { decide, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
+export { forkEvents, type Forked } from "./fork.ts";
 export { grantFor } from "./grants.ts";
 export { failed, succeeded } from "./outcome.ts";
 export { sortRun } from "./sort-run.ts";

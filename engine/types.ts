@@ -133,6 +133,8 @@ export type MapState = {
   readonly items: readonly Json[];
   readonly concurrency: number;
   readonly onItemError: "fail" | "continue";
+  /** So many items begin at once, whatever the concurrency. */
+  readonly begun?: number;
   /** The next item to begin, the number under way, and the number that have ended. */
   next: number;
   active: number;

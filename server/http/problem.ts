@@ -44,6 +44,7 @@ export const HTTP_STATUS = {
   run_dead: 409,
   run_failed_below: 424,
   fork_point_unknown: 422,
+  fork_too_large: 422,
   editor_only: 422,
   signal_unknown: 422,
   inbox_full: 429,

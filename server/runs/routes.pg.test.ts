@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { retryRun } from "#contract/run-again.ts";
 import * as contract from "#contract/runs.ts";
 import type { RouteSpec } from "#contract/route.ts";
 import { EventStream, type SseEvent } from "#server/kernel/handle.ts";
@@ -135,7 +136,7 @@ describe("reading", () => {
   test("another tenant's run looks like one that does not exist", async () => {
     const run = await start(await saveWorkflow(platform, pure));
     const stranger = { id: run.id, tenantId: await db.secondTenant() };
-    for (const route of [contract.getRun, contract.getRunJournal, contract.cancelRun, contract.retryRun]) {
+    for (const route of [contract.getRun, contract.getRunJournal, contract.cancelRun, retryRun]) {
       await expect(call(route, stranger)).rejects.toMatchObject({ code: "not_found" });
     }
     await expect(call(contract.resumeRun, { ...stranger, body: { answer: "happened" } })).rejects.toMatchObject({ code: "not_found" });
@@ -237,16 +238,16 @@ describe("retrying", () => {
     const id = await saveWorkflow(platform, pure);
     const run = await start(id, { body: { input: { n: 5 }, tags: ["t"] } });
     await over(run.id);
-    const again = await call(contract.retryRun, { id: run.id, headers: { "idempotency-key": "again" } });
+    const again = await call(retryRun, { id: run.id, headers: { "idempotency-key": "again" } });
     expect(again).toMatchObject({ parentRunId: run.id, version: 1, input: { n: 5 }, tags: ["t"] });
-    expect((await call(contract.retryRun, { id: run.id, headers: { "idempotency-key": "again" } })).id).toBe(again.id);
+    expect((await call(retryRun, { id: run.id, headers: { "idempotency-key": "again" } })).id).toBe(again.id);
     expect(await over(again.id)).toMatchObject({ status: "succeeded", output: 5, parentRunId: run.id });
   });
 
   test("is refused while the run is under way", async () => {
     outside.answer = () => new Promise(() => {});
     const run = await start(await saveWorkflow(platform, waiting), { body: {} });
-    await expect(call(contract.retryRun, { id: run.id })).rejects.toMatchObject({ code: "run_transition_invalid" });
+    await expect(call(retryRun, { id: run.id })).rejects.toMatchObject({ code: "run_transition_invalid" });
   });
 });
 

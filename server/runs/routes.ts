@@ -1,5 +1,6 @@
+import * as again from "#contract/run-again.ts";
 import * as contract from "#contract/runs.ts";
-import { AppError } from "../kernel/errors.ts";
+import type { Caller } from "../kernel/caller.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
 import { approvalRoutes, type ApprovalUseCases } from "./approvals/routes.ts";
 import type { answerRun } from "./answer-run.ts";
@@ -8,13 +9,12 @@ import type { followRun } from "./follow-run.ts";
 import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import type { patchContext } from "./patch-context.ts";
 import type { callHook, signalRun } from "./signal-run.ts";
-import type { startRun } from "./start-run.ts";
+import type { Starting } from "./starting.ts";
 import { versionRoutes, type VersionUseCases } from "./versions/routes.ts";
 
-export type UseCases = {
+export type UseCases = Starting & {
   approvals: ApprovalUseCases;
   versions: VersionUseCases;
-  start: ReturnType<typeof startRun>;
   cancel: ReturnType<typeof cancelRun>;
   pause: ReturnType<typeof pauseRun>;
   unpause: ReturnType<typeof unpauseRun>;
@@ -32,15 +32,16 @@ export type UseCases = {
 export const runRoutes = (runs: UseCases): Handled[] => [
   ...approvalRoutes(runs.approvals),
   ...versionRoutes(runs.versions),
-  handle(contract.startRun, ({ params, headers, body, caller }) =>
-    runs.start({
+  handle(contract.startRun, ({ params, headers, body: { pins, breakpoints, only, ...body }, caller }) => {
+    const editor = { ...(pins && { pins }), ...(breakpoints && { breakpoints }), ...(only !== undefined && { only }) };
+    return runs.start({
       ...body,
-      tenantId: caller.tenantId,
-      initiator: caller.ref,
+      ...(Object.keys(editor).length > 0 && { editor }),
+      ...startedBy(caller),
       workflowId: params.id,
       idempotencyKey: headers["idempotency-key"],
-    }),
-  ),
+    });
+  }),
   handle(contract.listRuns, ({ query, caller }) => runs.list(caller.tenantId, query)),
   handle(contract.getRun, ({ params, caller }) => runs.get(caller.tenantId, params.id)),
   handle(contract.getRunJournal, ({ params, query, caller }) => runs.journal(caller.tenantId, { runId: params.id, ...query })),
@@ -65,13 +66,12 @@ export const runRoutes = (runs: UseCases): Handled[] => [
   handle(contract.patchRunContext, ({ params, body, caller }) =>
     runs.patchContext({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
   ),
-  handle(contract.retryRun, async ({ params, headers, caller }) => {
-    const { tenantId, ref: initiator } = caller;
-    const run = await runs.get(tenantId, params.id);
-    if (!contract.isFinal(run.status)) {
-      throw new AppError("run_transition_invalid", `Run ${run.id} is ${run.status}; only a run that is over can be retried.`);
-    }
-    const { id: parentRunId, workflowId, version, input, tags } = run;
-    return runs.start({ tenantId, initiator, workflowId, version, input, tags, parentRunId, idempotencyKey: headers["idempotency-key"] });
-  }),
+  handle(again.retryRun, ({ params, headers, body, caller }) =>
+    runs.retry({ ...body, ...startedBy(caller), runId: params.id, idempotencyKey: headers["idempotency-key"] }),
+  ),
+  handle(again.forkRun, ({ params, headers, body, caller }) =>
+    runs.fork({ ...body, ...startedBy(caller), runId: params.id, idempotencyKey: headers["idempotency-key"] }),
+  ),
 ];
+
+const startedBy = ({ tenantId, ref: initiator }: Caller) => ({ tenantId, initiator });

@@ -213,6 +213,27 @@ describe("addresses and queries", () => {
     "an unknown secret": absent("DELETE", "/api/v1/secrets/NOT_THERE"),
     "an unknown version": { path: "/api/v1/workflows/{workflow}/versions/9", code: "version_unknown" },
     "a version beyond integers": { path: "/api/v1/workflows/{workflow}/versions/99999999999", code: "not_found" },
+    "a retry of an unknown run": absent("POST", "/api/v1/runs/{absent}/retry"),
+    "a fork of an unknown run": absent("POST", "/api/v1/runs/{absent}/fork", { from: { nodeId: "start" } }),
+    "a fork from nowhere": { path: "/api/v1/runs/{run}/fork", json: {}, code: "request_invalid", issues: [{ path: "body.from" }] },
+    "a fork from a step that does not exist": {
+      path: "/api/v1/runs/{run}/fork",
+      json: { from: { nodeId: "nowhere" } },
+      code: "fork_point_unknown",
+    },
+    "a fork from a scope that does not exist": {
+      path: "/api/v1/runs/{run}/fork",
+      json: { from: { scope: "/each[3]", nodeId: "end" } },
+      code: "fork_point_unknown",
+    },
+    "a retry of what has not failed": { path: "/api/v1/runs/{run}/retry", json: { from: "failed" }, code: "run_transition_invalid" },
+    "a breakpoint in production": { path: "/api/v1/workflows/{workflow}/runs", json: { breakpoints: ["end"] }, code: "editor_only" },
+    "a pin for a node that does not exist": {
+      path: "/api/v1/workflows/{workflow}/runs",
+      json: { mode: "editor", pins: { nowhere: 1 } },
+      code: "request_invalid",
+      issues: [{ path: "body.pins.nowhere" }],
+    },
     "a run of an unknown version": { path: "/api/v1/workflows/{workflow}/runs", json: { version: 9 }, code: "version_unknown" },
   });
 

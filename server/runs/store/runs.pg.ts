@@ -1,4 +1,4 @@
-import type { RunStatus, RunSummary } from "#contract/runs.ts";
+import type { RunMode, RunStatus, RunSummary } from "#contract/runs.ts";
 import type { Tx } from "../../kernel/ports.ts";
 import type { MessageKind } from "../messages.ts";
 
@@ -18,7 +18,7 @@ type SummaryRow = {
   version: number;
   status: RunStatus;
   parent_run_id: string | null;
-  mode: "production" | "editor";
+  mode: RunMode;
   tags: string[];
   created_at: Date;
   started_at: Date | null;
@@ -50,6 +50,7 @@ export type RunFilter = {
   /** Only runs that follow another version. */
   otherThanVersion?: number | undefined;
   tag?: string | undefined;
+  mode?: RunMode | undefined;
   from?: string | undefined;
   to?: string | undefined;
   /** Only runs older than this one. */
@@ -59,7 +60,7 @@ export type RunFilter = {
 
 /** Newest first. */
 export async function selectRuns(tx: Tx, filter: RunFilter): Promise<RunSummary[]> {
-  const { status, workflowId, otherThanVersion, tag, from, to, before, limit } = filter;
+  const { status, workflowId, otherThanVersion, tag, mode, from, to, before, limit } = filter;
   const conditions: string[] = [];
   const values: unknown[] = [];
   const where = (condition: string, value: unknown): void => {
@@ -71,6 +72,7 @@ export async function selectRuns(tx: Tx, filter: RunFilter): Promise<RunSummary[
   where("r.workflow_id = ?::uuid", workflowId);
   where("r.version <> ?::int4", otherThanVersion);
   where("r.tags <> '{}' and r.tags @> ?::text[]", tag === undefined ? undefined : [tag]);
+  where("r.mode = ?", mode);
   where("r.created_at >= ?::timestamptz", from);
   where("r.created_at <= ?::timestamptz", to);
   where("r.id < ?::uuid", before);
