@@ -2,7 +2,7 @@ import type { Issue } from "#contract/errors.ts";
 import type { EditorOptions } from "#contract/journal.ts";
 import type { Plan } from "#engine/index.ts";
 import { AppError } from "../kernel/errors.ts";
-import type { StartRequest } from "./start-run.ts";
+import type { StartRequest } from "./start-request.ts";
 
 /** Throws `editor_only` for a production run with any of these, and `request_invalid` for nodes that the version does not have. */
 export function checkEditor(plan: Plan, { mode = "production", editor }: Pick<StartRequest, "mode" | "editor">): void {

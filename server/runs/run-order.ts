@@ -5,7 +5,7 @@ import type { UseCaseDeps } from "./deps.ts";
 import { journalRowName, runRowName } from "./driver/row-names.ts";
 import type { StartableVersion } from "./ports.ts";
 import type { StartOrder, StartResult } from "./start-batches.ts";
-import type { StartRequest } from "./start-run.ts";
+import type { StartRequest } from "./start-request.ts";
 import type { Idempotency } from "./store/insert-runs.pg.ts";
 
 type Ports = Pick<UseCaseDeps, "newId" | "redactor" | "codec"> & {

@@ -1,7 +1,7 @@
 import type { Run } from "#contract/runs.ts";
 import type { Handled } from "../kernel/handle.ts";
 import type { UseCases } from "./routes.ts";
-import type { StartRequest } from "./start-run.ts";
+import type { StartRequest } from "./start-request.ts";
 
 export type Runs = {
   readonly routes: Handled[];

@@ -1,6 +1,5 @@
 import { Json } from "#contract/common.ts";
-import type { EditorOptions, ParentStep } from "#contract/journal.ts";
-import type { Run, RunMode } from "#contract/runs.ts";
+import type { Run } from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import { checkEditor } from "./editor-options.ts";
@@ -9,27 +8,7 @@ import type { InputCheck } from "./input-check.ts";
 import type { PlanSource, RunsObserver } from "./ports.ts";
 import { orderFor, startedRun } from "./run-order.ts";
 import type { StartOrder, StartResult } from "./start-batches.ts";
-
-export type StartRequest = {
-  tenantId: string;
-  /** Who starts it: `user:<id>`, or what stands for the platform itself. */
-  initiator: string;
-  workflowId: string;
-  /** The newest unless named. */
-  version?: number | undefined;
-  input: Json;
-  tags?: readonly string[] | undefined;
-  parentRunId?: string | undefined;
-  /** The step that waits for the end of this run. */
-  parentStep?: ParentStep | undefined;
-  /** How many runs are above it. */
-  depth?: number | undefined;
-  mode?: RunMode | undefined;
-  /** Only with `mode: editor`. */
-  editor?: EditorOptions | undefined;
-  /** Repeating the same request with the same key answers with the same run. Keys belong to the initiator. */
-  idempotencyKey?: string | undefined;
-};
+import type { StartRequest } from "./start-request.ts";
 
 type Deps = UseCaseDeps & {
   hookUrlOf: (runId: string) => string;

@@ -5,7 +5,7 @@ import type { Run } from "#contract/runs.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepCall, StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
 import type { PlanSource, StartableVersion } from "../ports.ts";
-import type { StartRequest } from "../start-run.ts";
+import type { StartRequest } from "../start-request.ts";
 
 export type SubworkflowDeps = { plans: PlanSource; startRun: (request: StartRequest) => Promise<Run> };
 
