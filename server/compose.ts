@@ -164,7 +164,7 @@ async function createSlices(
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
-  const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves });
+  const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves, ...sharing(config) });
   const workflows = createWorkflows(base);
   const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
@@ -212,6 +212,9 @@ async function createSlices(
     start,
   };
 }
+
+/** With a database of one's own there is nobody else; a process that drives no runs has few calls to make. */
+const sharing = ({ databaseUrl, role }: Config) => ({ isShared: databaseUrl !== undefined, onDemand: role === "api" });
 
 type Registering = Pick<Foundation, "vault"> & { agents: Agents; owner: Caller };
 

@@ -55,6 +55,23 @@ function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: 
   return [{ kind: "changed", tool: { ...now, approval: "changed" } }];
 }
 
+/**
+ * A tool as this process knows it, after another one has written its row: what is approved is what was written, what is
+ * listed is what the process's own server lists.
+ */
+export function adoptStored(own: PinnedTool | undefined, stored: PinnedTool): PinnedTool {
+  if (own === undefined) return stored;
+  const { hash, text, findings, listed } = own;
+  if (own.hash === stored.hash) return { ...stored, listed };
+  const approval = stored.approval === "rejected" ? "rejected" : approvalOf(stored.approvedHash, hash);
+  return { ...stored, hash, text, findings, listed, approval };
+}
+
+function approvalOf(approvedHash: string | null, hash: string): PinnedTool["approval"] {
+  if (approvedHash === null) return "pending";
+  return approvedHash === hash ? "approved" : "changed";
+}
+
 function newTool({ name, text, hash, findings, proposal }: ListedTool, { trusted, newId }: Policy): PinnedTool {
   const approved = trusted && findings.length === 0;
   return {

@@ -5,6 +5,7 @@ import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import { createExecuteTool } from "./execute-tool.ts";
+import { createFollower } from "./follow-servers.ts";
 import { createAllowTool, createInvokeTool } from "./invoke-tool.ts";
 import { serverUseCases } from "./manage-servers.ts";
 import type { ServerSpec } from "./register-server.ts";
@@ -24,13 +25,17 @@ export type McpDeps = {
   log: Log;
   newId: () => string;
   now: () => Date;
-  /** Of this start of the platform: processes of any other one on this machine are ended. */
+  /** Of this start of the platform: processes of those on this machine that have died are ended. */
   instanceId: string;
   /** Absolute. Servers without a folder of their own run below it. */
   dataDir: string;
   /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
   ownerApproves: boolean;
   redactor: Redactor;
+  /** Other processes run the same servers, each with connections of its own. */
+  isShared?: boolean;
+  /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */
+  onDemand?: boolean;
   /** The PATH in which servers find commands; by default Node's folder and the system's. */
   path?: string;
   /** Told to servers as the client's version. */
@@ -56,8 +61,11 @@ export function createMcp(deps: McpDeps): Mcp {
   const { database, audit } = deps;
   const timings = { ...TIMINGS, ...deps.timings };
   const path = deps.path ?? `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const { isShared = false, onDemand = false } = deps;
   const { supervisor, logs, inspect } = createSupervision({
     ...deps,
+    isShared,
+    onDemand,
     path,
     timings,
     version: deps.version ?? "0.1.0",
@@ -67,8 +75,10 @@ export function createMcp(deps: McpDeps): Mcp {
   const invoke = createInvokeTool({ validators: createValidators(), allow });
   const shared = { ...deps, supervisor, inspect };
   const servers = serverUseCases(shared);
+  const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    await follower?.stop();
     try {
       await supervisor.stop();
     } finally {
@@ -79,7 +89,10 @@ export function createMcp(deps: McpDeps): Mcp {
     routes: mcpRoutes(servers, toolUseCases({ ...shared, invoke, logs })),
     executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
     ensureServer: (spec) => servers.ensure(spec),
-    start: () => supervisor.start(),
+    start: async () => {
+      await supervisor.start();
+      follower?.start();
+    },
     stop: () => (stopping ??= stop()),
   };
 }

@@ -147,8 +147,8 @@ describe("supervision", () => {
       "mcp_server.launch_approved",
       "mcp_process.starting",
       "mcp_tool.approved",
-      "mcp_process.exited",
       "mcp_server.deleted",
+      "mcp_process.exited",
     ]);
     await expect(p.call(routes.getMcpServer, { params: { id: server.id } })).rejects.toMatchObject({ code: "not_found" });
     await expect(p.call(routes.startMcpServer, { params: { id: server.id } })).rejects.toMatchObject({ code: "not_found" });

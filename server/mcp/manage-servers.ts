@@ -6,7 +6,7 @@ import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
 import { readServersFile } from "./import-file.ts";
 import { ensureServer, registerServers, type RegistrationDeps, type Registrant, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
-import { deleteServer, findServer, pageServers } from "./servers.pg.ts";
+import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
 import type { SupervisedServer } from "./supervised-server.ts";
 
 export type ServerUseCaseDeps = RegistrationDeps & ApprovalDeps;
@@ -50,6 +50,9 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
     },
     ensure: async (spec) => {
       const server = await ensureServer(deps)(spec);
+      const isWanted = server.record.desired === "running";
+      const wish = isWanted ? undefined : await deps.database.asTenant(spec.tenantId, (tx) => saveWish(tx, server.record.id, "start"));
+      if (wish) server.adopt(wish);
       if (server.connection === undefined) await startTogether([server]);
       return view(spec.tenantId, server.record.id);
     },
@@ -85,12 +88,12 @@ const removeServer =
   ({ deps }: Context): ServerUseCases["remove"] =>
   async (caller, id) => {
     const server = await deps.supervisor.get(caller.tenantId, id);
-    await server.stop();
     const isDeleted = await deps.database.asTenant(caller.tenantId, async (tx) => {
       if (!(await deleteServer(tx, id))) return false;
       await deps.audit.record(tx, entryOf(caller, "deleted", id));
       return true;
     });
+    await server.close();
     deps.supervisor.remove(server);
     if (!isDeleted) throw serverNotFound(id);
     return undefined;
@@ -100,7 +103,12 @@ const controlServer =
   ({ deps, view }: Context): ServerUseCases["control"] =>
   async (caller, id, what) => {
     const server = await deps.supervisor.get(caller.tenantId, id);
-    await deps.database.asTenant(caller.tenantId, (tx) => deps.audit.record(tx, entryOf(caller, `${what}_requested`, id)));
+    const wish = await deps.database.asTenant(caller.tenantId, async (tx) => {
+      await deps.audit.record(tx, entryOf(caller, `${what}_requested`, id));
+      return saveWish(tx, id, what);
+    });
+    if (!wish) throw serverNotFound(id);
+    server.adopt(wish);
     await server[what]();
     return view(caller.tenantId, id);
   };

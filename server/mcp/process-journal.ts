@@ -1,15 +1,8 @@
 import { hostname } from "node:os";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
-import { census, endTree } from "./process-tree.ts";
-import {
-  insertProcess,
-  markProcessEnded,
-  markProcessStarted,
-  orphanedProcesses,
-  processMarker,
-  type ProcessRecord,
-} from "./processes.pg.ts";
+import { census, endTree, startTimeOf } from "./process-tree.ts";
+import { insertProcess, markProcessEnded, markProcessStarted, othersProcesses, processMarker, type ProcessRecord } from "./processes.pg.ts";
 import type { ServerLogs } from "./server-logs.ts";
 import type { Exit } from "./server-process.ts";
 import type { ServerRecord } from "./server-record.ts";
@@ -25,18 +18,20 @@ export type ProcessJournal = {
   started(server: ServerRecord, process: { id: string; pid: number; startTime: string | null }): Promise<void>;
   /** Never rejects: the process is gone whether or not it can be written down. */
   ended(ended: Ended): Promise<void>;
-  /** Ends what earlier incarnations of the platform left running on this machine. Nothing else is touched. Resolves with how many trees. */
+  /** Ends what platforms that live no more left running on this machine. Nothing else is touched. Resolves with how many trees. */
   endOrphans(): Promise<number>;
 };
 
 const SYSTEM = "system:mcp";
 
 export function createProcessJournal(deps: Deps): ProcessJournal {
-  const { database, audit, logs, log, instanceId } = deps;
+  const { database, audit, logs, log } = deps;
+  const naming = nameInstance(deps.instanceId);
   const host = hostname();
   return {
     async starting(server, id) {
       const { tenantId, id: serverId } = server;
+      const instanceId = await naming;
       await database.asTenant(tenantId, async (tx) => {
         await insertProcess(tx, { id, tenantId, serverId, instanceId, host });
         await audit.record(tx, {
@@ -74,11 +69,33 @@ export function createProcessJournal(deps: Deps): ProcessJournal {
         .catch((error: unknown) => log.warn("a process end was not recorded", { serverId: server.id, error }));
     },
     async endOrphans() {
-      const orphans = await database.asWorker((tx) => orphanedProcesses(tx, { host, instanceId }));
+      const instanceId = await naming;
+      const others = await database.asWorker((tx) => othersProcesses(tx, { host, instanceId }));
+      const orphans = [];
+      for (const process of others) if (!(await isInstanceAlive(process.instanceId))) orphans.push(process);
       const ended = await Promise.all(orphans.map((orphan) => endOrphan(deps, orphan)));
       return ended.filter(Boolean).length;
     },
   };
+}
+
+/** By its process a platform is known to live or not. Where start times cannot be told, its id has to do. */
+async function nameInstance(instanceId: string): Promise<string> {
+  return `${instanceId}/${process.pid}/${(await startTimeOf(process.pid)) ?? ""}`;
+}
+
+async function isInstanceAlive(name: string): Promise<boolean> {
+  const [, pid, startTime] = name.split("/");
+  if (pid === undefined || startTime === undefined) return false;
+  return startTime === "" ? isRunning(Number(pid)) : (await startTimeOf(Number(pid))) === startTime;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether there was anything to end. A process is known by its marker, or by its id together with its start time. */

@@ -57,8 +57,8 @@ export async function markProcessEnded(tx: Tx, id: string, exit: Exit | undefine
   ]);
 }
 
-/** Processes of this machine that earlier incarnations of the platform did not end. For the worker role: of all tenants. */
-export async function orphanedProcesses(tx: Tx, { host, instanceId }: { host: string; instanceId: string }): Promise<ProcessRecord[]> {
+/** Processes of this machine that other platforms, dead or alive, have not ended. For the worker role: of all tenants. */
+export async function othersProcesses(tx: Tx, { host, instanceId }: { host: string; instanceId: string }): Promise<ProcessRecord[]> {
   const rows = await tx.query("select * from mcp_processes where host = $1 and instance_id <> $2 and ended_at is null", [host, instanceId]);
   return rows.map((raw) => {
     const row = Row.parse(raw);

@@ -57,6 +57,8 @@ async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: 
     catalogueTrusted: isApproved,
     cataloguePinned: false,
     desired: start ? "running" : "stopped",
+    startsAsked: 0,
+    restartsAsked: 0,
     state: "STOPPED",
     protocolVersion: null,
     serverVersion: null,

@@ -1,4 +1,4 @@
-import { compareCatalogue, type CatalogueChange, type PinnedTool } from "./catalogue.ts";
+import { adoptStored, compareCatalogue, type CatalogueChange, type PinnedTool } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import { callFailure } from "./failures.ts";
 import type { ServerRecord } from "./server-record.ts";
@@ -49,6 +49,15 @@ export class ServerCatalogue {
       const tool = await write(this.tool(name));
       this.#tools.set(tool.name, tool);
       return tool;
+    });
+  }
+
+  /** Takes over what other processes have written. */
+  adopt(stored: readonly PinnedTool[], { isPinned }: { isPinned: boolean }): Promise<void> {
+    return this.#inTurn(() => {
+      for (const tool of stored) this.#tools.set(tool.name, adoptStored(this.#tools.get(tool.name), tool));
+      this.#isPinned ||= isPinned;
+      return Promise.resolve();
     });
   }
 

@@ -17,6 +17,9 @@ export type ServerRecord = {
   readonly catalogueTrusted: boolean;
   readonly cataloguePinned: boolean;
   readonly desired: McpServer["desired"];
+  /** How often a person has asked for it, in any process. */
+  readonly startsAsked: number;
+  readonly restartsAsked: number;
   readonly state: ServerState;
   readonly protocolVersion: string | null;
   readonly serverVersion: string | null;

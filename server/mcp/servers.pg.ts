@@ -21,6 +21,8 @@ const Row = z.object({
   catalogue_trusted: z.boolean(),
   catalogue_pinned_at: z.date().nullable(),
   desired: z.enum(["running", "stopped"]),
+  starts_asked: z.number(),
+  restarts_asked: z.number(),
   state: ServerState,
   protocol_version: z.string().nullable(),
   server_version: z.string().nullable(),
@@ -51,6 +53,8 @@ function fromRow(raw: unknown): CountedServer {
     catalogueTrusted: row.catalogue_trusted,
     cataloguePinned: row.catalogue_pinned_at !== null,
     desired: row.desired,
+    startsAsked: row.starts_asked,
+    restartsAsked: row.restarts_asked,
     state: row.state,
     protocolVersion: row.protocol_version,
     serverVersion: row.server_version,
@@ -123,14 +127,13 @@ export async function allServers(tx: Tx): Promise<ServerRecord[]> {
   return (await tx.query(`${SELECT} order by s.id`)).map((row) => fromRow(row).record);
 }
 
-/** What the supervisor has learned. The launch and its approval are not touched. */
+/** What the supervisor has learned. The launch, its approval and what is wanted are not touched. */
 export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
   await tx.query(
-    `update mcp_servers set desired = $2, state = $3, protocol_version = $4, server_version = $5, last_error = $6, pid = $7,
-       started_at = $8, restarts = $9, updated_at = now() where id = $1`,
+    `update mcp_servers set state = $2, protocol_version = $3, server_version = $4, last_error = $5, pid = $6,
+       started_at = $7, restarts = $8, updated_at = now() where id = $1`,
     [
       server.id,
-      server.desired,
       server.state,
       server.protocolVersion,
       server.serverVersion,
@@ -162,6 +165,51 @@ export async function saveLaunch(tx: Tx, server: ServerRecord, approvedBy: strin
 
 export async function saveLaunchHash(tx: Tx, id: string, hash: string): Promise<void> {
   await tx.query("update mcp_servers set launch_hash = $2, updated_at = now() where id = $1", [id, hash]);
+}
+
+/** What a person wants of a server, and how often it was asked. Undefined when there is no such server any more. */
+export type Wish = Pick<ServerRecord, "desired" | "startsAsked" | "restartsAsked">;
+export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "restart"): Promise<Wish | undefined> {
+  const [row] = await tx.query<{ desired: Wish["desired"]; starts_asked: number; restarts_asked: number }>(
+    `update mcp_servers set desired = case when $2 = 'stop' then 'stopped' else 'running' end, updated_at = now(),
+       starts_asked = starts_asked + case when $2 = 'start' then 1 else 0 end,
+       restarts_asked = restarts_asked + case when $2 = 'restart' then 1 else 0 end
+     where id = $1 and deleted_at is null returning desired, starts_asked, restarts_asked`,
+    [id, wish],
+  );
+  return row && { desired: row.desired, startsAsked: row.starts_asked, restartsAsked: row.restarts_asked };
+}
+
+/** A server as others may have changed it: what is wanted of it, what is approved, and a mark that changes with its tools. */
+export type Registered = Wish & { id: string; tenantId: string; approvedLaunchHash: string | null; isPinned: boolean; toolsMark: string };
+
+/** All that are not deleted, of all tenants; for the worker role. */
+export async function registeredServers(tx: Tx): Promise<Registered[]> {
+  const rows = await tx.query<{
+    id: string;
+    tenant_id: string;
+    desired: Wish["desired"];
+    starts_asked: number;
+    restarts_asked: number;
+    approved_launch_hash: string | null;
+    is_pinned: boolean;
+    tools_mark: string | null;
+  }>(
+    `select s.id, s.tenant_id, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash,
+       s.catalogue_pinned_at is not null as is_pinned,
+       (select md5(string_agg(t.updated_at::text, ' ' order by t.id)) from mcp_tools t where t.server_id = s.id) as tools_mark
+     from mcp_servers s where s.deleted_at is null`,
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    tenantId: row.tenant_id,
+    desired: row.desired,
+    startsAsked: row.starts_asked,
+    restartsAsked: row.restarts_asked,
+    approvedLaunchHash: row.approved_launch_hash,
+    isPinned: row.is_pinned,
+    toolsMark: row.tools_mark ?? "",
+  }));
 }
 
 export async function markPinned(tx: Tx, id: string): Promise<void> {

@@ -9,6 +9,11 @@ import type { ServerRecord } from "./server-record.ts";
 import { canMove, isUp } from "./state.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
 
+type Registration = Pick<
+  ServerRecord,
+  "launch" | "launchHash" | "approvedLaunchHash" | "catalogueTrusted" | "description" | "desired" | "startsAsked" | "restartsAsked"
+>;
+
 /** Checks that may fail in a row before a server is started anew. */
 const FAILED_CHECKS = 3;
 
@@ -58,8 +63,8 @@ export class SupervisedServer {
     return !this.#isClosed && this.#record.desired === "running" && !["FAILED", "QUARANTINED"].includes(this.#record.state);
   }
 
-  /** Takes over what a use case has written about the registration; state and processes stay as they are. */
-  adopt(change: Pick<ServerRecord, "launch" | "launchHash" | "approvedLaunchHash" | "catalogueTrusted" | "description">): void {
+  /** Takes over what has been written about the registration; state and processes stay as they are. */
+  adopt(change: Partial<Registration>): void {
     this.#record = { ...this.#record, ...change };
   }
 
@@ -90,10 +95,11 @@ export class SupervisedServer {
     await this.#inTurn(() => this.#bringDown("STOPPED"));
   }
 
-  /** The connection, as soon as there is one. Rejects with `mcp_server_not_ready` when none is coming or the signal aborts. */
+  /** The connection, as soon as there is one; a wanted server that nobody has started here is. Rejects with `mcp_server_not_ready` when none is coming or the signal aborts. */
   async whenReady(signal: AbortSignal): Promise<Connection> {
     while (this.connection === undefined) {
       if (!this.isComing || signal.aborted) throw this.#notReady();
+      if (this.#record.state === "STOPPED") this.#tryAgain();
       await this.#change(signal);
     }
     return this.connection;
@@ -144,6 +150,7 @@ export class SupervisedServer {
     this.#isListStale = false;
     await this.#move("STARTING", {});
     try {
+      await this.#reload();
       const approved = await this.#ports.checkLaunch(this.#record);
       this.#record = { ...this.#record, ...approved.hashes };
       const onToolsChanged = (): void => this.#refreshLater();
@@ -154,6 +161,14 @@ export class SupervisedServer {
       if (!attempt.signal.aborted) await this.#onFailure(error);
       throw error;
     }
+  }
+
+  /** Other processes may have approved, pinned or changed something since. */
+  async #reload(): Promise<void> {
+    const { record, tools } = await this.#ports.reload(this.#record);
+    const { launch, launchHash, approvedLaunchHash, catalogueTrusted, description, cataloguePinned } = record;
+    this.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted, description });
+    await this.catalogue.adopt(tools, { isPinned: cataloguePinned });
   }
 
   async #takeOver(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -239,6 +254,7 @@ export class SupervisedServer {
   /** One after the other, so that the last state written is the last one there was. */
   #save(): Promise<void> {
     const record = this.#record;
+    if (this.#isClosed && this.#ports.isShared) return this.#saving;
     this.#saving = this.#saving.then(() => this.#ports.saveState(record));
     return this.#saving;
   }

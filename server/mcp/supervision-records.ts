@@ -1,3 +1,4 @@
+import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, AuditRecord, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
 import type { CatalogueChange } from "./catalogue.ts";
@@ -5,10 +6,10 @@ import type { ProcessJournal } from "./process-journal.ts";
 import type { CataloguePorts } from "./server-catalogue.ts";
 import type { ServerLogs } from "./server-logs.ts";
 import type { ServerRecord } from "./server-record.ts";
-import { markPinned, saveState } from "./servers.pg.ts";
+import { findServer, markPinned, saveState } from "./servers.pg.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
 import type { Timings } from "./timings.ts";
-import { saveTool } from "./tools.pg.ts";
+import { saveTool, toolsOfServer } from "./tools.pg.ts";
 
 export type SupervisionDeps = {
   database: Database;
@@ -24,14 +25,20 @@ export type SupervisionDeps = {
   now: () => Date;
   random: () => number;
   timings: Timings;
+  /** Whether other processes run the same servers. */
+  isShared: boolean;
+  /** Servers start when somebody asks something of them, not with the platform. */
+  onDemand: boolean;
 };
 
 export function supervisorPorts(deps: SupervisionDeps): SupervisorPorts {
-  const { checkLaunch, connect, logs, redactor, log, timings, random, now } = deps;
+  const { checkLaunch, connect, logs, redactor, log, timings, random, now, isShared } = deps;
   return {
     checkLaunch,
     connect,
+    reload: (server) => reload(deps, server),
     saveState: (server) => persistState(deps, server),
+    isShared,
     note: (server, text) => logs.add(server, "event", text),
     redact: (text) => redactor.text(text),
     log,
@@ -40,6 +47,13 @@ export function supervisorPorts(deps: SupervisionDeps): SupervisorPorts {
     now,
   };
 }
+
+const reload = ({ database }: SupervisionDeps, { id, tenantId, name }: ServerRecord) =>
+  database.asTenant(tenantId, async (tx) => {
+    const found = await findServer(tx, id);
+    if (!found) throw new AppError("mcp_server_unknown", `The server ${name} was deleted.`);
+    return { record: found.record, tools: await toolsOfServer(tx, id) };
+  });
 
 /** Writes a state and announces it; what cannot be written is logged. */
 export async function persistState({ database, live, logs, log }: SupervisionDeps, server: ServerRecord): Promise<void> {

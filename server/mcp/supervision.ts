@@ -25,6 +25,8 @@ type Deps = {
   path: string;
   version: string;
   timings: Timings;
+  isShared: boolean;
+  onDemand: boolean;
 };
 
 /** The supervisor with everything that it works through. */

@@ -1,5 +1,6 @@
 import type { Log } from "#server/kernel/log.ts";
 import type { ConnectOptions } from "./connect-shared.ts";
+import type { PinnedTool } from "./catalogue.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerRecord } from "./server-record.ts";
 import type { Timings } from "./timings.ts";
@@ -16,8 +17,12 @@ export type SupervisorPorts = {
   checkLaunch(server: ServerRecord): Promise<ApprovedLaunch>;
   /** Rejects with an `AppError`; nothing is left running then. */
   connect(server: ServerRecord, options: ConnectOptions): Promise<Connection>;
+  /** The server and its tools as they are stored now. Rejects with `mcp_server_unknown` when it was deleted. */
+  reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[] }>;
   /** Writes the state and announces it. Never rejects. */
   saveState(server: ServerRecord): Promise<void>;
+  /** Whether other processes run the same servers: the end of this one's then says nothing about the server. */
+  isShared: boolean;
   /** A line for the server's log. */
   note(server: ServerRecord, text: string): void;
   redact(text: string): string;

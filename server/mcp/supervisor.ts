@@ -18,9 +18,11 @@ export type Supervisor = {
   known(address: Address): SupervisedServer | undefined;
   /** Undefined when there is no such server. */
   find(address: Address): Promise<SupervisedServer | undefined>;
+  /** Those in memory. */
+  held(): SupervisedServer[];
   add(record: ServerRecord): SupervisedServer;
   remove(server: SupervisedServer): void;
-  /** Loads all servers; ends orphans and starts what should run without being waited for. */
+  /** Loads all servers; ends orphans and, unless servers wait until they are asked for, starts what should run without being waited for. */
   start(): Promise<void>;
   /** Ends all process trees. */
   stop(): Promise<void>;
@@ -64,6 +66,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
       const found = await database.asTenant(address.tenantId, (tx) => findServerByName(tx, address.environment, address.name));
       return found && load(found.record);
     },
+    held: () => [...byId.values()],
     add: (record) => hold(record, []),
     remove(server) {
       byId.delete(server.record.id);
@@ -72,9 +75,8 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
     async start() {
       const records = await database.asWorker(allServers);
       const loaded = await Promise.all(records.map((record) => load(record)));
-      await Promise.all(
-        loaded.filter(({ record }, i) => record.state !== records[i]?.state).map(({ record }) => persistState(deps, record)),
-      );
+      const changed = deps.isShared ? [] : loaded.filter(({ record }, i) => record.state !== records[i]?.state);
+      await Promise.all(changed.map(({ record }) => persistState(deps, record)));
       background(log, "start of MCP servers", () => startWanted(deps, [...byId.values()], () => isStopping));
     },
     async stop() {
@@ -95,12 +97,13 @@ function atRest(record: ServerRecord): ServerRecord {
 }
 
 async function startWanted(
-  { processes, log }: SupervisionDeps,
+  { processes, log, onDemand }: SupervisionDeps,
   servers: readonly SupervisedServer[],
   isStopping: () => boolean,
 ): Promise<void> {
   const ended = await processes.endOrphans().catch((error: unknown) => log.error("orphaned processes were not looked for", { error }));
   if (ended) log.warn("ended processes that an earlier start had left", { trees: ended });
+  if (onDemand) return;
   const wanted = servers.filter((server) => server.isComing && server.record.state === "STOPPED");
   const worker = async (): Promise<void> => {
     for (let server = wanted.shift(); server && !isStopping(); server = wanted.shift()) {

@@ -20,6 +20,8 @@ export type Timings = {
   readonly stableAfterMs: number;
   /** Between two checks of a server that is up. */
   readonly checkEveryMs: number;
+  /** How often a process looks what others have done to the servers. */
+  readonly followMs: number;
   /** How long a step may wait for the first list of tools before it is refused. */
   readonly firstListMs: number;
   readonly logFlushMs: number;
@@ -37,6 +39,7 @@ export const TIMINGS: Timings = {
   quickFailures: 5,
   stableAfterMs: 60_000,
   checkEveryMs: 60_000,
+  followMs: 2_000,
   firstListMs: 30_000,
   logFlushMs: 200,
   listChangedDebounceMs: 200,

@@ -1,0 +1,167 @@
+import { spawn } from "node:child_process";
+import { hostname } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import * as routes from "#contract/mcp.ts";
+import { newId } from "#server/kernel/ids.ts";
+import { eventually } from "#test/support/eventually.ts";
+import {
+  hostile,
+  mcpPlatforms,
+  processesOf,
+  register,
+  stepCall,
+  toolNamed,
+  callerOf,
+  type McpPlatform,
+} from "#test/support/mcp/platform.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { startTimeOf } from "./process-tree.ts";
+
+let db: TestDatabase;
+const platforms = mcpPlatforms(() => db);
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterEach(() => platforms.close());
+afterAll(() => db.close());
+
+/** A process that serves the API and one that drives runs, on one database. */
+async function two(): Promise<{ api: McpPlatform; worker: McpPlatform }> {
+  const shared = { isShared: true, timings: { followMs: 50 } };
+  const [api, worker] = [await platforms.open({ ...shared, onDemand: true }), await platforms.open(shared)];
+  await api.mcp.start();
+  await worker.mcp.start();
+  return { api, worker };
+}
+const add = (worker: McpPlatform, server: string): Promise<unknown> => {
+  const call = stepCall(db, { server, tool: "add", arguments: { a: 1, b: 2 } });
+  return worker.mcp.executeTool.prepare(call).then(({ binding }) => worker.mcp.executeTool.run({ ...call, ...(binding && { binding }) }));
+};
+const running = (serverId: string, count: number): Promise<number[]> =>
+  eventually(
+    () => processesOf(serverId),
+    ({ length }) => length === count,
+  );
+
+describe("a server that several processes run", () => {
+  test("is started by each: at once where runs are driven, elsewhere when it is asked for", async () => {
+    const { api, worker } = await two();
+    const server = await register(api, hostile());
+    expect(server.state).toBe("READY");
+    await running(server.id, 2);
+    expect(await add(worker, server.name)).toMatchObject({ text: "3" });
+    const next = await platforms.open({ isShared: true, onDemand: true });
+    await next.mcp.start();
+    await pause(100);
+    expect(await processesOf(server.id)).toHaveLength(2);
+    const tool = await toolNamed(next, server.id, "add");
+    expect(await next.call(routes.callTool, { params: { id: tool.id }, body: { arguments: { a: 4, b: 5 } } })).toMatchObject({ text: "9" });
+    await running(server.id, 3);
+  });
+
+  test("is called by a step at once, though nobody has started it there yet", async () => {
+    const { api } = await two();
+    const server = await register(api, hostile());
+    const late = await platforms.open({ isShared: true, timings: { followMs: 600_000 } });
+    expect(await add(late, server.name)).toMatchObject({ text: "3" });
+  });
+
+  test("stops, starts and is restarted everywhere, and ends everywhere when it is deleted", async () => {
+    const { api, worker } = await two();
+    const server = await register(api, hostile());
+    const first = await running(server.id, 2);
+    await api.call(routes.stopMcpServer, { params: { id: server.id } });
+    await running(server.id, 0);
+    await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_server_not_ready" });
+    await worker.call(routes.startMcpServer, { params: { id: server.id } });
+    await running(server.id, 1);
+    const [second] = await processesOf(server.id);
+    expect(first).not.toContain(second);
+    await api.call(routes.restartMcpServer, { params: { id: server.id } });
+    await eventually(
+      () => processesOf(server.id),
+      (pids) => pids.length === 2 && !pids.includes(second ?? 0),
+    );
+    await api.call(routes.deleteMcpServer, { params: { id: server.id } });
+    await running(server.id, 0);
+    await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_server_unknown" });
+  });
+
+  test("an approval, and the loss of one, counts everywhere within seconds", async () => {
+    const { api, worker } = await two();
+    const server = await register(api, hostile(), callerOf(db.tenantId, "designer"));
+    await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_server_not_ready" });
+    await api.call(routes.approveMcpLaunch, { params: { id: server.id } });
+    await running(server.id, 2);
+    await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_tool_not_approved" });
+    const tool = await toolNamed(api, server.id, "add");
+    await api.call(routes.approveTool, { params: { id: tool.id }, body: { hash: tool.hash } });
+    expect(
+      await eventually(
+        () => add(worker, server.name).catch((error: unknown) => error),
+        (answer) => !(answer instanceof Error),
+      ),
+    ).toMatchObject({ text: "3" });
+    await db.ownerPool.query("update mcp_tools set approval = 'rejected', updated_at = now() where id = $1", [tool.id]);
+    await eventually(
+      () =>
+        add(worker, server.name).then(
+          () => "",
+          (error: { code: string }) => error.code,
+        ),
+      (code) => code === "mcp_tool_not_approved",
+    );
+  });
+
+  test("the end of one of them says nothing about the server", async () => {
+    const { api, worker } = await two();
+    const server = await register(api, hostile());
+    await running(server.id, 2);
+    await worker.mcp.stop();
+    await running(server.id, 1);
+    expect(await api.call(routes.getMcpServer, { params: { id: server.id } })).toMatchObject({ state: "READY", desired: "running" });
+  });
+});
+
+test("a start ends what dead platforms left on this machine, and nothing of a living one", async () => {
+  const { api } = await two();
+  const server = await register(api, hostile());
+  await running(server.id, 2);
+  const other = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore" });
+  const left = { alive: newId(), dead: newId() };
+  const { command, args } = hostile("ignores-eof");
+  for (const id of Object.values(left)) {
+    spawn(command, args, { detached: true, stdio: "ignore", env: { AUTERITY_INSTANCE: `${server.id}:${id}` } });
+  }
+  await running(server.id, 4);
+  const startTime = await startTimeOf(other.pid ?? 0);
+  for (const [id, instance] of [
+    [left.alive, `x/${other.pid}/${startTime}`],
+    [left.dead, `y/${other.pid}/1`],
+  ]) {
+    await db.ownerPool.query("insert into mcp_processes (id, tenant_id, server_id, instance_id, host) values ($1, $2, $3, $4, $5)", [
+      id,
+      db.tenantId,
+      server.id,
+      instance,
+      hostname(),
+    ]);
+  }
+  const next = await platforms.open({ isShared: true, onDemand: true });
+  await next.mcp.start();
+  const ended = async (): Promise<unknown[]> =>
+    next.audited.filter(({ action }) => action === "mcp_process.orphan_ended").map(({ details }) => details?.["process"]);
+  await eventually(ended, ({ length }) => length > 0);
+  expect(await ended()).toEqual([left.dead]);
+  await running(server.id, 3);
+  // Now its platform is dead as well.
+  other.kill("SIGKILL");
+  const last = await platforms.open({ isShared: true, onDemand: true });
+  await eventually(
+    async () => startTimeOf(other.pid ?? 0),
+    (time) => time === null,
+  );
+  await last.mcp.start();
+  await running(server.id, 2);
+});
