@@ -5,7 +5,7 @@ import { RetryableError, type AgentSkill } from "./skills.ts";
 
 type Invoke = Extract<ToAgent, { type: "invoke" }>;
 type Running = { key: string; ids: Set<string>; controller: AbortController; deadline: NodeJS.Timeout | undefined };
-type Send = (frame: FromAgent) => void;
+type Send = (frame: Exclude<FromAgent, { type: "hello" }>) => void;
 
 /**
  * Carries out what the platform asks for, each key once: a key that is finished is answered from memory, one that is

@@ -47,7 +47,7 @@ export type Composed = {
   ready: () => void;
 };
 
-/** What a process serves that only drives runs. */
+/** What a process serves that only drives runs, beside the agents that it asks. */
 const WORKER_ROUTES = ["healthz", "readyz", "metricsText"] as const satisfies readonly RouteName[];
 
 /** Builds the platform and starts it, in order; everything started is on the teardown, so that a failure half-way leaves nothing. */
@@ -208,13 +208,20 @@ async function createSlices(
   return {
     agents,
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],
-    agentSocket: agents.agentSocket,
+    agentSocket: drives ? agents.agentSocket : { ...agents.agentSocket, authenticate: refuseAgents },
     start,
   };
 }
 
 /** With a database of one's own there is nobody else; a process that drives no runs has few calls to make. */
 const sharing = ({ databaseUrl, role }: Config) => ({ isShared: databaseUrl !== undefined, onDemand: role === "api" });
+
+/** An agent that is connected here would never be asked anything. */
+function refuseAgents(): never {
+  throw new AppError("route_not_found", "Agents connect to the processes that drive runs; this one serves the API only.", {
+    remedy: "Give the agent the addresses of all workers.",
+  });
+}
 
 type Registering = Pick<Foundation, "vault"> & { agents: Agents; owner: Caller };
 

@@ -43,7 +43,7 @@ export type Check = { name: string; ok: boolean; found: string; remedy?: string 
 
 /** Looks at what a start would need; changes nothing but making the data dir. */
 export async function doctor(config: Config): Promise<Check[]> {
-  const looks = await Promise.all([checkDataDir(config), checkPort(config), checkDatabase(config), checkWeb()]);
+  const looks = await Promise.all([checkDataDir(config), checkPort(config), checkDatabase(config), checkRedis(config), checkWeb()]);
   return [checkNode(), ...looks, checkSettings(config)];
 }
 
@@ -85,6 +85,19 @@ async function checkDatabase({ databaseUrl }: Config): Promise<Check> {
   const ok = await answers(hostname, Number(port || 5432));
   const found = `${hostname}:${port || 5432} ${ok ? "answers" : "does not answer"}`;
   return { name: "database", ok, found, ...(ok ? {} : { remedy: "Start it, or correct DATABASE_URL." }) };
+}
+
+async function checkRedis({ redisUrl }: Config): Promise<Check> {
+  if (redisUrl === undefined) return { name: "redis", ok: true, found: "not set, and not needed by one process" };
+  const { hostname, port } = new URL(redisUrl);
+  const ok = await answers(hostname, Number(port || 6379));
+  const found = `${hostname}:${port || 6379} ${ok ? "answers" : "does not answer"}`;
+  return {
+    name: "redis",
+    ok,
+    found,
+    ...(ok ? {} : { remedy: "Start it, or correct REDIS_URL; until then work begins up to half a second late." }),
+  };
 }
 
 async function checkWeb(): Promise<Check> {

@@ -8,7 +8,7 @@ import { processEnd } from "./process-end.ts";
 /**
  * A custom agent in a process of its own. Usage:
  *   node examples/agents/facts-checker.ts --url http://127.0.0.1:4600 --token aut_agent_…
- * or with AUTERITY_URL and AUTERITY_AGENT_TOKEN. It prints one line when it is connected.
+ * or with AUTERITY_URL (of many machines: the addresses of all workers, with commas between) and AUTERITY_AGENT_TOKEN. It prints one line when it is connected.
  */
 const { values } = parseArgs({ options: { url: { type: "string" }, token: { type: "string" } } });
 const url = values.url ?? process.env["AUTERITY_URL"] ?? "http://127.0.0.1:4600";
@@ -17,7 +17,7 @@ const token = values.token ?? process.env["AUTERITY_AGENT_TOKEN"] ?? "";
 const agent = defineAgent({
   name: "facts",
   version: "1.0.0",
-  url,
+  url: url.split(","),
   token,
   concurrency: 16,
   skills: {

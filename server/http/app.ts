@@ -29,9 +29,9 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
     done();
   });
   const doorkeeper = createDoorkeeper({ ...deps, origins });
-  const isWhole = deps.serves === undefined;
-  if (isWhole) serveAgents(app, deps.agentSocket);
+  serveAgents(app, deps.agentSocket);
   for (const handled of deps.routes) serveRoute(app, handled, { doorkeeper, streams, limits, checkResponses: deps.checkResponses });
+  const isWhole = deps.serves === undefined;
   if (isWhole) await serveDocs(app, deps.version);
   const sendPage = isWhole ? await serveWebApp(app, deps.webDir) : undefined;
   app.setNotFoundHandler(

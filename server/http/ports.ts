@@ -47,7 +47,7 @@ export type HttpLimits = {
 
 export type HttpDeps<Agent> = {
   routes: readonly Handled[];
-  /** Only these routes of the contract, and neither pages nor sockets; by default everything. */
+  /** Only these routes of the contract, and no pages; by default everything. */
   serves?: readonly string[] | undefined;
   access: Authentication;
   agentSocket: AgentSocket<Agent>;

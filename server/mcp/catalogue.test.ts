@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compareCatalogue, type PinnedTool } from "./catalogue.ts";
+import { adoptStored, compareCatalogue, type PinnedTool } from "./catalogue.ts";
 import { parseDefinition, proposedEffect, readTool, showDefinition, type ListedTool } from "./tool-definition.ts";
 
 const definition = {
@@ -137,5 +137,38 @@ describe("a list compared with what is pinned", () => {
     const [gone] = compare([pinned()], []);
     expect(gone).toMatchObject({ kind: "gone", tool: { listed: false } });
     expect(compare(gone ? [gone.tool] : [], [one])).toMatchObject([{ kind: "back", tool: { listed: true, approval: "approved" } }]);
+  });
+});
+
+describe("a tool whose row another process has written", () => {
+  const stored: PinnedTool = {
+    id: "1",
+    name: "add",
+    text: "{}",
+    hash: "a",
+    approvedHash: "a",
+    approval: "approved",
+    effect: "none",
+    findings: [],
+    listed: true,
+  };
+
+  test("that is not known here is taken as it is written", () => {
+    expect(adoptStored(undefined, stored)).toBe(stored);
+  });
+
+  test("that is listed alike here is approved here as well, and no longer when it is refused", () => {
+    const own: PinnedTool = { ...stored, id: "2", approvedHash: null, approval: "pending", effect: "once" };
+    expect(adoptStored(own, stored)).toEqual(stored);
+    expect(adoptStored(stored, { ...stored, approval: "rejected" })).toMatchObject({ approval: "rejected" });
+  });
+
+  test.each([
+    ["a", "changed"],
+    [null, "pending"],
+    ["b", "approved"],
+  ] as const)("that is listed otherwise here, with %s approved, is %s", (approvedHash, approval) => {
+    const own: PinnedTool = { ...stored, hash: "b", text: "{b}", listed: false };
+    expect(adoptStored(own, { ...stored, approvedHash })).toMatchObject({ hash: "b", text: "{b}", listed: false, approval });
   });
 });

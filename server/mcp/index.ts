@@ -13,7 +13,6 @@ import { mcpRoutes } from "./routes.ts";
 import { createSupervision } from "./supervision.ts";
 import { TIMINGS, type Timings } from "./timings.ts";
 import { toolUseCases } from "./use-tools.ts";
-import { createValidators } from "./validators.ts";
 
 export type McpDeps = {
   database: Database;
@@ -72,7 +71,7 @@ export function createMcp(deps: McpDeps): Mcp {
     random: deps.random ?? Math.random,
   });
   const allow = createAllowTool({ database, audit });
-  const invoke = createInvokeTool({ validators: createValidators(), allow });
+  const invoke = createInvokeTool(allow);
   const shared = { ...deps, supervisor, inspect };
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;

@@ -8,7 +8,7 @@ import { callFailure, endsConnection } from "./failures.ts";
 import { toJson } from "./json-value.ts";
 import type { SupervisedServer } from "./supervised-server.ts";
 import { parseDefinition } from "./tool-definition.ts";
-import type { Validators } from "./validators.ts";
+import { createValidators, type Validators } from "./validators.ts";
 
 export type Invocation = {
   server: SupervisedServer;
@@ -43,9 +43,9 @@ export const createAllowTool =
 export type InvokeTool = (invocation: Invocation) => Promise<ToolResult>;
 
 /** Calls a tool. On the way of a call that goes through, the database is not asked anything. */
-export const createInvokeTool =
-  ({ validators, allow }: { validators: Validators; allow: AllowTool }): InvokeTool =>
-  async (invocation) => {
+export const createInvokeTool = (allow: AllowTool): InvokeTool => {
+  const validators = createValidators();
+  return async (invocation) => {
     const { server, timeoutMs, signal } = invocation;
     const deadline = performance.now() + timeoutMs;
     const allowed = allow(invocation);
@@ -62,6 +62,7 @@ export const createInvokeTool =
     const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step };
     return toResult(await callOnce(connection, call, { server, tool }));
   };
+};
 
 type Refused = { server: SupervisedServer; tool: PinnedTool; refusal: AppError; actor: string };
 

@@ -1,8 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { isFinal, type Run } from "#contract/runs.ts";
+import { defineAgent, skill, type RunningAgent } from "#sdk/agent.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { hostile } from "#test/support/mcp/platform.ts";
 import { Machines } from "#test/support/machines.ts";
 import { TOKEN, type PlatformProcess } from "#test/support/platform.ts";
 import { SlowModel } from "#test/support/slow-model.ts";
@@ -33,6 +36,8 @@ beforeAll(async () => {
     chain("quick", [add("a"), add("b")]),
     chain("asking", [ask("first"), add("then")]),
     chain("twice", [ask("first"), ask("second")]),
+    chain("counting", [node("count", { type: "custom_agent", data: { agent: "counter", skill: "count", input: {} } })]),
+    chain("adding", [node("sum", { type: "mcp_tool", data: { server: "tools", tool: "add", arguments: { a: 1, b: 2 } } })]),
   ];
   for (const definition of definitions) {
     const { id } = await client.createWorkflow({ body: { name: definition.name, definition: JSON.parse(JSON.stringify(definition)) } });
@@ -44,10 +49,9 @@ afterAll(async () => {
   model.close();
 }, 60_000);
 
-const start = (name: "quick" | "asking" | "twice"): Promise<Run> =>
-  machines.client.startRun({ params: { id: workflows[name] ?? "" }, body: { input: {} } });
-const startMany = (name: "quick" | "asking" | "twice", count: number): Promise<Run[]> =>
-  Promise.all(Array.from({ length: count }, () => start(name)));
+type Name = "quick" | "asking" | "twice" | "counting" | "adding";
+const start = (name: Name): Promise<Run> => machines.client.startRun({ params: { id: workflows[name] ?? "" }, body: { input: {} } });
+const startMany = (name: Name, count: number): Promise<Run[]> => Promise.all(Array.from({ length: count }, () => start(name)));
 const get = (id: string): Promise<Run> => machines.client.getRun({ params: { id } });
 const over = async (runs: readonly Run[]): Promise<Run[]> =>
   Promise.all(
@@ -162,7 +166,40 @@ describe("one API process and two workers", () => {
     expect(await status("/healthz")).toBe(200);
     expect(await status("/readyz")).toBe(200);
     expect(await status("/metrics", "wrong")).toBe(401);
-    for (const path of ["/api/v1/runs", "/", "/docs", "/openapi.json", "/ws/agents"]) expect(await status(path)).toBe(404);
+    for (const path of ["/api/v1/runs", "/", "/docs", "/openapi.json"]) expect(await status(path)).toBe(404);
+  });
+
+  test("a custom agent is asked by every worker, and is not let in where nobody would ask it", async () => {
+    const { token } = await machines.client.createAgent({ body: { name: "counter", endpoint: { kind: "custom" } } });
+    const refused: string[] = [];
+    let calls = 0;
+    const skills = { count: skill({ input: z.object({}), effect: "none", run: () => (calls += 1) }) };
+    const agent = (url: string | string[]): RunningAgent =>
+      defineAgent({ name: "counter", version: "1.0.0", skills, token: token ?? "", url, onStatus: ({ reason }) => refused.push(reason) });
+    const lost = agent(machines.api.url);
+    lost.start().catch(() => {});
+    await eventually(
+      async () => refused,
+      (reasons) => reasons.includes("the platform answered with HTTP 404"),
+    );
+    await lost.stop();
+    const found = agent(machines.workers.map(({ url }) => url));
+    await found.start();
+    const runs: Run[] = [];
+    for (let owners = 0; owners < 2;) {
+      const some = await startMany("counting", 10);
+      await succeeded(some);
+      runs.push(...some);
+      owners = new Set((await Promise.all(runs.map(({ id }) => claims(id)))).flat().map(({ owner }) => owner)).size;
+    }
+    expect(calls).toBe(runs.length);
+    await found.stop();
+  });
+
+  test("a tool that is registered with the API is called by the workers", async () => {
+    const { body } = { body: { name: "tools", launch: hostile() } };
+    expect(await machines.client.createMcpServer({ body })).toMatchObject({ state: "READY" });
+    await succeeded(await startMany("adding", 20));
   });
 });
 
