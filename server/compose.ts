@@ -85,7 +85,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   teardown.add("readiness", () => void (phase = "stopping"));
   const ready = (): void => {
     phase = "ready";
-    log.info("ready", { url, role: config.role });
+    log.info("ready", { url, role: config.role, instance: base.instanceId });
   };
   return { url, access, owner, ready };
 }

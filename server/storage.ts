@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { background, type Log } from "./kernel/log.ts";
 import type { Teardown } from "./kernel/teardown.ts";
-import { openPostgres, startEmbeddedPostgres, type DatabaseRole, type Postgres } from "./postgres/index.ts";
+import { openPostgres, startEmbeddedPostgres, type DatabaseRole, type PoolSize, type Postgres } from "./postgres/index.ts";
 import { deriveSecret } from "./secrets/index.ts";
 
 type Deps = {
@@ -42,9 +42,18 @@ export async function runningOwnerUrl({ config, masterKey }: Pick<Deps, "config"
 
 const portFile = (config: Config): string => join(config.dataDir, "postgres.port");
 
+/** Connections by what a process has to do; the sum over all processes must stay below PostgreSQL's `max_connections`. */
+const POOLS = {
+  all: { api: 16, worker: 8 },
+  api: { api: 16, worker: 4 },
+  worker: { api: 8, worker: 8 },
+} as const satisfies Record<Config["role"], PoolSize>;
+
 /** The prepared database: roles, schema and pools. */
 export async function openStorage(deps: Deps): Promise<Postgres> {
-  const postgres = await openPostgres({ ownerUrl: await ownerUrl(deps), rolePassword: rolePassword(deps.masterKey), log: deps.log });
-  deps.teardown.add("database pools", () => postgres.close());
+  const { config, masterKey, log, teardown } = deps;
+  const poolSize = POOLS[config.role];
+  const postgres = await openPostgres({ ownerUrl: await ownerUrl(deps), rolePassword: rolePassword(masterKey), log, poolSize });
+  teardown.add("database pools", () => postgres.close());
   return postgres;
 }

@@ -7,6 +7,9 @@ import type { WorkerDeps } from "./deps.ts";
 import type { Worker } from "./worker.ts";
 
 const CLAIM_BATCH = 100;
+/** How long a held run makes this worker hesitate before it takes what any worker may take, and at most. */
+const HESITATION_MS = 0.1;
+const LONGEST_HESITATION_MS = 10;
 
 /**
  * Looks at the database whatever else may or may not have told this process: leases to renew, messages for held runs,
@@ -73,8 +76,10 @@ export class Reconciler {
     this.#mayHaveMore = true;
   }
 
-  /** Only so many: others hear of the rest. */
+  /** Only so many: others hear of the rest, and those with less in hand are quicker. */
   async #claimDue(runs: number): Promise<void> {
+    const hesitationMs = Math.min(this.#worker.held.count * HESITATION_MS, LONGEST_HESITATION_MS);
+    if (hesitationMs >= 1) await pause(hesitationMs);
     if (!this.#mayClaim) return;
     const places = Math.min(runs, this.#worker.held.room);
     if (places < runs) this.#mayHaveMore = true;
