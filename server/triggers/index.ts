@@ -7,7 +7,7 @@ import { Poller } from "./poller.ts";
 import type { TriggersDeps } from "./ports.ts";
 import { triggerRoutes } from "./routes.ts";
 import { DEFAULT_SETTINGS, type TriggerSettings } from "./settings.ts";
-import { claimDue, forgetSlots, releaseSchedules } from "./slots.pg.ts";
+import { claimDue, forgetSlots, releaseSchedules, type ClaimedSchedule } from "./slots.pg.ts";
 import { forgetDeliveries } from "./webhooks.pg.ts";
 
 export type { TriggersDeps } from "./ports.ts";
@@ -52,14 +52,23 @@ type Firing = TriggersDeps & { settings: TriggerSettings; random: () => number }
 /** Slots on time are fired one batch after the other; late ones a batch at each poll, so that nothing is flooded after a pause. */
 async function fireDue(deps: Firing): Promise<boolean> {
   const mayPlanMore = await planDue(deps);
-  const { database, settings } = deps;
+  const { database, settings, log } = deps;
   const claimed = await database.asWorker((tx) => claimDue(tx, { limit: BATCH, leaseMs: settings.leaseMs }));
   if (claimed.length === 0) return mayPlanMore;
-  const fired = await Promise.allSettled(claimed.map(fireNext(deps)));
+  const most = Math.floor(BATCH / claimed.length);
+  const fired = await Promise.allSettled(claimed.map((schedule) => fireSome(deps, schedule, most)));
   await database.asWorker((tx) => releaseSchedules(tx, claimed));
   for (const result of fired)
-    if (result.status === "rejected") deps.log.warn("a slot could not be fired; it is tried again", { error: result.reason });
-  return claimed.length === BATCH && claimed.every(({ isLate }) => !isLate);
+    if (result.status === "rejected") log.warn("a slot could not be fired; it is tried again", { error: result.reason });
+  const isFlowing = fired.every((result) => result.status === "fulfilled" && result.value);
+  return isFlowing && claimed.length === BATCH && claimed.every(({ isLate }) => !isLate);
+}
+
+/** In order, one after the other. Answers whether any could be fired. */
+async function fireSome(deps: Firing, schedule: ClaimedSchedule, most: number): Promise<boolean> {
+  let count = 0;
+  while (count < most && (await fireNext(deps, schedule))) count += 1;
+  return count > 0;
 }
 
 async function forget({ database }: TriggersDeps): Promise<boolean> {

@@ -244,6 +244,31 @@ describe("firing", () => {
     expect(await slotsOf(id)).toEqual([]);
   });
 
+  test("starts nothing for a slot that is settled in the very moment", async () => {
+    const { id } = await add();
+    await db.ownerPool.query(
+      "insert into schedule_slots (schedule_id, slot, tenant_id, outcome, input) select id, date_trunc('second', now()), tenant_id, 'due', input from schedules where id = $1",
+      [id],
+    );
+    const other = await db.connect("auterity_owner");
+    await other.query("begin");
+    await other.query("update schedule_slots set outcome = 'skipped', settled_at = now() where schedule_id = $1", [id]);
+    fire();
+    const isWaiting = async () => {
+      const { rows } = await db.ownerPool.query(
+        "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+      );
+      return rows.length > 0;
+    };
+    await eventually(isWaiting, (found) => found);
+    await other.query("commit");
+    await eventually(isWaiting, (found) => !found);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { rows } = await db.ownerPool.query("select from runs where initiator = $1", [`schedule:${id}`]);
+    expect(rows).toEqual([]);
+    expect(await outcomes(id)).toEqual(["skipped"]);
+  });
+
   test("is left to others by a process that does not drive", async () => {
     const { id } = await add();
     await dueNow([id]);
@@ -392,24 +417,63 @@ describe("catching up after a pause", () => {
     expect(await runsOf(quick)).not.toHaveLength(0);
   });
 
-  test("two hundred slots of the past are fired in batches, not all at once", async () => {
+  test("a thousand slots of ten minutes ago are fired once each, in batches, by two processes", async () => {
     const { id } = await add({ overlap: "allow" });
-    const ids = await copies(id, 200);
-    await db.ownerPool.query("update schedules set next_at = date_trunc('minute', now() - interval '1 hour') where id = any($1::uuid[])", [
-      ids,
-    ]);
+    const ids = await copies(id, 1_000);
+    const past = "date_trunc('second', now() - interval '10 minutes')";
+    await db.ownerPool.query(`update schedules set next_at = ${past} where id = any($1::uuid[])`, [ids]);
     const began = performance.now();
-    fire({ settings: { pollMs: 200, leaseMs: 5_000, queueMs: 20, backoffMs: 10, answerMs: 1_000 } });
-    await eventually(
-      async () => {
-        const { rows } = await db.ownerPool.query<{ count: number }>(
-          "select count(*)::int as count from schedule_slots where outcome = 'fired' and schedule_id = any($1::uuid[])",
-          [ids],
-        );
-        return rows[0]?.count ?? 0;
-      },
-      (count) => count === 200,
+    for (let i = 0; i < 2; i += 1) fire({ settings: { pollMs: 100 } });
+    const fired = async () => {
+      const { rows } = await db.ownerPool.query<{ slots: number; runs: number }>(
+        `select count(*)::int as slots, count(distinct run_id)::int as runs from schedule_slots
+         where outcome = 'fired' and schedule_id = any($1::uuid[])`,
+        [ids],
+      );
+      return rows[0];
+    };
+    expect(await eventually(fired, (row) => row?.slots === 1_000)).toEqual({ slots: 1_000, runs: 1_000 });
+    // Fifty at each look of each of the two.
+    expect(performance.now() - began).toBeGreaterThan(9 * 100);
+    const { rows } = await db.ownerPool.query("select count(*)::int as count from runs where initiator = any($1::text[])", [
+      ids.map((each) => `schedule:${each}`),
+    ]);
+    expect(rows).toEqual([{ count: 1_000 }]);
+  });
+
+  test("a slot whose process died after its start is settled before the next one, which does not overtake it", async () => {
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    outside.answer = async () => {
+      await gate;
+      return {};
+    };
+    const { id } = await add({ workflowId: slow, overlap: "skip" });
+    const { rows } = await db.ownerPool.query<{ slot: Date }>(
+      `insert into schedule_slots (schedule_id, slot, tenant_id, outcome, input, attempts, try_at)
+       select id, date_trunc('second', now() - interval '2 s'), tenant_id, 'due', input, 1, now() + interval '300 ms' from schedules where id = $1
+       returning slot`,
+      [id],
     );
-    expect(performance.now() - began).toBeGreaterThan(3 * 200);
+    const slot = rows[0]?.slot ?? new Date();
+    const key = `schedule:${id}:${slot.toISOString()}`;
+    const run = await runs.startRun({
+      tenantId: db.tenantId,
+      initiator: `schedule:${id}`,
+      workflowId: slow,
+      input: {},
+      idempotencyKey: key,
+    });
+    await dueNow([id]);
+    fire();
+    const slots = await eventually(
+      () => slotsOf(id),
+      (all) => all.length === 2 && all.every(({ outcome }) => outcome !== "due"),
+    );
+    expect(slots).toMatchObject([
+      { outcome: "skipped", reason: expect.stringContaining(run.id) },
+      { outcome: "fired", runId: run.id },
+    ]);
+    release();
   });
 });

@@ -114,7 +114,7 @@ export async function insertManualSlot(tx: Tx, { id, tenantId, version, input }:
      select $1, greatest(
          date_trunc('milliseconds', now()) + case when extract(milliseconds from now())::int % 1000 = 0 then interval '1 ms' else interval '0' end,
          (select max(slot) + interval '1 ms' from schedule_slots where schedule_id = $1 and is_manual)),
-       $2, 'due', true, $3, $4, 1, now() + interval '30 s'
+       $2, 'due', true, $3, $4, 1, now() + interval '8 s'
      returning slot`,
     [id, tenantId, version, input],
   );

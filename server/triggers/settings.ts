@@ -13,7 +13,7 @@ export type TriggerSettings = {
 
 export const DEFAULT_SETTINGS: TriggerSettings = {
   pollMs: 500,
-  leaseMs: 30_000,
+  leaseMs: 8_000,
   queueMs: 1_000,
   backoffMs: 5_000,
   answerMs: 10_000,

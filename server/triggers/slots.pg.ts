@@ -114,14 +114,14 @@ export type DueSlot = {
   attempts: number;
 };
 
-/** The oldest slot of the schedule that may be fired now. */
-export async function firstDue(tx: Tx, scheduleId: string): Promise<DueSlot | undefined> {
-  const [row] = await tx.query<DueSlot>(
+/** The oldest slot of the schedule, and whether it may be fired now; with `allow`, the oldest that may. */
+export async function firstDue(tx: Tx, { id, overlap }: ClaimedSchedule): Promise<(DueSlot & { isReady: boolean }) | undefined> {
+  const [row] = await tx.query<DueSlot & { isReady: boolean }>(
     `select d.schedule_id as "scheduleId", d.tenant_id as "tenantId", d.slot, s.workflow_id as "workflowId", d.version, d.input,
-       d.is_manual as "isManual", d.attempts
+       d.is_manual as "isManual", d.attempts, d.try_at <= now() as "isReady"
      from schedule_slots d join schedules s on s.id = d.schedule_id
-     where d.schedule_id = $1 and d.outcome = 'due' and d.try_at <= now() order by d.slot limit 1`,
-    [scheduleId],
+     where d.schedule_id = $1 and d.outcome = 'due' and ($2 <> 'allow' or d.try_at <= now()) order by d.slot limit 1`,
+    [id, overlap],
   );
   return row;
 }
@@ -141,12 +141,21 @@ export async function liveRuns(tx: Tx, scheduleId: string): Promise<string[]> {
 
 type SlotRef = Pick<DueSlot, "scheduleId" | "slot">;
 
-/** From here on a run may exist for this slot. */
-export async function beginFiring(tx: Tx, { scheduleId, slot }: SlotRef, againMs: number): Promise<void> {
-  await tx.query(
+/** From here on a run may exist for this slot. False when it was settled meanwhile: then none may be started. */
+export async function beginFiring(tx: Tx, { scheduleId, slot }: SlotRef, againMs: number): Promise<boolean> {
+  const rows = await tx.query(
     `update schedule_slots set attempts = attempts + 1, try_at = now() + $3 * interval '1 ms'
-     where schedule_id = $1 and slot = $2 and outcome = 'due'`,
+     where schedule_id = $1 and slot = $2 and outcome = 'due' returning slot`,
     [scheduleId, slot, againMs],
+  );
+  return rows.length > 0;
+}
+
+/** After an attempt that came to nothing. */
+export async function tryAgain(tx: Tx, { scheduleId, slot }: SlotRef, ms: number): Promise<void> {
+  await tx.query(
+    "update schedule_slots set try_at = now() + $3 * interval '1 ms' where schedule_id = $1 and slot = $2 and outcome = 'due'",
+    [scheduleId, slot, ms],
   );
 }
 
