@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { WorkflowNode } from "#contract/definition.ts";
 import { Policy } from "#contract/policy.ts";
 import { readConfig } from "#server/main.ts";
 import { runCli, type CliResult } from "#test/support/cli.ts";
@@ -137,9 +138,10 @@ describe("what the documents say", () => {
     expect(known.map(([, name]) => name ?? "").filter((name) => !silent.has(name) && !operations.includes(name))).toEqual([]);
   });
 
-  test("shows policies that a definition may have", () => {
-    const blocks = fenced("docs/guides/workflows.md", "yaml");
+  test("shows nodes and policies that a definition may have", () => {
+    const blocks = fenced("docs/guides/workflows.md", "yaml").map((block) => parse(block));
     expect(blocks.length).toBeGreaterThan(0);
-    for (const block of blocks) expect(z.object({ policy: Policy }).safeParse(parse(block))).toMatchObject({ success: true });
+    const Shown = z.union([z.array(WorkflowNode), z.object({ policy: Policy })]);
+    for (const block of blocks) expect(Shown.safeParse(block)).toMatchObject({ success: true });
   });
 });

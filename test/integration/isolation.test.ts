@@ -7,6 +7,7 @@ import { createClient, type Client } from "#sdk/client.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { startPlatform } from "#server/main.ts";
 import { GLOBAL_TABLES } from "#server/postgres/global-tables.ts";
+import { eventually } from "#test/support/eventually.ts";
 import { isStream, requestFor, tellsForeignFromAbsent, type Send } from "#test/support/route-walk.ts";
 import { ROOT } from "#test/support/source-files.ts";
 import { addTenant, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
@@ -25,6 +26,7 @@ let theirs: {
   server: string;
   tool: string;
   agent: string;
+  approval: string;
   schedule: string;
   webhook: string;
   listener: string;
@@ -73,8 +75,33 @@ async function furnish(client: Client): Promise<typeof theirs> {
   });
   const action = { kind: "webhook", url: `https://${MARK}.example/ended` } as const;
   const listener = await client.createRunListener({ body: { workflowId: workflow.id, on: ["failed"], action } });
+  const approval = await askFor(client);
   const triggers = { schedule: schedule.id, webhook: webhook.id, listener: listener.id };
-  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, ...triggers };
+  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, approval, ...triggers };
+}
+
+/** A run that waits for a decision. */
+async function askFor(client: Client): Promise<string> {
+  const definition = {
+    version: 2,
+    name: `${MARK} asks`,
+    nodes: [
+      { id: "start", type: "start" },
+      { id: "ask", type: "approval", data: { approvers: ["role:owner"], message: MARK } },
+      { id: "end", type: "end" },
+    ],
+    edges: [
+      { id: "a", source: "start", target: "ask" },
+      { id: "b", source: "ask", target: "end" },
+    ],
+  };
+  const { id } = await client.createWorkflow({ body: { name: definition.name, definition } });
+  await client.startRun({ params: { id }, body: {} });
+  const { items } = await eventually(
+    () => client.listApprovals({ query: {} }),
+    (page) => page.items.length > 0,
+  );
+  return items[0]?.id ?? "";
 }
 
 const send: Send = async ({ method, url, headers, payload }) => {
@@ -92,6 +119,7 @@ describe("another workspace over HTTP", () => {
       { path: "/api/v1/mcp-servers", id: theirs.server },
       { path: "/api/v1/tools", id: theirs.tool },
       { path: "/api/v1/agents", id: theirs.agent },
+      { path: "/api/v1/approvals", id: theirs.approval },
       { path: "/api/v1/schedules", id: theirs.schedule },
       { path: "/api/v1/webhooks", id: theirs.webhook },
       { path: "/api/v1/run-listeners", id: theirs.listener },
@@ -108,7 +136,8 @@ describe("another workspace over HTTP", () => {
     expect(await client.getMcpServer({ params: { id: theirs.server } })).toMatchObject({ state: "READY", restarts: 0 });
     expect((await client.listServerTools({ params: { id: theirs.server } })).items[0]).toMatchObject({ approval: "approved" });
     expect(await client.getAgent({ params: { id: theirs.agent } })).toMatchObject({ name: `${MARK}-agent` });
-    expect((await client.listRuns({ query: {} })).items).toHaveLength(1);
+    expect((await client.listRuns({ query: {} })).items).toHaveLength(2);
+    expect(await client.getApproval({ params: { id: theirs.approval } })).toMatchObject({ status: "pending", decisions: [] });
     expect(await client.getSchedule({ params: { id: theirs.schedule } })).toMatchObject({ enabled: true, version: null });
     expect(await client.getWebhook({ params: { id: theirs.webhook } })).toMatchObject({ rotatedAt: null });
     expect(await client.getRunListener({ params: { id: theirs.listener } })).toMatchObject({ on: ["failed"] });

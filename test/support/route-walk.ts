@@ -113,9 +113,10 @@ function sample(value: unknown): z.core.util.JSONType {
   }
 }
 
-/** Patterns of the contract are names or hashes: some number of `a` fits each of them. */
+/** Patterns of the contract are names or hashes, which some number of `a` fits, or a role. */
 function sampleText(pattern: string | undefined, minLength: number): string {
   const expected = new RegExp(pattern ?? "");
-  const fitting = [1, 16, 64].map((length) => "a".repeat(Math.max(length, minLength))).find((text) => expected.test(text));
+  const texts = [...[1, 16, 64].map((length) => "a".repeat(Math.max(length, minLength))), "role:owner"];
+  const fitting = texts.find((text) => expected.test(text));
   return fitting ?? "a".repeat(minLength);
 }
