@@ -8,7 +8,7 @@ import { ExpressionError, type Roots } from "./expressions/index.ts";
 import { failed, stepError } from "./outcome.ts";
 import { isContainer } from "./plan.ts";
 import { outputSeenFrom, planNodeOf, scopeOf, stepOf } from "./state.ts";
-import type { PlanNode, RunState, StepCommand, StepState } from "./types.ts";
+import type { PlanNode, RunState, Scope, StepCommand, StepState } from "./types.ts";
 
 /**
  * Computes a step that needs nothing from outside and returns the event to append: its success, its failure, that it waits, or
@@ -62,22 +62,52 @@ export function resolveInput(state: RunState, command: StepCommand): Json | Prom
   return value instanceof Promise ? value.then(finish) : finish(value);
 }
 
-function compute(state: RunState, { scope, nodeId }: StepCommand): Json | undefined | Promise<Json | undefined> {
-  const { value } = planNodeOf(state, nodeId);
-  return value.evaluate(rootsOf(state, scope, nodeId));
+function compute(state: RunState, command: StepCommand): Json | undefined | Promise<Json | undefined> {
+  return planNodeOf(state, command.nodeId).value.evaluate(new StepRoots(state, command));
 }
 
-function rootsOf(state: RunState, path: string, nodeId: string): Roots {
-  const scope = scopeOf(state, path);
-  return {
-    input: state.input,
-    context: state.context.values,
-    step: (id) => outputSeenFrom(state, scope, id),
-    ...itemOf(state, path, nodeId),
-    run: { id: state.runId, workflowId: state.workflowId, version: state.version, ...hooksOf(state, path) },
-    now: Date.parse(state.at),
-    seed: `${state.runId}${path}/${nodeId}`,
-  };
+/**
+ * What a step's expressions see. JSONata may come to it later, when the state has gone on, so what can change is taken now;
+ * what few expressions ask for is made only then.
+ */
+class StepRoots implements Roots {
+  readonly input: Json;
+  readonly context: Roots["context"];
+  readonly item?: Json;
+  readonly index?: number;
+  readonly run: Roots["run"];
+  readonly #state: RunState;
+  readonly #scope: Scope;
+  readonly #nodeId: string;
+  readonly #at: string;
+
+  constructor(state: RunState, { scope: path, nodeId }: StepCommand) {
+    this.#state = state;
+    this.#scope = scopeOf(state, path);
+    this.#nodeId = nodeId;
+    this.#at = state.at;
+    const { input, context, runId: id, workflowId, version } = state;
+    this.input = input;
+    this.context = context.values;
+    const hooks = hooksOf(state, path);
+    this.run = hooks === undefined ? { id, workflowId, version } : { id, workflowId, version, hooks };
+    const { index, item } = itemOf(state, path, nodeId);
+    if (index === undefined) return;
+    this.index = index;
+    this.item = item;
+  }
+
+  step(id: string): Json | undefined {
+    return outputSeenFrom(this.#state, this.#scope, id);
+  }
+
+  get now(): number {
+    return Date.parse(this.#at);
+  }
+
+  get seed(): string {
+    return `${this.#state.runId}${this.#scope.path}/${this.#nodeId}`;
+  }
 }
 
 /** A loop's own `while` sees the number of the round that would begin, and the result of the one before. */
@@ -91,10 +121,10 @@ function itemOf(state: RunState, path: string, nodeId: string): Pick<Roots, "ite
 }
 
 /** Where each step that waits for a call of its hook can be called, as seen from this scope. */
-function hooksOf({ plan, hookUrl }: RunState, path: string): { hooks?: Record<string, string> } {
-  if (plan.hookIds.length === 0) return {};
+function hooksOf({ plan, hookUrl }: RunState, path: string): Record<string, string> | undefined {
+  if (plan.hookIds.length === 0) return undefined;
   const where = path === "" ? "" : `~${encodeURIComponent(path)}`;
-  return { hooks: Object.fromEntries(plan.hookIds.map((id) => [id, `${hookUrl}.${id}${where}`])) };
+  return Object.fromEntries(plan.hookIds.map((id) => [id, `${hookUrl}.${id}${where}`]));
 }
 
 function expressionFailed(state: RunState, command: StepCommand, thrown: unknown): EventDraft {

@@ -7,6 +7,7 @@ import type { Caller } from "./kernel/caller.ts";
 import type { Log } from "./kernel/log.ts";
 import type { Redactor } from "./kernel/ports.ts";
 import { AppError } from "./kernel/errors.ts";
+import { keepShortLivedYoung } from "./kernel/heap.ts";
 import { Teardown } from "./kernel/teardown.ts";
 import { lockDataDir } from "./postgres/index.ts";
 import { createRedactor, loadOrCreateMasterKey } from "./secrets/index.ts";
@@ -31,6 +32,7 @@ export type Platform = {
 
 /** Starts the platform. Throws `AppError` with a remedy when it cannot; nothing is left running then. */
 export async function startPlatform(config: Config): Promise<Platform> {
+  keepShortLivedYoung();
   const redactor = createRedactor();
   const log = processLog(config, redactor);
   for (const secret of [config.bootstrapToken, config.encryptionKey, config.openai?.apiKey]) if (secret) redactor.track(secret);

@@ -3,6 +3,7 @@ import type { DefinitionInput } from "#contract/definition.ts";
 import type { Json } from "#contract/common.ts";
 import { createAudit } from "#server/audit/index.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import { keepShortLivedYoung } from "#server/kernel/heap.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import type { LiveBus } from "#server/kernel/ports.ts";
@@ -32,6 +33,7 @@ export const rolePassword = (role: string): string => `bench-${role}`;
 
 /** `url`: a login that may create roles, on a database that the benchmark may fill. */
 export async function openPlatform(url: string): Promise<BenchPlatform> {
+  keepShortLivedYoung();
   const postgres = await openPostgres({ ownerUrl: url, rolePassword, log: silentLog });
   const { database } = postgres;
   const tenantId = newId();

@@ -140,6 +140,8 @@ export interface SecretReader {
 export interface ValueCodec {
   /** `row` names the row (table, id, seq); it is bound into the ciphertext, so that values cannot be swapped. */
   encode(value: Json, at: { tenantId: string; row: string; confidential: boolean }): Buffer;
+  /** The same of a value that is JSON text already, as `JSON.stringify` writes it. */
+  encodeText(json: string, at: { tenantId: string; row: string; confidential: boolean }): Buffer;
   /** Throws `internal` with the row's name when the bytes were changed. */
   decode(bytes: Buffer, at: { tenantId: string; row: string }): Json;
   /** Must be awaited once per tenant before `encode` with `confidential` or `decode` of encrypted bytes. */

@@ -9,6 +9,7 @@ import type { FrameStore } from "./frame-store.ts";
 
 const codec: ValueCodec = {
   encode: (value) => Buffer.from(JSON.stringify(value)),
+  encodeText: (text) => Buffer.from(text),
   decode: (bytes) => JSON.parse(bytes.toString()),
   prepare: async () => {},
 };

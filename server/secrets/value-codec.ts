@@ -16,11 +16,11 @@ type At = { tenantId: string; row: string };
  * to tenant, row, format and key, so the bytes of one row do not open in another.
  */
 export function createValueCodec(keyring: Keyring): ValueCodec {
+  const encodeText: ValueCodec["encodeText"] = (text, { tenantId, row, confidential }) =>
+    confidential ? encodeSealed(keyring.current(tenantId), text, { tenantId, row }) : encodePlain(text);
   return {
-    encode: (value, { tenantId, row, confidential }) => {
-      const text = JSON.stringify(value);
-      return confidential ? encodeSealed(keyring.current(tenantId), text, { tenantId, row }) : encodePlain(text);
-    },
+    encode: (value, at) => encodeText(JSON.stringify(value), at),
+    encodeText,
     decode: (bytes, at) => {
       if (bytes[0] === PLAIN) return parse(bytes.toString("utf8", 1), at);
       if (bytes[0] === SEALED && bytes.length > HEADER_BYTES) return parse(openSealed(keyring, bytes, at), at);
