@@ -57,13 +57,41 @@ function finalEvent(state: RunState, top: Scope): FinalEvent | undefined {
   return undefined;
 }
 
+/**
+ * The run's last event, when these are the ends of all steps that it still waits for: what `decide` asks for once they are
+ * folded. Nothing can come in between that would make it another one, so it may be appended with them.
+ */
+export function endAfter(state: RunState, drafts: readonly EventDraft[]): FinalEvent | undefined {
+  const top = state.scopes.get("");
+  if (!top || top.calls > 0 || top.failure || state.cancel || state.isForced || state.editor) return undefined;
+  if (state.active.size !== drafts.length || state.idle.size > 0) return undefined;
+  if (top.ended + drafts.length !== top.body.nodes.length || !drafts.every((draft) => leadsNowhere(state, draft))) return undefined;
+  const outputs = new Map(drafts.map((draft) => [draft.nodeId, draft.kind === "step_succeeded" ? draft.body.output : null]));
+  for (const { id, type } of top.body.nodes) {
+    if (type !== "end") continue;
+    const output = outputs.has(id) ? outputs.get(id) : endedOutput(state, id);
+    if (output !== undefined) return { kind: "run_succeeded", body: { output } };
+  }
+  return { kind: "run_succeeded", body: { output: null } };
+}
+
+function leadsNowhere(state: RunState, { kind, scope, nodeId }: EventDraft): boolean {
+  if (kind !== "step_succeeded" || scope !== "" || nodeId === null) return false;
+  return planNodeOf(state, nodeId).outgoing.length === 0 && state.steps.get(stepKey("", nodeId))?.endedAt === undefined;
+}
+
+function endedOutput(state: RunState, nodeId: string): Json | undefined {
+  const step = state.steps.get(stepKey("", nodeId));
+  return step?.status === "succeeded" ? (step.output ?? null) : undefined;
+}
+
 /** The output of the first end node, in definition order, that was reached; of a node run alone, its own. */
 function outputOf(state: RunState, top: Scope): Json {
   const only = state.editor?.only;
   if (only !== undefined) return state.steps.get(stepKey("", only))?.output ?? null;
   for (const node of top.body.nodes) {
-    const step = node.type === "end" ? state.steps.get(stepKey("", node.id)) : undefined;
-    if (step?.status === "succeeded") return step.output ?? null;
+    const output = node.type === "end" ? endedOutput(state, node.id) : undefined;
+    if (output !== undefined) return output;
   }
   return null;
 }

@@ -4,7 +4,7 @@ export { initialState, stepKey } from "./state.ts";
 export { evolve, fold } from "./evolve.ts";
 export { patchContext } from "./evolve-run.ts";
 export { fromSnapshot, toSnapshot, SNAPSHOT_VERSION, versionOfSnapshot } from "./snapshot.ts";
-export { decide, parked, recover } from "./decide.ts";
+export { decide, endAfter, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
 export { forkEvents, type Forked } from "./fork.ts";
 export { grantFor } from "./grants.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { error, MemoryRun, workflow } from "#test/support/engine-driver.ts";
-import { compile, fold, validate, type RunState } from "./index.ts";
+import { compile, decide, endAfter, evolve, fold, initialState, validate, type RunState } from "./index.ts";
 
 const KINDS = [
   "tool",
@@ -228,6 +228,29 @@ describe("random workflows", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test("know their last event beforehand as it will be", async () => {
+    let known = 0;
+    await fc.assert(
+      fc.asyncProperty(shape, async (given) => {
+        const { journal } = await runOf(given, () => 0);
+        const parsed = validate(definitionOf(given));
+        if (!parsed.valid) throw new Error("generated an invalid definition");
+        const state = initialState(compile(parsed.definition));
+        for (const [i, event] of journal.entries()) {
+          const early = endAfter(state, [event]);
+          evolve(state, event);
+          if (!early) continue;
+          known += 1;
+          expect(i).toBe(journal.length - 2);
+          expect(decide(state, 0)).toEqual([{ kind: "finish", event: early }]);
+          expect(journal.at(-1)).toMatchObject(early);
+        }
+      }),
+      { numRuns: 100 },
+    );
+    expect(known).toBeGreaterThan(50);
   });
 });
 

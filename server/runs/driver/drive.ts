@@ -1,5 +1,5 @@
 import type { EventDraft } from "#contract/journal.ts";
-import { decide, evaluate, failed, stepKey, type Command } from "#engine/index.ts";
+import { decide, endAfter, evaluate, failed, stepKey, type Command } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { abortStep } from "./abort-step.ts";
 import type { DriverContext } from "./context.ts";
@@ -103,7 +103,12 @@ function answerAll(context: DriverContext, run: LiveRun, computed: readonly Comp
   const onFolded = (): void => {
     for (const { command } of computed) run.underWay.delete(workKey(command));
   };
-  appendSealed(context, run, { events, extras: { onFolded } });
+  // Nothing else is on its way: the run's last event need not wait until these are folded.
+  const isAlone = run.underWay.size === computed.length && run.appendsInFlight === 0;
+  const drafts = events.map(({ draft }) => draft);
+  const last = isAlone ? endAfter(run.state, drafts) : undefined;
+  if (last) finishRun(context, run, { event: last, events, onFolded });
+  else appendSealed(context, run, { events, extras: { onFolded } });
 }
 
 type Answer = { command: Of<"evaluate">; draft: EventDraft; ahead: number };
@@ -157,7 +162,7 @@ function stopChild(context: DriverContext, run: LiveRun, child: { childRunId: st
 function finishWhenQuiet(context: DriverContext, run: LiveRun, { event }: Of<"finish">): void {
   if (run.state.isForced) dropOpen(run);
   forgetUnwanted(run);
-  if (run.underWay.size === 0 && run.appendsInFlight === 0) finishRun(context, run, event);
+  if (run.underWay.size === 0 && run.appendsInFlight === 0) finishRun(context, run, { event });
 }
 
 /** A forced end waits for nobody: calls are cut off, and what they do is not known. */

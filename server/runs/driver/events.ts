@@ -124,19 +124,28 @@ function refused(context: DriverContext, run: LiveRun, refusal: Refusal): void {
   }
   context.log.error("an event could not be stored; the run fails", { runId: run.id, error: refusal.error });
   run.nextSeq = run.state.seq + 1;
-  finishRun(context, run, {
-    kind: "run_failed",
-    body: { error: toStepError(refusal.error) },
-  });
+  finishRun(context, run, { event: { kind: "run_failed", body: { error: toStepError(refusal.error) } } });
 }
 
 type FinalEvent = Parameters<typeof runEnd>[2];
 
+/** `events`: others that the run's last one follows in the same append. */
+type Finish = { event: FinalEvent; events?: readonly Sealed[]; onFolded?: () => void };
+
 /** Submits the run's last event together with what its row becomes. */
-export function finishRun(context: DriverContext, run: LiveRun, event: FinalEvent): void {
+export function finishRun(context: DriverContext, run: LiveRun, { event, events = [], onFolded }: Finish): void {
   run.underWay.set(FINISH_KEY, committing());
   const draft: EventDraft = { ...event, scope: "", nodeId: null, attempt: 0 };
-  appendEvents(context, run, { drafts: [draft], end: runEnd(context, run, event) });
+  const last = sealEvent(context, run, { draft, ahead: events.length });
+  appendSealed(context, run, {
+    events: [...events, last],
+    extras: {
+      end: runEnd(context, run, event),
+      ...(onFolded && { onFolded }),
+      // What could not be stored may be one of the others: the run can still end otherwise.
+      ...(events.length > 0 && { onRefused: () => run.underWay.delete(FINISH_KEY) }),
+    },
+  });
 }
 
 export const lostError = (): AppError => new AppError("run_lost", "This worker does not hold the run any more.");
