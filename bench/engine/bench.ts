@@ -1,13 +1,16 @@
 import { print } from "../support/report.ts";
 import { throwAwayPostgres, type ThrowAwayPostgres } from "../support/throw-away-postgres.ts";
-import { measure, type Expression, type MeasureOptions } from "./auterity.ts";
+import { measure } from "./auterity.ts";
+import { measureCalls } from "./calls.ts";
+import { measureStarts } from "./http-starts.ts";
 import { measureLimit } from "./journal-limit.ts";
 import { installPeers, measurePeer, PEERS } from "./peers.ts";
+import type { Classification, Expression } from "./workflows.ts";
 
 const STEPS = 10;
 const LOADS = [50, 200] as const;
 
-type Best = { stepsPerSecond: number; msPerStep: number; startsPerSecond?: number };
+type Best = { stepsPerSecond: number; msPerStep: number };
 
 /**
  * Durable workflows of ten steps that do nothing, on one PostgreSQL with fsync on, one system after another, each with 50 and
@@ -17,19 +20,27 @@ export async function engine(): Promise<void> {
   await installPeers();
   const postgres = await throwAwayPostgres();
   try {
-    const plain = await best(async (runs) => ours(postgres, { runs, expression: "plain", classification: "normal" }));
+    const plain = await best((runs) => ours(postgres, { runs, expression: "plain", classification: "normal" }));
     figure("auterity", "steps_per_second", plain.stepsPerSecond, "steps/s");
-    figure("auterity", "starts_per_second", plain.startsPerSecond ?? Number.NaN, "runs/s");
     figure("auterity", "added_ms_per_step", plain.msPerStep, "ms");
-    const full = await best(async (runs) => ours(postgres, { runs, expression: "jsonata", classification: "confidential" }));
-    figure("auterity", "steps_per_second_full", full.stepsPerSecond, "steps/s");
     const limit = await best(async (runs) => ({ stepsPerSecond: await limitOf(postgres, runs), msPerStep: 0 }));
     figure("journal-limit", "steps_per_second", limit.stepsPerSecond, "steps/s");
     figure("auterity", "share_of_journal_limit", plain.stepsPerSecond / limit.stepsPerSecond, "ratio");
+    const full = await best((runs) => ours(postgres, { runs, expression: "jsonata", classification: "confidential" }));
+    figure("auterity", "steps_per_second_full", full.stepsPerSecond, "steps/s");
+    figure("auterity", "starts_per_second", await measureStarts(await postgres.createDatabase("starts")), "runs/s");
+    await measureCallsOf(postgres);
     for (const peer of PEERS) await comparePeer(postgres, peer, plain);
   } finally {
     await postgres.stop();
   }
+}
+
+async function measureCallsOf(postgres: ThrowAwayPostgres): Promise<void> {
+  const { msPerOnceStep, parallelRatio, chainRatio } = await measureCalls(await postgres.createDatabase("calls"));
+  figure("auterity", "added_ms_per_once_step", msPerOnceStep, "ms");
+  figure("auterity", "parallel_ratio", parallelRatio, "ratio");
+  figure("auterity", "chain_ratio", chainRatio, "ratio");
 }
 
 async function comparePeer(postgres: ThrowAwayPostgres, peer: (typeof PEERS)[number], plain: Best): Promise<void> {
@@ -42,7 +53,7 @@ async function comparePeer(postgres: ThrowAwayPostgres, peer: (typeof PEERS)[num
 type Row = readonly [system: string, metric: string, value: number, unit: string];
 const figure = (...[system, metric, value, unit]: Row): void => print({ bench: "engine", system, metric, value, unit });
 
-type Ours = Required<Pick<MeasureOptions, "runs" | "classification">> & { expression: Expression };
+type Ours = { runs: number; expression: Expression; classification: Classification };
 async function ours(postgres: ThrowAwayPostgres, options: Ours): Promise<Best> {
   const url = await postgres.createDatabase(`auterity_${options.expression}_${options.runs}`);
   return measure({ url, steps: STEPS, ...options });

@@ -1,6 +1,7 @@
 import { ArrayColumn, uuidBytes } from "#server/kernel/array-column.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { openPlatform } from "./platform.ts";
+import { keepGoing } from "./run-many.ts";
 
 export type LimitOptions = { url: string; runs: number; steps: number; total?: number; lanes?: number };
 
@@ -42,7 +43,7 @@ const SUCCEEDED: Row = { kind: "run_succeeded", nodeId: null, body: body({ outpu
  * with the last step the run's last event and the change of its row. Group commit over all runs, several lanes, nothing else: no
  * engine, no claim, no redaction, no audit line, no idempotency, no other writer to be kept out.
  */
-export async function measureLimit({ url, runs, steps, total = Math.max(1_000, runs * 20), lanes = 2 }: LimitOptions): Promise<number> {
+export async function measureLimit({ url, runs, steps, total = Math.max(2_000, runs * 40), lanes = 2 }: LimitOptions): Promise<number> {
   const platform = await openPlatform(url);
   const tenantId = uuidBytes(platform.tenantId);
   const writers = await Promise.all(Array.from({ length: lanes }, async () => laneOf(await platform.postgres.connectWorker(), tenantId)));
@@ -55,19 +56,11 @@ export async function measureLimit({ url, runs, steps, total = Math.max(1_000, r
       for (let step = 1; step < steps; step += 1) await write({ firstSeq: step + 1, rows: [STEP] });
       await write({ firstSeq: steps + 1, rows: [STEP, SUCCEEDED], ends: true });
     };
-    const go = async (count: number): Promise<void> => {
-      let left = count;
-      const worker = async (_: unknown, lane: number): Promise<void> => {
-        while (left > 0) {
-          left -= 1;
-          await chain(lane);
-        }
-      };
-      await Promise.all(Array.from({ length: Math.min(runs, count) }, worker));
-    };
-    await go(Math.ceil(total / 10));
+    let next = 0;
+    const run = (): Promise<void> => chain((next += 1));
+    await keepGoing(run, { runs, total: Math.ceil(total / 10) });
     const began = performance.now();
-    await go(total);
+    await keepGoing(run, { runs, total });
     return (total * steps) / ((performance.now() - began) / 1_000);
   } finally {
     await Promise.all(writers.map((writer) => writer.end()));

@@ -10,7 +10,7 @@ import type { LiveBus } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import { connect } from "#server/postgres/connection.ts";
 import { openPostgres, type Postgres } from "#server/postgres/index.ts";
-import { createRuns, type Runs } from "#server/runs/index.ts";
+import { createRuns, type Executors, type Runs } from "#server/runs/index.ts";
 import { createKeyring, createRedactor, createSecrets } from "#server/secrets/index.ts";
 import { createLiveBus, createMetrics } from "#server/telemetry/index.ts";
 import { createWorkflows, type Workflows } from "#server/workflows/index.ts";
@@ -32,7 +32,7 @@ const noCalls: StepExecutor = {
 export const rolePassword = (role: string): string => `bench-${role}`;
 
 /** `url`: a login that may create roles, on a database that the benchmark may fill. */
-export async function openPlatform(url: string): Promise<BenchPlatform> {
+export async function openPlatform(url: string, executors: Partial<Executors> = {}): Promise<BenchPlatform> {
   keepShortLivedYoung();
   const postgres = await openPostgres({ ownerUrl: url, rolePassword, log: silentLog });
   const { database } = postgres;
@@ -47,7 +47,7 @@ export async function openPlatform(url: string): Promise<BenchPlatform> {
   const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const workflows = createWorkflows({ database, audit, live, newId });
-  const executors = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
+  const none = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
   const runs = createRuns({
     database,
     connectWorker: () => postgres.connectWorker(),
@@ -61,7 +61,7 @@ export async function openPlatform(url: string): Promise<BenchPlatform> {
     newId,
     now: () => new Date(),
     plans: workflows,
-    executors,
+    executors: { ...none, ...executors },
     instanceId: newId(),
     observer: createMetrics({ version: "bench" }).observer,
   });

@@ -34,8 +34,8 @@ export function sealEvent(
  * One look at the whole text instead of one at each of its strings, in nearly all events. Where nothing is escaped, every string
  * stands in the text as it is, so what is not in the text is in none of them; else the strings must be looked at themselves.
  */
-function holdsNoSecret({ text }: DriverContext["redactor"], json: string): boolean {
-  return !json.includes("\\") && text(json) === json;
+function holdsNoSecret(redactor: DriverContext["redactor"], json: string): boolean {
+  return !json.includes("\\") && redactor.text(json) === json;
 }
 
 type Extras = {
