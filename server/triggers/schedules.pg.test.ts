@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import type { RouteSpec } from "#contract/route.ts";
-import { listRuns } from "#contract/runs.ts";
 import * as contract from "#contract/trigger-routes.ts";
 import type { Slot } from "#contract/triggers.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -68,10 +67,6 @@ const YEARLY = "0 0 1 1 *";
 const add = (body: Record<string, Json> = {}) => call(contract.createSchedule, { body: { workflowId: quick, cron: YEARLY, ...body } });
 const slotsOf = async (id: string): Promise<Slot[]> => (await call(contract.listSlots, { id, query: { limit: 200 } })).items;
 const outcomes = async (id: string): Promise<string[]> => (await slotsOf(id)).map(({ outcome }) => outcome);
-const runsOf = async (workflowId: string) => {
-  const page = await callRoute(runs.routes, listRuns, { caller: ownerOf(db.tenantId), query: { workflowId, limit: 200 } });
-  return page.items;
-};
 /** As if nothing had planned this schedule since then. */
 async function passedSince(id: string, ago: string): Promise<void> {
   await db.ownerPool.query("update schedules set next_at = date_trunc('minute', now() - $2::interval) where id = $1", [id, ago]);
@@ -151,7 +146,7 @@ describe("firing", () => {
     expect(next[0]).toMatch(/-01-01T00:00:00.000Z$/);
   });
 
-  test("no slot is fired before its time, and each comes within a second or so", async () => {
+  test("no slot is fired before its time, and each comes soon after it", async () => {
     const { id } = await add({ cron: "* * * * * *" });
     fire();
     const slots = await eventually(
@@ -165,7 +160,7 @@ describe("firing", () => {
     expect(rows.length).toBeGreaterThan(0);
     for (const { late } of rows) {
       expect(late).toBeGreaterThanOrEqual(0);
-      expect(late).toBeLessThan(2);
+      expect(late).toBeLessThan(5);
     }
     const times = slots.map(({ slot }) => Date.parse(slot));
     expect(times.every((time, i) => i === 0 || (times[i - 1] ?? 0) - time === 1_000)).toBe(true);
@@ -256,7 +251,7 @@ describe("firing", () => {
     fire();
     const isWaiting = async () => {
       const { rows } = await db.ownerPool.query(
-        "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+        "select from pg_locks join pg_stat_activity using (pid) where not granted and datname = current_database()",
       );
       return rows.length > 0;
     };
@@ -414,7 +409,8 @@ describe("catching up after a pause", () => {
     );
     const count = (outcome: string): number => all.filter((slot) => slot.outcome === outcome).reduce((sum, { slots }) => sum + slots, 0);
     expect({ fired: count("fired"), missed: count("missed") }).toEqual(expected);
-    expect(await runsOf(quick)).not.toHaveLength(0);
+    const { rows } = await db.ownerPool.query("select count(*)::int as count from runs where initiator = $1", [`schedule:${id}`]);
+    expect(rows).toEqual([{ count: expected.fired }]);
   });
 
   test("a thousand slots of ten minutes ago are fired once each, in batches, by two processes", async () => {
