@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { print } from "../support/report.ts";
 import { measureWorkers } from "./workers.ts";
 
@@ -8,6 +9,8 @@ const figure = (...[metric, value, unit]: Row): void => print({ bench: "scale", 
 
 /** What becomes of the engine's speed as an installation grows. One file for each way of growing. */
 export async function scale(): Promise<void> {
+  // Without which the rest says little: everything that is measured shares them.
+  figure("cores", availableParallelism(), "cores");
   await moreWorkers();
 }
 
