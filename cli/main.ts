@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { CatchUp, Overlap } from "#contract/triggers.ts";
 import * as agents from "./commands/agents.ts";
+import * as approvals from "./commands/approvals.ts";
 import * as data from "./commands/data.ts";
 import * as mcp from "./commands/mcp.ts";
 import { runFile } from "./commands/run.ts";
@@ -55,6 +56,24 @@ withServer(runCommand.command("resume <id>"))
   .addOption(new Option("--answer <answer>").choices(["happened", "did_not_happen", "run_again"]).makeOptionMandatory())
   .option("--node <id>", "only this node's question")
   .action((id: string, options) => runs.resumeRun(connect(options), id, options));
+
+const approvalCommand = program.command("approvals").description("list what waits for a decision, and decide");
+withServer(approvalCommand.command("list", { isDefault: true }))
+  .addOption(new Option("--status <status>").choices(approvals.APPROVAL_STATUSES).default("pending"))
+  .action((options) => approvals.listApprovals(connect(options), options));
+withServer(approvalCommand.command("get <id>")).action((id: string, options) =>
+  approvals.showApproval(connect(options), id, options.output),
+);
+withServer(approvalCommand.command("approve <id>"))
+  .option("--comment <text>", "why")
+  .option("--arguments <values...>", "approve this instead: JSON, @file or key=value pairs")
+  .action((id: string, options) => approvals.decideApproval(connect(options), id, { ...options, decision: "approve" }));
+withServer(approvalCommand.command("reject <id>"))
+  .option("--comment <text>", "why")
+  .action((id: string, options) => approvals.decideApproval(connect(options), id, { ...options, decision: "reject" }));
+withServer(approvalCommand.command("delegate <id> <to>"))
+  .description("let somebody else decide too: role:<role> or user:<id>")
+  .action((id: string, to: string, options) => approvals.delegateApproval(connect(options), id, to));
 
 const workflowCommand = program.command("workflows").description("list workflows and their versions, and move runs between those");
 withServer(workflowCommand.command("list", { isDefault: true })).action((options) =>

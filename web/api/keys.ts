@@ -19,6 +19,11 @@ export const keys = {
     detail: (id: string) => ["runs", "detail", id],
     journal: (id: string) => ["runs", "journal", id],
   },
+  approvals: {
+    all: ["approvals"],
+    list: (status: string) => ["approvals", "list", status],
+    run: (runId: string) => ["approvals", "run", runId],
+  },
   drawing: (...what: readonly unknown[]) => ["drawing", ...what],
   messages: { run: (runId: string) => ["messages", runId] },
   mcp: {

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Bot, ListTree, Plug, Workflow, type LucideIcon } from "lucide-react";
+import { Bot, ListTree, Plug, UserCheck, Workflow, type LucideIcon } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { useMe } from "../api/session.ts";
 import { keysOf, type CommandId } from "../commands/commands.ts";
@@ -9,6 +9,7 @@ import { Tooltip } from "../ui/tooltip.tsx";
 const PAGES = [
   { to: "/workflows", name: "workflows", icon: Workflow, command: "goWorkflows" },
   { to: "/runs", name: "runs", icon: ListTree, command: "goRuns" },
+  { to: "/approvals", name: "approvals", icon: UserCheck, command: "goApprovals" },
   { to: "/mcp-servers", name: "mcpServers", icon: Plug, command: "goMcpServers" },
   { to: "/agents", name: "agents", icon: Bot, command: "goAgents" },
 ] as const satisfies readonly { to: string; name: string; icon: LucideIcon; command: CommandId }[];
@@ -50,7 +51,7 @@ export const BottomBar = () => {
   const { t } = useTranslation();
   return (
     <nav aria-label={t("shell.navigationBelow")} className="border-t border-line bg-paper pb-[env(safe-area-inset-bottom)] sm:hidden">
-      <ul className="grid grid-cols-4">
+      <ul className="grid grid-cols-5">
         {PAGES.map(({ to, name, icon: Icon }) => (
           <li key={to}>
             <Link

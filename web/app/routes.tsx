@@ -56,7 +56,13 @@ const agents = createRoute({
   component: lazyRouteComponent(() => import("../features/agents/agents-page.tsx"), "AgentsPage"),
 });
 
-const routeTree = rootRoute.addChildren([home, workflows, workflow, runs, run, mcpServers, agents]);
+const approvals = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/approvals",
+  component: lazyRouteComponent(() => import("../features/approvals/approvals-page.tsx"), "ApprovalsPage"),
+});
+
+const routeTree = rootRoute.addChildren([home, workflows, workflow, runs, run, approvals, mcpServers, agents]);
 
 /** Without a history of its own it follows the browser's. */
 export const createAppRouter = (history?: RouterHistory) =>

@@ -23,6 +23,7 @@ export function useGlobalCommands({ openPalette, openShortcuts }: Overlays): voi
     signOut: () => void signOut(),
     goWorkflows: () => void navigate({ to: "/workflows" }),
     goRuns: () => void navigate({ to: "/runs" }),
+    goApprovals: () => void navigate({ to: "/approvals" }),
     goMcpServers: () => void navigate({ to: "/mcp-servers" }),
     goAgents: () => void navigate({ to: "/agents" }),
   });

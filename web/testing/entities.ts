@@ -1,3 +1,4 @@
+import type { Approval } from "#contract/approvals.ts";
 import type { Me } from "#contract/access.ts";
 import type { Agent } from "#contract/agents.ts";
 import { Definition, type DefinitionInput } from "#contract/definition.ts";
@@ -181,5 +182,25 @@ export const makeAgent = (given: Partial<Agent> = {}): Agent => ({
   lastSeenAt: NOON,
   createdAt: NOON,
   updatedAt: NOON,
+  ...given,
+});
+
+export const makeApproval = (given: Partial<Approval> = {}): Approval => ({
+  id: id(200),
+  runId: id(100),
+  workflowId: id(10),
+  workflowName: "Letter triage",
+  scope: "",
+  nodeId: "ask",
+  status: "pending",
+  message: "Pay 5?",
+  arguments: { amount: 5 },
+  approvers: ["role:owner"],
+  needed: 1,
+  decisions: [],
+  deadline: null,
+  requestedAt: NOON,
+  closedAt: null,
+  mayDecide: true,
   ...given,
 });

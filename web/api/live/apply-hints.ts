@@ -44,6 +44,7 @@ function newestPerRun(hints: readonly LiveEvent[]): RunHint[] {
 function applyRunHint(client: QueryClient, hint: RunHint, later: Later): void {
   void client.invalidateQueries({ queryKey: keys.runs.journal(hint.runId) });
   later(keys.messages.run(hint.runId), MESSAGES_DELAY_MS);
+  later(keys.approvals.all, LIST_DELAY_MS);
   const detail = client.getQueryData<Run>(keys.runs.detail(hint.runId));
   if (detail === undefined || detail.status !== hint.status || isFinal(hint.status)) {
     void client.invalidateQueries({ queryKey: keys.runs.detail(hint.runId) });

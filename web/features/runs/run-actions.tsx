@@ -1,4 +1,4 @@
-import { CircleStop, RotateCw } from "lucide-react";
+import { CircleStop, Pause, Play, RotateCw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { isFinal, type Run } from "#contract/runs.ts";
@@ -6,9 +6,9 @@ import { usePermission } from "../../api/session.ts";
 import { useCommands } from "../../commands/use-commands.ts";
 import { GatedButton } from "../../ui/gated-button.tsx";
 import { CancelDialog } from "./cancel-dialog.tsx";
-import { useRetryRun } from "./use-run-actions.ts";
+import { usePauseRun, useRetryRun } from "./use-run-actions.ts";
 
-/** Cancel and retry, each disabled with its reason. */
+/** Pause, cancel and retry, each disabled with its reason. */
 export const RunActions = ({ run }: { run: Run }) => {
   const { t } = useTranslation();
   const control = usePermission("run:control");
@@ -16,21 +16,31 @@ export const RunActions = ({ run }: { run: Run }) => {
   const [cancelling, setCancelling] = useState(false);
   const retry = useRetryRun(run);
   const over = isFinal(run.status);
-  const cancelReason =
-    control.reason ?? (over ? t("run.reason.final") : run.status === "cancelling" ? t("run.reason.cancelling") : undefined);
+  const cancelReason = control.reason ?? (over ? t("run.reason.final") : undefined);
   const retryReason = start.reason ?? (over ? undefined : t("run.reason.notFinal"));
+  const isStopping = run.status === "cancelling" || run.status === "compensating";
+  const pause = usePauseRun(run);
+  const pauseReason = control.reason ?? (over ? t("run.reason.final") : isStopping ? t("run.reason.stopping") : undefined);
+  const doPause = (): void => (pause.isPending ? undefined : pause.mutate());
   const openCancel = (): void => setCancelling(true);
   const doRetry = (): void => retry.mutate();
   useCommands({
+    pauseRun: pauseReason === undefined ? doPause : undefined,
     cancelRun: cancelReason === undefined ? openCancel : undefined,
     retryRun: retryReason === undefined ? doRetry : undefined,
   });
   return (
     <>
       {over ? null : (
+        <GatedButton reason={pauseReason} onClick={doPause}>
+          {run.status === "paused" ? <Play /> : <Pause />}
+          {t(run.status === "paused" ? "run.resume" : "run.pause")}
+        </GatedButton>
+      )}
+      {over ? null : (
         <GatedButton variant="danger" reason={cancelReason} onClick={openCancel}>
           <CircleStop />
-          {t("run.cancel")}
+          {t(isStopping ? "run.force" : "run.cancel")}
         </GatedButton>
       )}
       <GatedButton

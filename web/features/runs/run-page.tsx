@@ -5,6 +5,7 @@ import { journalQuery, type RunView } from "../../api/journal.ts";
 import { runQuery } from "../../api/runs.ts";
 import { useCommands } from "../../commands/use-commands.ts";
 import { ErrorState, PageSkeleton, usePageTitle } from "../../ui/page.ts";
+import { RunApprovals } from "../approvals/run-approvals.tsx";
 import { Questions } from "./questions.tsx";
 import { RunHeader } from "./run-header.tsx";
 import { useRunModel } from "./run-model.ts";
@@ -37,6 +38,7 @@ const Loaded = ({ run, view, nav }: { run: Run; view: RunView; nav: RunNav }) =>
   return (
     <div className="flex min-h-full flex-col lg:h-full">
       <RunHeader run={run} />
+      <RunApprovals run={run} />
       <Questions run={run} labels={model.labels} onOpen={(step) => nav.open(step)} />
       <div className="flex min-h-0 flex-1 flex-col lg:flex-row">
         <RunViews model={model} nav={nav} />

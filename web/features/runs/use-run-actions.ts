@@ -23,11 +23,23 @@ export function useCancelRun(runId: string) {
   const { t } = useTranslation();
   const takeOver = useTakeOver();
   return useMutation({
-    mutationFn: (reason: string) => api.cancelRun({ params: { id: runId }, body: reason === "" ? {} : { reason } }),
+    mutationFn: ({ reason, force }: { reason: string; force: boolean }) =>
+      api.cancelRun({ params: { id: runId }, body: { ...(reason === "" ? {} : { reason }), ...(force ? { force } : {}) } }),
     onSuccess: (run) => {
       takeOver(run);
       notifyDone(t("run.cancelled"));
     },
+    onError: (error) => notifyError(error, t),
+  });
+}
+
+/** Pauses a run, or goes on with one that is paused. */
+export function usePauseRun({ id, status }: Pick<Run, "id" | "status">) {
+  const { t } = useTranslation();
+  const takeOver = useTakeOver();
+  return useMutation({
+    mutationFn: () => (status === "paused" ? api.resumeRun({ params: { id }, body: {} }) : api.pauseRun({ params: { id }, body: {} })),
+    onSuccess: takeOver,
     onError: (error) => notifyError(error, t),
   });
 }

@@ -6,7 +6,13 @@ export const run = {
   output: "Output",
   cancel: "Cancel",
   cancelTitle: "Cancel this run?",
-  cancelDetail: "No new step starts, and open calls are ended. What finished stays as it is.",
+  cancelDetail: "No new step starts, and open calls are ended. What finished is undone where the workflow says how, else it stays.",
+  force: "End now",
+  forceTitle: "End this run now?",
+  forceDetail: "Nothing is waited for and nothing more is undone. The run's last event lists what was not undone.",
+  forceConfirm: "End it now",
+  pause: "Pause",
+  resume: "Resume",
   cancelReason: "Why (optional)",
   cancelConfirm: "Cancel the run",
   keepRunning: "Keep it running",
@@ -16,7 +22,7 @@ export const run = {
   reason: {
     final: "The run is over",
     notFinal: "The run is not over yet",
-    cancelling: "It is being cancelled already",
+    stopping: "It is being ended",
   },
   tabs: { graph: "Graph", timeline: "Timeline", messages: "Messages", events: "Raw events", label: "Views of the run" },
   result: {
