@@ -78,6 +78,7 @@ describe("finding one's way", () => {
       "/workflows",
       "/workflows",
       "/runs",
+      "/approvals",
       "/mcp-servers",
       "/agents",
     ]);
