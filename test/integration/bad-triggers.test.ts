@@ -2,6 +2,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { HookAnswer } from "#contract/triggers.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { signedHeaders } from "#server/triggers/signature.ts";
 import { badInputs, type BadInput, type Code } from "#test/support/bad-inputs.ts";
@@ -45,7 +46,8 @@ beforeAll(async () => {
   for (const delivery of ["known", "other"]) {
     const body = JSON.stringify({ delivery });
     const headers = { "content-type": "application/json", ...signed(body, { delivery }) };
-    await fetch(`${platform.url}${webhook.path}`, { method: "POST", headers, body });
+    const answer = await fetch(`${platform.url}${webhook.path}`, { method: "POST", headers, body });
+    await client.waitForRun(HookAnswer.parse(await answer.json()).runId);
   }
 });
 afterAll(() => platform.close());
