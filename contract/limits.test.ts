@@ -12,6 +12,7 @@ const list = <T>(length: number, make: (i: number) => T): T[] => Array.from({ le
 const node = (i: number) => ({ id: `n${i}`, type: "start" }) as const;
 const edge = (i: number) => ({ id: `e${i}`, source: "a", target: "b" });
 const definition = (more: object) => ({ version: 2, name: "x", nodes: [node(0)], edges: [], ...more });
+const team = (more: object) => ({ id: "t", type: "team", data: { mode: "parallel", members: [{ name: "m", agent: "a" }], ...more } });
 const map = (concurrency: number) => ({ id: "m", type: "map", data: { items: [], concurrency } });
 
 /** What lies on the limit passes, what is one over it does not. */
@@ -22,6 +23,18 @@ describe("the limits of the schemas", () => {
     ["nameChars", Definition, (over) => definition({ name: "n".repeat(LIMITS.nameChars + over) })],
     ["descriptionChars", Definition, (over) => definition({ description: "d".repeat(LIMITS.descriptionChars + over) })],
     ["mapConcurrency", WorkflowNode, (over) => map(LIMITS.mapConcurrency + over)],
+    [
+      "httpHeaders",
+      WorkflowNode,
+      (over) => ({
+        id: "h",
+        type: "http",
+        data: { url: "x", headers: Object.fromEntries(list(LIMITS.httpHeaders + over, (i) => [`h${i}`, ""])) },
+      }),
+    ],
+    ["teamMembers", WorkflowNode, (over) => team({ members: list(LIMITS.teamMembers + over, (i) => ({ name: `m${i}`, agent: "a" })) })],
+    ["teamRounds", WorkflowNode, (over) => team({ limits: { rounds: LIMITS.teamRounds + over } })],
+    ["codeChars", WorkflowNode, (over) => ({ id: "c", type: "code", data: { source: "x".repeat(LIMITS.codeChars + over) } })],
     ["attempts", Policy, (over) => ({ retry: { maxAttempts: LIMITS.attempts + over } })],
     ["timeoutMs", Policy, (over) => ({ timeoutMs: LIMITS.timeoutMs + over })],
     ["tags", Tags, (over) => list(LIMITS.tags + over, (i) => `t${i}`)],

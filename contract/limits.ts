@@ -43,6 +43,11 @@ export const LIMITS = {
   /** Pieces of code that run at once in a process, and that wait for their turn. */
   codeWorkers: 4,
   codeQueue: 1_000,
+  /** Of the answer to an `http` step, as it comes. */
+  httpResponseBytes: 2 * 1024 * 1024,
+  httpHeaders: 64,
+  /** The longest that another side can make a retry wait. */
+  retryAfterMs: 60 * 60 * 1000,
   cacheTtlMs: 30 * 24 * 60 * 60 * 1000,
   /** Levels of runs started by runs. */
   runDepth: 16,

@@ -3,7 +3,7 @@ import { Id, Json, PageQuery, Time, pageOf } from "./common.ts";
 import { LIMITS } from "./limits.ts";
 import { defineRoute } from "./route.ts";
 
-export const PROTOCOLS = ["mcp", "openai", "custom", "a2a"] as const;
+export const PROTOCOLS = ["mcp", "openai", "custom", "a2a", "http"] as const;
 export const Protocol = z.enum(PROTOCOLS);
 export type Protocol = z.infer<typeof Protocol>;
 

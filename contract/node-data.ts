@@ -138,7 +138,14 @@ export const NODE_DATA = {
   http: z.strictObject({
     method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]).default("GET"),
     url: z.string().min(1).max(LIMITS.expressionChars),
-    headers: z.record(z.string().min(1).max(256), z.string().max(LIMITS.expressionChars)).default({}),
+    /** Here, and nowhere else, `secrets.<name>` may stand alone in an expression. */
+    headers: z
+      .record(
+        z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/, "expected the name of a header"),
+        z.string().max(LIMITS.expressionChars),
+      )
+      .refine((headers) => Object.keys(headers).length <= LIMITS.httpHeaders, `expected at most ${LIMITS.httpHeaders} headers`)
+      .default({}),
     body: Value.optional(),
   }),
   code: z.strictObject({

@@ -26,15 +26,17 @@ export type Failure = {
   now: number;
   /** In [0, 1): spreads the delays of retries. */
   random: number;
+  /** How long the other side asks to wait. */
+  retryAfterMs?: number | undefined;
 };
 
 /** The event of a step that has failed; the node's policy says whether it is tried again and how the run goes on otherwise. */
-export function failed(state: RunState, command: StepCommand, { error, now, random }: Failure): EventDraft {
+export function failed(state: RunState, command: StepCommand, { error, now, random, retryAfterMs = 0 }: Failure): EventDraft {
   const { scope, nodeId, attempt } = command;
   const { node, retry } = planNodeOf(state, nodeId);
   const base = { kind: "step_failed", scope, nodeId, attempt } as const;
   if (attempt < retry.maxAttempts && isRetried(retry, error)) {
-    return { ...base, body: { error, retryAt: now + delayMs(retry, attempt, random) } };
+    return { ...base, body: { error, retryAt: now + Math.max(delayMs(retry, attempt, random), retryAfterMs) } };
   }
   const output = { error: { code: error.code, message: error.message, remedy: error.remedy } };
   if (node.policy?.onError === "branch") return { ...base, body: { error, handle: "error", output } };

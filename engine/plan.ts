@@ -62,7 +62,7 @@ function planNode(node: WorkflowNode, links: Links): PlanNode {
     retry: node.policy?.retry ?? NO_RETRY,
     timeoutMs: timeoutOf(node),
     ...links,
-    value: compileValue(valueOf(node), { nodeId: node.id, field: "data" }).compiled,
+    value: compileValue(valueOf(node), { nodeId: node.id, field: "data", secretsIn: secretsIn(node) }).compiled,
   };
 }
 
@@ -128,6 +128,9 @@ export function valueOf(node: WorkflowNode): Json {
       return plain(node.data);
   }
 }
+
+/** Where its texts may name secrets: only what sends them learns their values. */
+export const secretsIn = ({ type }: WorkflowNode): string | undefined => (type === "http" ? "headers" : undefined);
 
 /** A JSON round trip drops members that are `undefined`. */
 const plain = (value: object): Json => JSON.parse(JSON.stringify(value));

@@ -1,7 +1,7 @@
 import type { Definition, WorkflowNode } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
 import { compileValue, type CompiledValue } from "./expressions/index.ts";
-import { valueOf } from "./plan.ts";
+import { secretsIn, valueOf } from "./plan.ts";
 
 type Reference = CompiledValue["references"][number];
 type Graph = {
@@ -28,7 +28,7 @@ export function referenceIssues(definition: Definition): Issue[] {
   return definition.nodes.flatMap((node, index) => {
     const field = FIELD[node.type];
     const at = `nodes[${index}].data${field === undefined ? "" : `.${field}`}`;
-    const { compiled, issues } = compileValue(valueOf(node), { nodeId: node.id, field: at });
+    const { compiled, issues } = compileValue(valueOf(node), { nodeId: node.id, field: at, secretsIn: secretsIn(node) });
     return [
       ...issues.map(({ field: path, position, message, code }) => withPosition({ path, nodeId: node.id, message, code }, position)),
       ...compiled.references.flatMap((reference) => {
@@ -55,7 +55,7 @@ function problemWith({ root, name }: Reference, node: WorkflowNode, graph: Graph
     case "steps":
       return name === undefined ? "Name the step: steps.<id>." : stepProblem(name, node, graph);
     case "secrets":
-      return "A secret may be used only in headers, auth and environment, not here.";
+      return "A secret may be named only in the headers of an http node, and alone: `=secrets.NAME` or `{{ secrets.NAME }}`.";
     default:
       return `${root} means nothing here; expected input, steps.<id>, context.<key>, run, or inside a map or loop item and index.`;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { MemoryRun, error, workflow, type Outside } from "#test/support/engine-driver.ts";
+import { failed } from "./index.ts";
 
 const start = { id: "start", type: "start" } as const;
 const end = (output?: Json) => ({ id: "end", type: "end", data: output === undefined ? {} : { output } }) as const;
@@ -122,6 +123,18 @@ describe("failures", () => {
       event.kind === "step_failed" && event.body.retryAt !== undefined ? [event.body.retryAt - Date.parse(event.at)] : [],
     );
     expect(delays).toEqual([1_000, 2_000]);
+  });
+
+  test("a retry waits as long as the other side asks, if that is longer", () => {
+    const memory = new MemoryRun(calling({ retry: { maxAttempts: 2, jitter: 0 } }));
+    memory.begin({});
+    const command = { kind: "invoke", type: "mcp_tool", scope: "", nodeId: "call", attempt: 1, generation: 1 } as const;
+    const retryAt = (retryAfterMs?: number) => {
+      const { body } = failed(memory.state, command, { error: error({ retryable: true }), now: 0, random: 0, retryAfterMs });
+      return "retryAt" in body ? body.retryAt : undefined;
+    };
+    expect(retryAt(5_000)).toBe(5_000);
+    expect(retryAt(1)).toBe(retryAt());
   });
 
   test("`retry.on` names the codes that are tried again, retryable or not", async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { DefinitionInput } from "#contract/definition.ts";
 import type { Json } from "#contract/common.ts";
 import { createAudit } from "#server/audit/index.ts";
+import { createEgress } from "#server/egress/index.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { keepShortLivedYoung } from "#server/kernel/heap.ts";
 import { newId } from "#server/kernel/ids.ts";
@@ -44,8 +45,9 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
   redactor.track(randomBytes(24).toString("base64url"));
   const keyring = createKeyring({ database, masterKey: randomBytes(32) });
   const { audit, drafts: auditDrafts } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
-  const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
+  const { codec, reader: secrets } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
+  const guard = createEgress({ database, audit, log: silentLog, now: () => new Date() });
   const workflows = createWorkflows({ database, audit, live, newId });
   const none = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
   const runs = createRuns({
@@ -60,6 +62,9 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
     log: silentLog,
     newId,
     now: () => new Date(),
+    egress: guard.egress,
+    secrets,
+    frames: { record: () => {} },
     plans: workflows,
     executors: { ...none, ...executors },
     instanceId: newId(),

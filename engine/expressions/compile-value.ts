@@ -3,6 +3,7 @@ import { LIMITS } from "#contract/limits.ts";
 import { compileExpression } from "./compile-expression.ts";
 import { ExpressionFailure, type ExpressionCode, type ExpressionPlace } from "./errors.ts";
 import type { Roots } from "./roots.ts";
+import { secretNamedBy, secretTextPart, type Piece } from "./secret-text.ts";
 import { parseText, type TextPart } from "./template.ts";
 import { arrayPart, fail, located, objectPart, templatePart, type Compute, type Part } from "./value-parts.ts";
 
@@ -30,9 +31,12 @@ type Reference = CompiledValue["references"][number];
 /** Compiles all strings in `value`. Never throws for bad expressions: they come back as issues (and evaluate then throws ExpressionError). */
 export function compileValue(
   value: Json,
-  where: { nodeId: string; field: string },
+  where: { nodeId: string; field: string; /** The member below which texts may name secrets. */ secretsIn?: string | undefined },
 ): { compiled: CompiledValue; issues: readonly ExpressionIssue[] } {
-  const compilation = new Compilation(where.nodeId);
+  const compilation = new Compilation(
+    where.nodeId,
+    where.secretsIn === undefined ? undefined : `${where.field}${memberPath(where.secretsIn)}`,
+  );
   const part = compilation.value(value, where.field, LIMITS.jsonDepth);
   const { references, issues } = compilation;
   const compiled: CompiledValue =
@@ -46,9 +50,11 @@ class Compilation {
   readonly references: Reference[] = [];
   readonly issues: ExpressionIssue[] = [];
   readonly #nodeId: string;
+  readonly #secretsBelow: string | undefined;
 
-  constructor(nodeId: string) {
+  constructor(nodeId: string, secretsBelow: string | undefined) {
     this.#nodeId = nodeId;
+    this.#secretsBelow = secretsBelow;
   }
 
   value(value: Json, field: string, depthLeft: number): Part {
@@ -68,12 +74,24 @@ class Compilation {
     const place = { nodeId: this.#nodeId, field };
     const parsed = parseText(text);
     if (parsed.kind === "literal") return { literal: parsed.text };
+    const maySecret =
+      this.#secretsBelow !== undefined && (field.startsWith(`${this.#secretsBelow}.`) || field.startsWith(`${this.#secretsBelow}[`));
+    if (maySecret && parsed.kind !== "broken") {
+      const parts = parsed.kind === "template" ? parsed.parts : [parsed];
+      const pieces = parts.map((part) => this.#piece(part, place));
+      return secretTextPart(pieces, place, parsed.kind === "expression");
+    }
     if (parsed.kind === "expression") return { compute: this.#expression(parsed, place) };
     if (parsed.kind === "broken") {
       return this.#broken(place, new ExpressionFailure("expression_invalid", parsed.message, parsed.position));
     }
     const parts = parsed.parts.map((part) => this.#templatePart(part, place));
     return templatePart(parts, place);
+  }
+
+  #piece(part: TextPart, place: ExpressionPlace): Piece {
+    const secret = part.kind === "expression" ? secretNamedBy(part.source) : undefined;
+    return secret === undefined ? this.#templatePart(part, place) : { secret };
   }
 
   #templatePart(part: TextPart, place: ExpressionPlace): Part {

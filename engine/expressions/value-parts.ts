@@ -9,7 +9,7 @@ export type Compute = (roots: Roots) => Eventually<Json | undefined>;
 /** One value of a definition: what it is without computing, or how to compute it. */
 export type Part = { literal: Json } | { compute: Compute };
 
-const computeOf = (part: Part): Compute => ("literal" in part ? () => part.literal : part.compute);
+export const computeOf = (part: Part): Compute => ("literal" in part ? () => part.literal : part.compute);
 
 export function arrayPart(items: readonly Part[]): Part {
   if (items.every((item) => "literal" in item)) return { literal: items.map((item) => item.literal) };
@@ -47,13 +47,17 @@ export function templatePart(parts: readonly Part[], place: ExpressionPlace): Pa
   return { compute: (roots) => allOf(computes, roots, join) };
 }
 
-function textOf(value: Json | undefined): string {
+export function textOf(value: Json | undefined): string {
   if (value === undefined) return "";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** Computes in order; becomes asynchronous at the first part that is. */
-function allOf(computes: readonly Compute[], roots: Roots, join: (values: readonly (Json | undefined)[]) => Json): Eventually<Json> {
+export function allOf<T extends Json | undefined>(
+  computes: readonly Compute[],
+  roots: Roots,
+  join: (values: readonly (Json | undefined)[]) => T,
+): Eventually<T> {
   const values: (Json | undefined)[] = [];
   for (const compute of computes) {
     const value = compute(roots);

@@ -1,6 +1,17 @@
 import type { Client } from "pg";
 import type { Log } from "../kernel/log.ts";
-import type { Audit, AuditDrafts, Database, Dispatch, LiveBus, Redactor, ValueCodec } from "../kernel/ports.ts";
+import type {
+  Audit,
+  AuditDrafts,
+  Database,
+  Dispatch,
+  Egress,
+  FrameSink,
+  LiveBus,
+  Redactor,
+  SecretReader,
+  ValueCodec,
+} from "../kernel/ports.ts";
 import type { Executors, PlanSource, RunsObserver } from "./ports.ts";
 import type { WorkerSettings } from "./worker/settings.ts";
 
@@ -21,6 +32,10 @@ export type RunsDeps = {
   /** In [0,1); spreads the delays of retries. */
   random?: () => number;
   executors: Executors;
+  /** For the steps that this slice carries out itself: where they may connect to, what they send, what they have said. */
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
   /** Where a run's hooks are called, without the dot and node id that follow. */
   hookUrlOf: (runId: string) => string;
   plans: PlanSource;

@@ -23,7 +23,7 @@ export function createRuns(deps: RunsDeps): Runs {
   const settings = { ...DEFAULT_SETTINGS, ...deps.settings };
   const dispatch = deps.dispatch ?? createLocalDispatch(log);
   const writer = createJournalWriter({ connectWorker: deps.connectWorker, log, ...(observer.onBatch && { onBatch: observer.onBatch }) });
-  const steps = createExecutors(deps.executors, { plans: deps.plans, startRun: (request) => useCases.start(request) });
+  const steps = createExecutors(deps.executors, { ...deps, startRun: (request) => useCases.start(request) });
   const workerDeps: WorkerDeps = {
     ...deps,
     dispatch,

@@ -327,6 +327,26 @@ describe("definitions", () => {
       }),
       "workflow_invalid",
     ),
+    "a secret in the body of a request": defined(
+      definition({
+        nodes: [
+          START,
+          { id: "work", type: "http", data: { method: "POST", url: "https://x.example", body: { key: "=secrets.KEY" } } },
+          END,
+        ],
+        edges: [edge("start", "work"), edge("work", "end")],
+      }),
+      "workflow_invalid",
+      [{ path: "nodes[1].data.body.key", nodeId: "work" }],
+    ),
+    "a header with a line break in its name": defined(
+      definition({
+        nodes: [START, { id: "work", type: "http", data: { url: "https://x.example", headers: { "a\r\nb": "c" } } }, END],
+        edges: [edge("start", "work"), edge("work", "end")],
+      }),
+      "workflow_invalid",
+      [{ nodeId: "work" }],
+    ),
     "code that may run for an hour": defined(
       definition({
         nodes: [START, { id: "work", type: "code", data: { source: "return 1" }, policy: { timeoutMs: 3_600_000 } }, END],

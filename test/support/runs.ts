@@ -6,8 +6,10 @@ import type { DefinitionInput } from "#contract/definition.ts";
 import type { JournalEvent } from "#contract/journal.ts";
 import { getRunJournal, isFinal, startRun, type Run, type RunStatus } from "#contract/runs.ts";
 import { createAudit } from "#server/audit/index.ts";
+import { createEgress } from "#server/egress/index.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
+import type { Frame } from "#server/kernel/ports.ts";
 import type { StepCall, StepExecutor } from "#server/kernel/step-executor.ts";
 import { createRuns, type Executors, type Runs, type RunsDeps } from "#server/runs/index.ts";
 import { createKeyring, createRedactor, createSecrets, type TrackingRedactor } from "#server/secrets/index.ts";
@@ -50,6 +52,9 @@ export type Platform = {
   readonly db: TestDatabase;
   readonly workflows: Workflows;
   readonly redactor: TrackingRedactor;
+  /** What the steps of its processes have exchanged. */
+  readonly frames: Frame[];
+  putSecret(name: string, value: string): Promise<void>;
   readonly base: Omit<RunsDeps, "executors" | "instanceId" | "connectWorker">;
 };
 
@@ -58,19 +63,25 @@ export function createPlatform(db: TestDatabase): Platform {
   const redactor = createRedactor();
   const keyring = createKeyring({ database, masterKey: randomBytes(32) });
   const { audit, drafts: auditDrafts } = createAudit({ database, redactor, chainKey: keyring.deriveSecret("audit") });
-  const { codec } = createSecrets({ database, keyring, redactor, audit, newId });
+  const secrets = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
+  const frames: Frame[] = [];
   const workflows = createWorkflows({ database, audit, live, newId });
   return {
     db,
     workflows,
     redactor,
+    frames,
+    putSecret: async (name, value) => void (await secrets.put(ownerOf(db.tenantId), { name, environment: "production", value })),
     base: {
       database,
       audit,
       auditDrafts,
       redactor,
-      codec,
+      codec: secrets.codec,
+      secrets: secrets.reader,
+      egress: createEgress({ database, audit, log: silentLog, now: () => new Date() }).egress,
+      frames: { record: (frame) => void frames.push(frame) },
       live,
       log: silentLog,
       newId,

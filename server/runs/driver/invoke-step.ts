@@ -49,7 +49,8 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
       return parked(run.state, command, stepError.message);
     if (stepError.code === "internal")
       context.log.error("a step failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
-    return failed(run.state, command, { error: stepError, now: context.now(), random: context.random() });
+    const retryAfterMs = error instanceof AppError ? error.retryAfterMs : undefined;
+    return failed(run.state, command, { error: stepError, now: context.now(), random: context.random(), retryAfterMs });
   }
 }
 

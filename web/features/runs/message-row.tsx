@@ -12,6 +12,7 @@ const TINT: Readonly<Record<Protocol, string>> = {
   openai: "text-kind-model",
   custom: "text-kind-custom",
   a2a: "text-kind-a2a",
+  http: "text-kind-mcp",
 };
 
 /** A party named by a UUID, `run:<uuid>` for example, is told by the end of it. */

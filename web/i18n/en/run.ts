@@ -109,7 +109,7 @@ export const run = {
     empty: "No message yet",
     emptyDetail: "Each call to a tool, a model or an agent appears here, with its answer.",
     emptyFiltered: "No message fits these filters.",
-    protocol: { mcp: "MCP", openai: "Model", custom: "Custom", a2a: "A2A" },
+    protocol: { mcp: "MCP", openai: "Model", custom: "Custom", a2a: "A2A", http: "HTTP" },
     kind: { request: "request", response: "answer", notification: "notice", error: "error", chunk: "part" },
     direction: { out: "Sent", in: "Received" },
     allProtocols: "All",
