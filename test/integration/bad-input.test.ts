@@ -34,6 +34,15 @@ const withTransform = (output: Json): Json =>
     edges: [edge("start", "work"), edge("work", "end")],
   });
 
+const MEMBERS = ["ann", "bob", "cy"].map((name) => ({ name, agent: "a" }));
+/** A definition with this one node in the middle, which is wrong. */
+const withNode = (node: { [key: string]: Json }, field?: string): Case =>
+  defined(
+    definition({ nodes: [START, { id: "work", ...node }, END], edges: [edge("start", "work"), edge("work", "end")] }),
+    "workflow_invalid",
+    [{ nodeId: "work", ...(field !== undefined && { path: `nodes[1].${field}` }) }],
+  );
+
 beforeAll(async () => {
   platform = await startedPlatform();
   const { client } = platform;
@@ -327,57 +336,16 @@ describe("definitions", () => {
       }),
       "workflow_invalid",
     ),
-    "a secret in the body of a request": defined(
-      definition({
-        nodes: [
-          START,
-          { id: "work", type: "http", data: { method: "POST", url: "https://x.example", body: { key: "=secrets.KEY" } } },
-          END,
-        ],
-        edges: [edge("start", "work"), edge("work", "end")],
-      }),
-      "workflow_invalid",
-      [{ path: "nodes[1].data.body.key", nodeId: "work" }],
+    "a secret in the body of a request": withNode(
+      { type: "http", data: { method: "POST", url: "https://x.example", body: "=secrets.KEY" } },
+      "data.body",
     ),
-    "a header with a line break in its name": defined(
-      definition({
-        nodes: [START, { id: "work", type: "http", data: { url: "https://x.example", headers: { "a\r\nb": "c" } } }, END],
-        edges: [edge("start", "work"), edge("work", "end")],
-      }),
-      "workflow_invalid",
-      [{ nodeId: "work" }],
+    "a header with a line break in its name": withNode({ type: "http", data: { url: "https://x.example", headers: { "a\r\nb": "c" } } }),
+    "code that may run for an hour": withNode(
+      { type: "code", data: { source: "return 1" }, policy: { timeoutMs: 3_600_000 } },
+      "policy.timeoutMs",
     ),
-    "code that may run for an hour": defined(
-      definition({
-        nodes: [START, { id: "work", type: "code", data: { source: "return 1" }, policy: { timeoutMs: 3_600_000 } }, END],
-        edges: [edge("start", "work"), edge("work", "end")],
-      }),
-      "workflow_invalid",
-      [{ path: "nodes[1].policy.timeoutMs", nodeId: "work" }],
-    ),
-    "a team led by somebody else": defined(
-      definition({
-        nodes: [
-          START,
-          {
-            id: "crew",
-            type: "team",
-            data: {
-              mode: "supervisor",
-              lead: "zoe",
-              members: [
-                { name: "ann", agent: "a" },
-                { name: "bob", agent: "b" },
-              ],
-            },
-          },
-          END,
-        ],
-        edges: [edge("start", "crew"), edge("crew", "end")],
-      }),
-      "workflow_invalid",
-      [{ path: "nodes[1].data.lead", nodeId: "crew" }],
-    ),
+    "a team led by somebody else": withNode({ type: "team", data: { mode: "debate", lead: "zoe", members: MEMBERS } }, "data.lead"),
     "an expression that does not parse": defined(withTransform({ deep: ["=input.name & ("] }), "workflow_invalid", [
       { nodeId: "work", path: "nodes[1].data.output.deep[0]", position: expect.any(Number), code: "expression_invalid" },
     ]),
