@@ -5,6 +5,7 @@ import { Definition, WorkflowNode } from "./definition.ts";
 import { Policy } from "./policy.ts";
 import { LIMITS } from "./limits.ts";
 import { CreateSchedule, CreateWebhook, Verification } from "./triggers.ts";
+import { awaitRun, cancelRuns } from "./run-again.ts";
 import { listRuns, patchRunContext, startRun } from "./runs.ts";
 
 const ID = "0192f0c1-2d3e-7f4a-8b5c-6d7e8f901234";
@@ -51,6 +52,8 @@ describe("the limits of the schemas", () => {
       (over) => ({ workflowId: ID, verification: { kind: "token" }, headers: list(LIMITS.webhookHeaders + over, (i) => `h${i}`) }),
     ],
     ["toleranceSeconds", Verification, (over) => ({ kind: "hmac", toleranceSeconds: LIMITS.toleranceSeconds + over })],
+    ["bulkRuns", cancelRuns.body, (over) => ({ ids: list(LIMITS.bulkRuns + over, () => "01a21686-c824-77e6-b835-7dd13a849b00") })],
+    ["waitMs", awaitRun.query, (over) => ({ timeoutMs: LIMITS.waitMs + over })],
     ["arguments of a launch", StdioLaunch, (over) => ({ transport: "stdio", command: "node", args: list(128 + over, String) })],
   ])("%s", (_name, schema, make) => {
     expect(schema.safeParse(make(0)).success).toBe(true);

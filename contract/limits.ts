@@ -60,6 +60,10 @@ export const LIMITS = {
   /** Events of a run that is retried from where it failed, or forked, and their bytes together. */
   forkEvents: 50_000,
   forkBytes: 64 * 1024 * 1024,
+  /** Runs that are cancelled, retried or waited for together. */
+  bulkRuns: 200,
+  /** How long one request waits for runs to end. */
+  waitMs: 60_000,
   tags: 32,
   tagChars: 64,
   frameBytes: 64 * 1024,

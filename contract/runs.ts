@@ -27,6 +27,10 @@ export type RunMode = z.infer<typeof RunMode>;
 /** A node's id, or `<team>.<member>`. */
 export const NodeId = z.string().min(1).max(129);
 
+/** A run that is not driven any more, because every process that took it up died of it or could not read it. */
+export const Dead = z.object({ at: Time, reason: z.string(), /** How often in a row. */ crashes: z.number().int() });
+export type Dead = z.infer<typeof Dead>;
+
 export const RunSummary = z.object({
   id: Id,
   workflowId: Id,
@@ -41,6 +45,8 @@ export const RunSummary = z.object({
   finishedAt: Time.nullable(),
   /** How many events the journal has; grows by one with each. */
   seq: z.number().int(),
+  /** Present while the run is dead: it stays as it is until it is requeued. */
+  dead: Dead.optional(),
 });
 export type RunSummary = z.infer<typeof RunSummary>;
 
@@ -122,6 +128,11 @@ export const listRuns = defineRoute({
     workflowId: Id.optional(),
     tag: z.string().min(1).max(LIMITS.tagChars).optional(),
     mode: RunMode.optional(),
+    /** Only runs that are dead, or only those that are not. */
+    dead: z
+      .enum(["true", "false"])
+      .transform((text) => text === "true")
+      .optional(),
     from: Time.optional(),
     to: Time.optional(),
   }),

@@ -2,6 +2,7 @@ import type { JournalEvent } from "#contract/journal.ts";
 import { isFinal } from "#contract/runs.ts";
 import type { SseEvent } from "../kernel/handle.ts";
 import type { LiveBus } from "../kernel/ports.ts";
+import { createBell } from "./bell.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import { runNotFound } from "./read-run.ts";
 import { LAST_SEQ } from "./show-runs.ts";
@@ -59,31 +60,4 @@ async function readAfter(
     const events = await readEvents(tx, codec, { runId, after, limit: PAGE_EVENTS });
     return { events, isOver: status === undefined || isFinal(status) };
   });
-}
-
-/** Rings are kept until somebody waits; the signal's abort is a ring too. */
-function createBell(signal: AbortSignal): { ring: () => void; rung: (ms: number) => Promise<void> } {
-  let isRung = false;
-  let wake = (): void => {};
-  const ring = (): void => {
-    isRung = true;
-    wake();
-  };
-  return {
-    ring,
-    rung: async (ms) => {
-      if (!isRung && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          signal.addEventListener("abort", wake, { once: true });
-        });
-        signal.removeEventListener("abort", wake);
-      }
-      isRung = false;
-    },
-  };
 }

@@ -1,7 +1,6 @@
-import * as again from "#contract/run-again.ts";
 import * as contract from "#contract/runs.ts";
-import type { Caller } from "../kernel/caller.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
+import { againRoutes, startedBy, type AgainUseCases } from "./again-routes.ts";
 import { approvalRoutes, type ApprovalUseCases } from "./approvals/routes.ts";
 import type { answerRun } from "./answer-run.ts";
 import type { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
@@ -9,10 +8,11 @@ import type { followRun } from "./follow-run.ts";
 import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import type { patchContext } from "./patch-context.ts";
 import type { callHook, signalRun } from "./signal-run.ts";
-import type { Starting } from "./starting.ts";
+import type { startRun } from "./start-run.ts";
 import { versionRoutes, type VersionUseCases } from "./versions/routes.ts";
 
-export type UseCases = Starting & {
+export type UseCases = AgainUseCases & {
+  start: ReturnType<typeof startRun>;
   approvals: ApprovalUseCases;
   versions: VersionUseCases;
   cancel: ReturnType<typeof cancelRun>;
@@ -66,12 +66,5 @@ export const runRoutes = (runs: UseCases): Handled[] => [
   handle(contract.patchRunContext, ({ params, body, caller }) =>
     runs.patchContext({ ...body, tenantId: caller.tenantId, actor: caller.ref, runId: params.id }),
   ),
-  handle(again.retryRun, ({ params, headers, body, caller }) =>
-    runs.retry({ ...body, ...startedBy(caller), runId: params.id, idempotencyKey: headers["idempotency-key"] }),
-  ),
-  handle(again.forkRun, ({ params, headers, body, caller }) =>
-    runs.fork({ ...body, ...startedBy(caller), runId: params.id, idempotencyKey: headers["idempotency-key"] }),
-  ),
+  ...againRoutes(runs),
 ];
-
-const startedBy = ({ tenantId, ref: initiator }: Caller) => ({ tenantId, initiator });

@@ -27,7 +27,7 @@ type Outgoing<K extends MessageKind> = { record: RunRecord; kind: K; body: Messa
 
 /**
  * Puts a message into the inbox of a run, in the caller's transaction. False when the run is over. Throws `inbox_full` when the
- * run has not taken up what it was told before. The body must have been through the redactor.
+ * run has not taken up what it was told before, and `run_dead` when nobody takes it up but for being cancelled. The body must have been through the redactor.
  */
 export async function speak<K extends MessageKind>(
   { newId, codec }: Pick<UseCaseDeps, "newId" | "codec">,
@@ -35,6 +35,8 @@ export async function speak<K extends MessageKind>(
   { record, kind, body }: Outgoing<K>,
 ): Promise<boolean> {
   if (isFinal(record.status)) return false;
+  if (record.dead && kind !== "cancel" && kind !== "force")
+    throw new AppError("run_dead", `Run ${record.id} is dead since ${record.dead.at}: ${record.dead.reason}`);
   const waiting = await countMessages(tx, record.id);
   if (waiting >= LIMITS.inboxMessages) {
     const message = `Expected at most ${LIMITS.inboxMessages} messages in the inbox of run ${record.id}; it has ${waiting}.`;

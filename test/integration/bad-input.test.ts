@@ -236,6 +236,13 @@ describe("addresses and queries", () => {
       code: "fork_point_unknown",
     },
     "a retry of what has not failed": { path: "/api/v1/runs/{run}/retry", json: { from: "failed" }, code: "run_transition_invalid" },
+    "a requeue of an unknown run": absent("POST", "/api/v1/runs/{absent}/requeue"),
+    "a requeue of a run that is not dead": { method: "POST", path: "/api/v1/runs/{run}/requeue", code: "run_transition_invalid" },
+    "a wait for an unknown run": absent("GET", "/api/v1/runs/{absent}/wait?timeoutMs=0"),
+    "a wait of an hour": { path: "/api/v1/runs/{run}/wait?timeoutMs=3600000", code: "request_invalid" },
+    "a cancel of no runs": { path: "/api/v1/runs/cancel", json: { ids: [] }, code: "request_invalid" },
+    "a cancel of runs by ids and a filter": { path: "/api/v1/runs/cancel", json: { ids: [newId()], filter: {} }, code: "request_invalid" },
+    "a retry of runs that nothing names": { path: "/api/v1/runs/retry", json: {}, code: "request_invalid" },
     "a breakpoint in production": { path: "/api/v1/workflows/{workflow}/runs", json: { breakpoints: ["end"] }, code: "editor_only" },
     "a pin for a node that does not exist": {
       path: "/api/v1/workflows/{workflow}/runs",

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { newId } from "#server/kernel/ids.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { claimNamed, claimNext } from "./claims.pg.ts";
+import { claimNamed, claimNext, type DeadRun } from "./claims.pg.ts";
 import { parkRuns, releaseRuns, renewLeases } from "./leases.pg.ts";
 
 let db: TestDatabase;
@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => db.close());
 beforeEach(() => db.ownerPool.query("delete from runs"));
 
-const me = { owner: "me", leaseMs: 60_000, claimedBody: Buffer.from("{}") };
+const dead: DeadRun[] = [];
+const me = { owner: "me", leaseMs: 60_000, claimedBody: Buffer.from("{}"), maxCrashes: 5, onDead: (run: DeadRun) => dead.push(run) };
 async function queued(tenantId: string, wakeAt = "now()"): Promise<string> {
   const id = newId();
   await db.ownerPool.query(

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { background } from "../../kernel/log.ts";
-import { claimNamed, claimNext } from "../store/claims.pg.ts";
+import { claimNamed, claimNext, type Claimant } from "../store/claims.pg.ts";
 import { findWoken, voidLeases } from "../store/leases.pg.ts";
 import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
+import { sayDead } from "./give-up.ts";
 import type { Worker } from "./worker.ts";
 
 const CLAIM_BATCH = 100;
@@ -18,7 +19,7 @@ const LONGEST_HESITATION_MS = 10;
 export class Reconciler {
   readonly #deps: WorkerDeps;
   readonly #worker: Worker;
-  readonly #claimant: { owner: string; leaseMs: number; claimedBody: Buffer };
+  readonly #claimant: Claimant;
   #stopListening: () => Promise<void> = () => Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #tick: Promise<void> = Promise.resolve();
@@ -34,7 +35,8 @@ export class Reconciler {
     this.#worker = worker;
     const owner = deps.instanceId;
     const claimedBody = deps.codec.encode({ owner }, { tenantId: "", row: "run_claimed", confidential: false });
-    this.#claimant = { owner, leaseMs: deps.settings.leaseMs, claimedBody };
+    const { leaseMs, maxCrashes } = deps.settings;
+    this.#claimant = { owner, leaseMs, claimedBody, maxCrashes, onDead: (run) => sayDead(deps, run) };
   }
 
   async start(): Promise<void> {

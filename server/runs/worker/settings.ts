@@ -15,6 +15,8 @@ export type WorkerSettings = {
   resumesPerSecond: number;
   /** How long a run that could not be loaded is left alone. */
   loadAgainMs: number;
+  /** So many deaths of its holders in a row, or failures to load it, without any progress, stop a run until somebody requeues it. At least 3. */
+  maxCrashes: number;
 };
 
 export const DEFAULT_SETTINGS: WorkerSettings = {
@@ -26,4 +28,5 @@ export const DEFAULT_SETTINGS: WorkerSettings = {
   takeOverAtStart: false,
   resumesPerSecond: 1_000,
   loadAgainMs: 30_000,
+  maxCrashes: 5,
 };

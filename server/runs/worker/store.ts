@@ -13,7 +13,9 @@ import {
   type Inbox,
   type Parking,
 } from "../store/leases.pg.ts";
+import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
+import { giveUp } from "./give-up.ts";
 import { createSnapshots, type Snapshots } from "./snapshots.ts";
 
 const BATCH_RUNS = 500;
@@ -28,6 +30,8 @@ export type WorkerStore = {
   showStatus(run: Held, status: RunStatus): Promise<void>;
   showVersion(run: Held, version: number): Promise<void>;
   release(runs: readonly Held[], waitMs: number): Promise<void>;
+  /** The run could not be read. Counts the failure, unless it says nothing about the run itself. */
+  giveUp(run: ClaimedRun, error: unknown): Promise<void>;
   discardInbox(runId: string, ids: readonly string[]): Promise<void>;
   readonly snapshots: Snapshots;
 };
@@ -47,6 +51,7 @@ export function createWorkerStore(deps: WorkerDeps): WorkerStore {
     showStatus: (run, status) => showStatus(database, run, status),
     showVersion: (run, version) => showVersion(database, run, version),
     release: (runs, waitMs) => releaseRuns(database, runs, { owner, waitMs }),
+    giveUp: giveUp(deps),
     discardInbox: (runId, ids) => discardInbox(database, runId, ids),
     snapshots: createSnapshots(deps),
   };

@@ -67,9 +67,8 @@ export class Worker {
     try {
       run = await loadRun(this.#deps, claimed, this.#deps.writer.nextLane());
     } catch (error) {
-      this.#deps.log.error("a run could not be read; it is left for later", { runId: claimed.id, error });
       this.held.endLoading(claimed.id);
-      await this.#store.release([claimed], this.#deps.settings.loadAgainMs);
+      await this.#store.giveUp(claimed, error);
       return;
     }
     // Somebody has claimed the run while it was being read: its journal goes on with events that are not this holder's.
@@ -160,7 +159,8 @@ export class Worker {
     if (isGone(run)) return;
     run.inboxSeen = Math.max(run.inboxSeen, inbox.inboxSeq);
     receive(this.#context, run, inbox.rows);
-    this.#context.drive(run);
+    // What was said comes first: a cancel, before anything else is begun. The run is driven once it is written.
+    if (!run.inbox.isBusy) this.#context.drive(run);
   }
 
   #lose(run: LiveRun, reason: Error = lostError()): void {
