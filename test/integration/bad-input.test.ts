@@ -186,6 +186,7 @@ describe("addresses and queries", () => {
       ]),
     ),
   );
+  const forkFrom = (from: Json): Case => ({ path: "/api/v1/runs/{run}/fork", json: { from }, code: "fork_point_unknown" });
   const absent = (method: string, path: string, json?: Json): Case => ({
     method,
     path,
@@ -225,16 +226,8 @@ describe("addresses and queries", () => {
     "a retry of an unknown run": absent("POST", "/api/v1/runs/{absent}/retry"),
     "a fork of an unknown run": absent("POST", "/api/v1/runs/{absent}/fork", { from: { nodeId: "start" } }),
     "a fork from nowhere": { path: "/api/v1/runs/{run}/fork", json: {}, code: "request_invalid", issues: [{ path: "body.from" }] },
-    "a fork from a step that does not exist": {
-      path: "/api/v1/runs/{run}/fork",
-      json: { from: { nodeId: "nowhere" } },
-      code: "fork_point_unknown",
-    },
-    "a fork from a scope that does not exist": {
-      path: "/api/v1/runs/{run}/fork",
-      json: { from: { scope: "/each[3]", nodeId: "end" } },
-      code: "fork_point_unknown",
-    },
+    "a fork from a step that does not exist": forkFrom({ nodeId: "nowhere" }),
+    "a fork from a scope that does not exist": forkFrom({ scope: "/each[3]", nodeId: "end" }),
     "a retry of what has not failed": { path: "/api/v1/runs/{run}/retry", json: { from: "failed" }, code: "run_transition_invalid" },
     "a requeue of an unknown run": absent("POST", "/api/v1/runs/{absent}/requeue"),
     "a requeue of a run that is not dead": { method: "POST", path: "/api/v1/runs/{run}/requeue", code: "run_transition_invalid" },
