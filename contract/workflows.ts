@@ -16,7 +16,10 @@ export const Workflow = z.object({
 });
 export type Workflow = z.infer<typeof Workflow>;
 
-export const WorkflowDetail = Workflow.extend({ definition: Definition });
+/** The definition as it was given, if that was in an old form: `definition` is what is made of it whenever it is loaded. */
+const Source = Json.optional();
+
+export const WorkflowDetail = Workflow.extend({ definition: Definition, source: Source });
 export type WorkflowDetail = z.infer<typeof WorkflowDetail>;
 
 export const WorkflowVersion = z.object({ version: z.number().int(), hash: z.string(), createdAt: Time, createdBy: z.string() });
@@ -31,7 +34,12 @@ export const UpdateWorkflow = z.strictObject({
   baseVersion: z.number().int().min(1).optional(),
 });
 
-export const Validation = z.object({ valid: z.boolean(), issues: z.array(Issue) });
+export const Validation = z.object({
+  valid: z.boolean(),
+  issues: z.array(Issue),
+  /** What an old definition says that is not done as it says. */
+  warnings: z.array(Issue).optional(),
+});
 export type Validation = z.infer<typeof Validation>;
 
 const tag = "workflows";
@@ -113,7 +121,7 @@ export const getWorkflowVersion = defineRoute({
   tag,
   permission: "workflow:read",
   params: z.object({ id: Id, version: z.coerce.number().int().min(1).max(2_147_483_647) }),
-  response: WorkflowVersion.extend({ definition: Definition }),
+  response: WorkflowVersion.extend({ definition: Definition, source: Source }),
   errors: ["not_found", "version_unknown"],
 });
 export const validateWorkflow = defineRoute({

@@ -1,5 +1,6 @@
 export { compile } from "./plan.ts";
 export { isWithinDepth, validate, type Validated } from "./validate.ts";
+export { migrate } from "./legacy/migrate.ts";
 export { initialState, stepKey } from "./state.ts";
 export { evolve, fold } from "./evolve.ts";
 export { patchContext } from "./evolve-run.ts";

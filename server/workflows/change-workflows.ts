@@ -110,5 +110,6 @@ async function publish({ audit }: WorkflowsDeps, tx: Tx, change: Change & { curr
 type Done = { workflow: Workflow; checked: CheckedDefinition };
 function announced({ live }: WorkflowsDeps, tenantId: string, { workflow, checked }: Done): WorkflowDetail {
   live.publish(tenantId, { type: "workflow", workflowId: workflow.id, version: workflow.version });
-  return { ...workflow, definition: checked.definition };
+  const { definition, source } = checked;
+  return { ...workflow, definition, ...(source !== undefined && { source }) };
 }

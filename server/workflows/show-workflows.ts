@@ -31,8 +31,8 @@ export const getWorkflow =
   async (tenantId: string, id: string): Promise<WorkflowDetail> =>
     database.asTenant(tenantId, async (tx) => {
       const workflow = await mustFind(tx, id);
-      const { definition } = await mustFindVersion(tx, { workflowId: id, version: workflow.version });
-      return { ...workflow, definition };
+      const { definition, source } = await mustFindVersion(tx, { workflowId: id, version: workflow.version });
+      return { ...workflow, definition, ...(source !== undefined && { source }) };
     });
 
 export const listVersions =
@@ -62,12 +62,13 @@ export const validateWorkflow =
       const { name, version } = await mustFind(tx, id);
       if (definition !== undefined) return validation(definition, name);
       const stored = await mustFindVersion(tx, { workflowId: id, version });
-      return validation(JSON.parse(JSON.stringify(stored.definition)), name);
+      return validation(stored.source ?? JSON.parse(JSON.stringify(stored.definition)), name);
     });
 
 export function validation(definition: Json, name?: string): Validation {
-  const { valid, issues } = checkDefinition(definition, name);
-  return { valid, issues };
+  const checked = checkDefinition(definition, name);
+  const { valid, issues } = checked;
+  return { valid, issues, ...(checked.valid && checked.warnings.length > 0 && { warnings: checked.warnings }) };
 }
 
 async function mustFind(tx: Tx, id: string): Promise<Workflow> {

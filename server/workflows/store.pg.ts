@@ -1,10 +1,10 @@
-import { Definition, type NodeType } from "#contract/definition.ts";
+import type { NodeType } from "#contract/definition.ts";
 import type { Workflow, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { isUniqueViolation } from "../kernel/pg-errors.ts";
 import { ArrayColumn, uuidBytes } from "../kernel/array-column.ts";
 import type { Database, Tx } from "../kernel/ports.ts";
-import type { CheckedDefinition } from "./definition.ts";
+import { readStored, type CheckedDefinition, type SourcedDefinition } from "./definition.ts";
 
 type WorkflowRow = {
   id: string;
@@ -130,7 +130,7 @@ export async function markDeleted(tx: Tx, id: string): Promise<boolean> {
 }
 
 type VersionRow = { version: number; hash: string; created_at: Date; created_by: string };
-export type StoredVersion = WorkflowVersion & { definition: Definition };
+export type StoredVersion = WorkflowVersion & SourcedDefinition;
 
 const versionFromRow = (row: VersionRow): WorkflowVersion => ({
   version: row.version,
@@ -145,7 +145,7 @@ export async function findVersion(tx: Tx, { workflowId, version }: VersionRef): 
     "select version, hash, created_at, created_by, definition from workflow_versions where workflow_id = $1 and version = $2",
     [workflowId, version],
   );
-  return row && { ...versionFromRow(row), definition: Definition.parse(JSON.parse(row.definition)) };
+  return row && { ...versionFromRow(row), ...readStored(row.definition) };
 }
 
 export async function findHash(tx: Tx, { workflowId, version }: VersionRef): Promise<string | undefined> {
