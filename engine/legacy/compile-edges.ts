@@ -33,8 +33,8 @@ export function edgesOf({ steps, edges }: OldGraph, { compiled, ends, variables 
 function handleFor({ id, way }: OldEdge, siblings: readonly OldEdge[]): "true" | "false" {
   const named = nameOf(way);
   if (named) return named;
-  const free = siblings.filter((sibling) => !nameOf(sibling.way));
-  const isFirst = free[0]?.id === id && !siblings.some((sibling) => nameOf(sibling.way) === "true");
+  const free = siblings.find((sibling) => !nameOf(sibling.way));
+  const isFirst = free?.id === id && !siblings.some((sibling) => nameOf(sibling.way) === "true");
   return isFirst ? "true" : "false";
 }
 

@@ -54,7 +54,7 @@ function test({ field, operator, value }: Condition): string {
     case "not_equals":
       return `$not(${found} = ${json})`;
     case "contains":
-      return `($v := ${found}; $type($v) = "array" ? ${json} in $v : $contains($string($v), ${JSON.stringify(String(value))}))`;
+      return `($v := ${found}; $type($v) = "array" ? ${json} in $v : $contains($string($v), ${JSON.stringify(typeof value === "string" ? value : json)}))`;
     case "in":
       return `${found} in ${list(value)}`;
     case "not_in":

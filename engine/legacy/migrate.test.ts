@@ -51,7 +51,7 @@ describe("an old definition", () => {
     ],
     ["an edge to nowhere", { nodes: [node("a")], edges: [edge("a", "gone")] }, "there is no step gone"],
     ["an id twice", { nodes: [node("a"), node("a")], edges: [] }, "a is used again"],
-    ["nothing to execute", { nodes: [], edges: [] }, "there is none to execute"],
+    ["nothing to execute", { steps: [] }, "there is none to execute"],
     ["an unknown dependency", { steps: { a: { type: "process", depends_on: "ghost" } } }, "there is no step ghost"],
     ["dependencies in a circle", { steps: { a: { depends_on: ["b"] }, b: { depends_on: ["a"] } } }, "a, b wait for one another"],
     [

@@ -57,7 +57,7 @@ function dialectOf(document: Fields): Dialect | undefined {
   }
   if (!Array.isArray(nodes)) return undefined;
   if (edges === undefined) return nodes.some((node) => Array.isArray(fieldsOf(node)?.["connections"])) ? "connected_nodes" : undefined;
-  const isOld = version === undefined || version === 1;
+  const isOld = (version === undefined || version === 1) && nodes.length > 0;
   return isOld && Array.isArray(edges) && !nodes.some(isOfToday) ? "nodes_and_edges" : undefined;
 }
 

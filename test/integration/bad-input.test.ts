@@ -314,7 +314,7 @@ describe("definitions", () => {
   const at = (nodeId: string, path: string): object => ({ nodeId, path });
   refuses({
     "version 1": defined({ version: 1, nodes: [], edges: [] }, "definition_version_unsupported", [{ path: "version" }]),
-    "no version": defined({ nodes: [START, END], edges: [] }, "workflow_invalid"),
+    "no version": defined({ nodes: nodes({ id: "a", type: "transform", data: { output: 1 } }), edges: [] }, "workflow_invalid"),
     "no nodes": defined(definition({ nodes: [], edges: [] }), "workflow_invalid"),
     "a text": defined("start -> end", "workflow_invalid"),
     "an unknown type": defined(definition({ nodes: nodes({ id: "odd", type: "teleport" }) }), "workflow_invalid", [{ nodeId: "odd" }]),

@@ -2,8 +2,6 @@ import type { Sorted } from "#contract/versions.ts";
 import { sortRun, type Plan, type RunState } from "#engine/index.ts";
 import { compileJsonSchema, type Check } from "../../kernel/json-schema.ts";
 
-const checks = new WeakMap<object, Check>();
-
 /** As `sortRun`, and whether the run's input is one that the version takes. */
 export function sortForMove(state: RunState, to: Plan, nodes: Record<string, string>): Sorted {
   const sorted = sortRun(state, to, nodes);
@@ -14,9 +12,5 @@ export function sortForMove(state: RunState, to: Plan, nodes: Record<string, str
 }
 
 function inputIssues({ input }: RunState, { definition }: Plan): ReturnType<Check> {
-  const schema = definition.input;
-  if (!schema) return [];
-  const check = checks.get(schema) ?? compileJsonSchema(schema);
-  checks.set(schema, check);
-  return check(input);
+  return definition.input ? compileJsonSchema(definition.input)(input) : [];
 }
