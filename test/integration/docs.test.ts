@@ -79,6 +79,8 @@ const WAYS: Readonly<Record<string, Way>> = {
     expect(code).toBe(wrong.length === 0 ? 0 : 1);
     for (const part of ["Node", "data dir", "database", "a platform answers"]) expect(stdout).toContain(part);
   },
+  "npx auterity workflows live-runs Hello": showing(),
+  "npx auterity workflows move Hello ask=ask_customer": showing("0 moved to version 1, 0 refused."),
   "npx auterity schedules add Hello @daily --zone Europe/Berlin --input name=Ada": showing("fires next at"),
   "npx auterity schedules": showing("Europe/Berlin"),
   "npx auterity webhooks add Hello --scheme github": showing("/hooks/", "secret: awh_"),
