@@ -1,7 +1,14 @@
 import type { DefinitionInput } from "#contract/definition.ts";
-import type { Ends } from "./compile-graph.ts";
 import type { CompiledStep } from "./compile-step.ts";
 import type { OldEdge, OldGraph } from "./graph.ts";
+
+/** Where a definition begins and ends. */
+export type Ends = {
+  start: string;
+  end: string;
+  /** The old steps that are these nodes; without one, the node is new. */ startId?: string;
+  endId?: string;
+};
 
 type Edge = DefinitionInput["edges"][number];
 type Parts = { compiled: ReadonlyMap<string, CompiledStep>; ends: Ends; variables: string | undefined };

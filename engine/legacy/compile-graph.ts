@@ -7,7 +7,7 @@ import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
 import { LIMITS } from "#contract/limits.ts";
-import { edgesOf } from "./compile-edges.ts";
+import { edgesOf, type Ends } from "./compile-edges.ts";
 import { compileStep, type CompiledStep } from "./compile-step.ts";
 import type { Migrated, OldGraph, OldStep } from "./graph.ts";
 import { Names } from "./names.ts";
@@ -66,13 +66,6 @@ export function compileGraph(graph: OldGraph): Migrated {
 }
 
 const merged = (parts: readonly string[]): string => (parts.length === 1 ? (parts[0] ?? "input") : `$merge([${parts.join(", ")}])`);
-
-export type Ends = {
-  start: string;
-  end: string;
-  /** The old steps that are these nodes; without one, the node is new. */ startId?: string;
-  endId?: string;
-};
 
 /** A definition begins and ends with one node each: the old one's, if it had exactly one. */
 function endsOf({ steps, edges }: OldGraph, names: Names): Ends {
