@@ -235,7 +235,7 @@ describe("random workflows", () => {
     await fc.assert(
       fc.asyncProperty(shape, async (given) => {
         const { journal } = await runOf(given, () => 0);
-        const parsed = validate(definitionOf(given));
+        const parsed = validate(generated(given));
         if (!parsed.valid) throw new Error("generated an invalid definition");
         const state = initialState(compile(parsed.definition));
         for (const [i, event] of journal.entries()) {

@@ -25,9 +25,7 @@ function endAll(state: RunState, scope: Scope, toEnd: [StepState, Ending][]): vo
     const [step, how] = next;
     if (step.endedAt !== undefined) continue;
     release(state, step);
-    Object.assign(step, how, { endedAt: state.at, endedSeq: state.seq });
-    delete step.waiting;
-    delete step.question;
+    become(step, how, state);
     if (step.isUndoing) {
       undoNext(state, step);
       continue;
@@ -37,6 +35,18 @@ function endAll(state: RunState, scope: Scope, toEnd: [StepState, Ending][]): vo
     keepIfUndoable(state, scope, step);
     if (!isStopping(state, scope)) toEnd.push(...resolveEdges(state, scope, step));
   }
+}
+
+/** Written out: this happens once a step, and generic copies cost as much as all the rest. */
+function become(step: StepState, { status, output, error, handle }: Ending, { at, seq }: RunState): void {
+  step.status = status;
+  if (output !== undefined) step.output = output;
+  if (error !== undefined) step.error = error;
+  if (handle !== undefined) step.handle = handle;
+  step.endedAt = at;
+  step.endedSeq = seq;
+  if (step.waiting !== undefined) delete step.waiting;
+  if (step.question !== undefined) delete step.question;
 }
 
 /**

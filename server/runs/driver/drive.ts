@@ -33,7 +33,7 @@ export function drive(context: DriverContext, run: LiveRun): void {
         wakeAt = wakeAt === null ? command.at : Math.min(wakeAt, command.at);
         break;
       case "evaluate":
-        begin(run, command, (work) => compute(context, run, { command, work, computed }));
+        begin(run, command, (work, key) => compute(context, run, { command, work, key, computed }));
         break;
       case "invoke":
         begin(run, command, (work) => void invokeStep(context, run, { command, work }));
@@ -52,7 +52,7 @@ export function drive(context: DriverContext, run: LiveRun): void {
   rest(context, run, wakeAt);
 }
 
-function begin(run: LiveRun, command: Of<"evaluate" | "invoke">, start: (work: Work) => void): void {
+function begin(run: LiveRun, command: Of<"evaluate" | "invoke">, start: (work: Work, key: string) => void): void {
   const key = workKey(command);
   const known = run.underWay.get(key);
   if (known) {
@@ -66,29 +66,36 @@ function begin(run: LiveRun, command: Of<"evaluate" | "invoke">, start: (work: W
       ? { ...begun, phase: "preparing", controller: new AbortController() }
       : { ...begun, phase: "computing", controller: null };
   run.underWay.set(key, work);
-  start(work);
+  start(work, key);
 }
 
-type Computed = { command: Of<"evaluate">; work: Work; draft: EventDraft };
-type Computation = { command: Of<"evaluate">; work: Work; computed: Computed[] };
+type Computing = { command: Of<"evaluate">; work: Work; key: string };
+type Computed = Computing & { draft: EventDraft };
+type Computation = Computing & { computed: Computed[] };
 
 /** Plain expressions answer synchronously and cost no promise; the others answer in an append of their own. */
-function compute(context: DriverContext, run: LiveRun, { command, work, computed }: Computation): void {
-  const onError = (error: unknown): EventDraft => {
-    context.log.error("an expression failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
-    return failed(run.state, command, { error: toStepError(error), now: context.now(), random: context.random() });
-  };
+function compute(context: DriverContext, run: LiveRun, { command, work, key, computed }: Computation): void {
   stopAbandonedChild(context, run, command);
-  const later = (draft: EventDraft): void => {
-    if (!work.isDropped && run.mode === "driving") answerAll(context, run, [{ command, work, draft }]);
-  };
   try {
     const draft = evaluate(run.state, command);
-    if (draft instanceof Promise) draft.catch(onError).then(later, later);
-    else computed.push({ command, work, draft });
+    if (draft instanceof Promise) computeLater(context, run, { command, work, key, draft });
+    else computed.push({ command, work, key, draft });
   } catch (error) {
-    computed.push({ command, work, draft: onError(error) });
+    computed.push({ command, work, key, draft: unexpected(context, run, { command, error }) });
   }
+}
+
+function computeLater(context: DriverContext, run: LiveRun, { draft, ...computing }: Computing & { draft: Promise<EventDraft> }): void {
+  const { command, work } = computing;
+  const later = (draft: EventDraft): void => {
+    if (!work.isDropped && run.mode === "driving") answerAll(context, run, [{ ...computing, draft }]);
+  };
+  draft.catch((error: unknown) => unexpected(context, run, { command, error })).then(later, later);
+}
+
+function unexpected(context: DriverContext, run: LiveRun, { command, error }: { command: Of<"evaluate">; error: unknown }): EventDraft {
+  context.log.error("an expression failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
+  return failed(run.state, command, { error: toStepError(error), now: context.now(), random: context.random() });
 }
 
 /** A step that is evaluated while its child still runs has waited long enough. */
@@ -101,7 +108,7 @@ function answerAll(context: DriverContext, run: LiveRun, computed: readonly Comp
   const events = computed.map(({ command, draft }, ahead) => sealAnswer(context, run, { command, draft, ahead }));
   for (const { work } of computed) work.phase = "committing";
   const onFolded = (): void => {
-    for (const { command } of computed) run.underWay.delete(workKey(command));
+    for (const { key } of computed) run.underWay.delete(key);
   };
   // Nothing else is on its way: the run's last event need not wait until these are folded.
   const isAlone = run.underWay.size === computed.length && run.appendsInFlight === 0;

@@ -72,9 +72,9 @@ export function appendSealed(
     firstSeq,
     appendId,
     rows: events.map(({ row }) => row),
-    ...(end && { end }),
-    ...(consumed && { consumed }),
-    ...(approvals && { approvals }),
+    end,
+    consumed,
+    approvals,
     onDurable: (at) => {
       run.appendsInFlight -= 1;
       fold(context, run, { events, firstSeq, at });
@@ -95,9 +95,11 @@ export function appendSealed(
 type Stored = { events: readonly Sealed[]; firstSeq: number; at: number };
 function fold({ observer }: DriverContext, run: LiveRun, { events, firstSeq, at }: Stored): void {
   const time = isoTime(at);
-  for (const [i, { draft }] of events.entries()) {
-    evolve(run.state, { ...draft, seq: firstSeq + i, v: 1, epoch: run.epoch, at: time });
+  let seq = firstSeq;
+  for (const { draft } of events) {
+    evolve(run.state, { ...draft, seq, v: 1, epoch: run.epoch, at: time });
     observe(observer, run, draft);
+    seq += 1;
   }
 }
 
