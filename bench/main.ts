@@ -1,8 +1,8 @@
 import { engine } from "./engine/bench.ts";
 import { scale } from "./scale/bench.ts";
 
-/** `npm run bench -- <name>`: prints JSON lines `{bench, system, metric, value, unit}` and, at the end, the ratios. */
-const BENCHES: Record<string, () => Promise<void>> = { engine, scale };
+/** `npm run bench -- <name> [part]`: prints JSON lines `{bench, system, metric, value, unit}` and, at the end, the ratios. */
+const BENCHES: Record<string, (part: string | undefined) => Promise<void>> = { engine, scale };
 
 const name = process.argv[2] ?? "";
 const bench = BENCHES[name];
@@ -10,4 +10,4 @@ if (!bench) {
   console.error(`Expected one of ${Object.keys(BENCHES).join(", ")}; got ${name || "nothing"}.`);
   process.exit(1);
 }
-await bench();
+await bench(process.argv[3]);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Description, Environment, Id, IdParams, Json, Name, PageQuery, Slug, Time, pageOf } from "./common.ts";
+import { LIMITS } from "./limits.ts";
 import { Effect } from "./policy.ts";
 import { defineRoute } from "./route.ts";
 
@@ -36,6 +37,8 @@ export const Agent = z.object({
   description: Description,
   environment: Environment,
   endpoint: AgentEndpoint,
+  /** The most calls at once by runs; null: as many as come. */
+  concurrency: z.number().int().nullable(),
   skills: z.array(Skill),
   version: z.string(),
   status: z.enum(AGENT_STATUSES),
@@ -51,6 +54,8 @@ export const CreateAgent = z.strictObject({
   description: Description.default(""),
   environment: Environment.default("production"),
   endpoint: AgentEndpoint,
+  /** The most calls at once, over all runs. */
+  concurrency: z.number().int().min(1).max(LIMITS.agentConcurrency).optional(),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
 

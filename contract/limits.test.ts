@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { CreateAgent } from "./agents.ts";
 import { StdioLaunch } from "./mcp.ts";
 import { Tags } from "./common.ts";
 import { Definition, WorkflowNode } from "./definition.ts";
@@ -37,6 +38,9 @@ describe("the limits of the schemas", () => {
     ["teamRounds", WorkflowNode, (over) => team({ limits: { rounds: LIMITS.teamRounds + over } })],
     ["codeChars", WorkflowNode, (over) => ({ id: "c", type: "code", data: { source: "x".repeat(LIMITS.codeChars + over) } })],
     ["attempts", Policy, (over) => ({ retry: { maxAttempts: LIMITS.attempts + over } })],
+    ["nodeConcurrency", Policy, (over) => ({ concurrency: LIMITS.nodeConcurrency + over })],
+    ["cacheTtlMs", Policy, (over) => ({ cache: { ttlMs: LIMITS.cacheTtlMs + over } })],
+    ["agentConcurrency", CreateAgent, (over) => ({ name: "a", endpoint: { kind: "custom" }, concurrency: LIMITS.agentConcurrency + over })],
     ["timeoutMs", Policy, (over) => ({ timeoutMs: LIMITS.timeoutMs + over })],
     ["tags", Tags, (over) => list(LIMITS.tags + over, (i) => `t${i}`)],
     ["tagChars", Tags, (over) => ["t".repeat(LIMITS.tagChars + over)]],

@@ -16,6 +16,7 @@ export const LIMITS = {
   mapResultBytes: 4 * 1024 * 1024,
   loopRounds: 10_000,
   nodeConcurrency: 1_000,
+  agentConcurrency: 1_000,
   switchCases: 64,
   teamMembers: 16,
   teamRounds: 100,
@@ -48,6 +49,8 @@ export const LIMITS = {
   httpHeaders: 64,
   /** The longest that another side can make a retry wait. */
   retryAfterMs: 60 * 60 * 1000,
+  /** Larger results are not kept for others. */
+  cacheOutputBytes: 256 * 1024,
   cacheTtlMs: 30 * 24 * 60 * 60 * 1000,
   /** Levels of runs started by runs. */
   runDepth: 16,

@@ -1,7 +1,7 @@
 import type { Definition, WorkflowNode } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
 import { LIMITS } from "#contract/limits.ts";
-import { isContainer } from "./plan.ts";
+import { isContainer, isOutside } from "./plan.ts";
 import { neededOf } from "./plan-joins.ts";
 import { teamIssues } from "./team-issues.ts";
 
@@ -72,14 +72,14 @@ function joinIssues(node: WorkflowNode, index: number, { edges }: Definition): I
 }
 
 function cacheIssues(node: WorkflowNode, index: number): Issue[] {
-  const effect = node.policy?.effect;
-  if (node.policy?.cache === undefined || effect === undefined || effect === "none" || effect === "idempotent") return [];
-  return [
-    issueAt(node, index, {
-      field: "policy.cache",
-      message: `A result can be reused only where a call changes nothing; this node's effect is ${effect}.`,
-    }),
-  ];
+  const { cache, effect = "none", grant } = node.policy ?? {};
+  if (cache === undefined) return [];
+  const issue = (message: string): Issue[] => [issueAt(node, index, { field: "policy.cache", message })];
+  if (effect !== "none" && effect !== "idempotent")
+    return issue(`A result can be reused only where a call changes nothing; this node's effect is ${effect}.`);
+  if (!isOutside(node.type) || node.type === "subworkflow")
+    return issue(`Expected a call to the outside: the results of a ${node.type} are not kept.`);
+  return grant === undefined ? [] : issue("A step that needs a grant is never answered from an earlier one.");
 }
 
 function codeIssues(node: WorkflowNode, index: number): Issue[] {

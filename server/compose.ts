@@ -178,6 +178,7 @@ async function createSlices(
     drives,
     plans: workflows,
     retentionDays: config.runRetentionDays,
+    callsPerTenant: config.tenantConcurrency,
     executors: {
       mcp_tool: traced("mcp_tool", mcp.executeTool),
       openai_model: traced("openai_model", agents.executeModel),

@@ -15,6 +15,12 @@ describe("readConfig", () => {
     });
   });
 
+  test("takes a limit on a workspace's calls, from 1", () => {
+    expect(readConfig({}).tenantConcurrency).toBeUndefined();
+    expect(readConfig({ AUTERITY_TENANT_CONCURRENCY: "20" }).tenantConcurrency).toBe(20);
+    expect(() => readConfig({ AUTERITY_TENANT_CONCURRENCY: "0" })).toThrow(/AUTERITY_TENANT_CONCURRENCY/);
+  });
+
   test("names every wrong setting at once", () => {
     const read = () => readConfig({ AUTERITY_PORT: "many", DATABASE_URL: "mysql://x" });
     expect(read).toThrow(/AUTERITY_PORT.*DATABASE_URL/);

@@ -17,6 +17,7 @@ const Settings = z.object({
   AUTERITY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(3_600).optional(),
   AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).optional(),
   AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  AUTERITY_TENANT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).optional(),
   AUTERITY_RUN_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: "expected redis://user:password@host:port/number" }).optional(),
@@ -49,6 +50,8 @@ export type Config = {
   readonly frameRetentionDays: number;
   /** Undefined keeps finished runs for ever. */
   readonly runRetentionDays: number | undefined;
+  /** The most calls of a workspace at once, over all processes. Undefined: as many as come. */
+  readonly tenantConcurrency: number | undefined;
   /** Undefined means the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   /** Undefined: processes find each other's work by looking into the database. */
@@ -81,6 +84,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: s.AUTERITY_LOG_LEVEL,
     frameRetentionDays: s.AUTERITY_FRAME_RETENTION_DAYS,
     runRetentionDays: s.AUTERITY_RUN_RETENTION_DAYS,
+    tenantConcurrency: s.AUTERITY_TENANT_CONCURRENCY,
     databaseUrl: s.DATABASE_URL,
     redisUrl: s.REDIS_URL,
     openai: s.OPENAI_API_KEY === undefined ? undefined : { apiKey: s.OPENAI_API_KEY, baseUrl: s.OPENAI_BASE_URL },

@@ -16,6 +16,10 @@ export function requireKind<K extends AgentEndpoint["kind"]>(agent: AgentRecord,
   throw new AppError("agent_unknown", `Expected an agent of kind ${kind}; ${agent.name} is of kind ${agent.endpoint.kind}.`);
 }
 
+/** The limit on an agent's calls, as a step's binding carries it: who drives the run keeps to it, also after a takeover. */
+export const limitOf = ({ concurrency }: AgentRecord): { agentConcurrency?: string } =>
+  concurrency === null ? {} : { agentConcurrency: String(concurrency) };
+
 export function findSkill(agent: AgentRecord, name: string): Skill | undefined {
   return agent.skills.find((skill) => skill.name === name);
 }

@@ -1,7 +1,7 @@
 import type { Model } from "#contract/agents.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
-import { isKind, requireKind, type AgentOf, type AgentRecord } from "./agent.ts";
+import { isKind, limitOf, requireKind, type AgentOf, type AgentRecord } from "./agent.ts";
 import type { AgentPort } from "./agent-port.ts";
 import { OFFLINE_DESCRIPTION, OFFLINE_MODEL, OFFLINE_PROVIDER, OFFLINE_VERSION, offlineModel } from "./offline/extractive.ts";
 import { chatModel, type ModelDeps } from "./openai/chat-model.ts";
@@ -78,6 +78,7 @@ export const modelBinding = ({ provider, model }: ChosenModel): Record<string, s
   agent: provider?.id ?? OFFLINE_PROVIDER,
   agentVersion: provider?.version ?? OFFLINE_VERSION,
   model,
+  ...(provider && limitOf(provider)),
 });
 
 function bindingOf(binding: Record<string, string>): { agent: string; model: string } {

@@ -3,7 +3,7 @@ import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import type { StepCall, StepRequest } from "#server/kernel/step-executor.ts";
-import type { AgentRecord } from "./agent.ts";
+import { limitOf, type AgentRecord } from "./agent.ts";
 import type { Envelope } from "./agent-port.ts";
 import type { ExchangeDeps } from "./exchange.ts";
 import { describeIssues } from "./json-schema.ts";
@@ -27,7 +27,11 @@ export function parseStepInput<T>(schema: z.ZodType<T>, input: Json): T {
   throw new AppError("input_invalid", message, { issues, remedy: "Correct the step's fields." });
 }
 
-export const agentBinding = (agent: AgentRecord): Record<string, string> => ({ agent: agent.id, agentVersion: agent.version });
+export const agentBinding = (agent: AgentRecord): Record<string, string> => ({
+  agent: agent.id,
+  agentVersion: agent.version,
+  ...limitOf(agent),
+});
 
 export async function findByName(database: Database, name: string, { tenantId, environment }: StepRequest): Promise<AgentRecord> {
   const agent = await database.asTenant(tenantId, (tx) => findAgentByName(tx, { name, environment }));

@@ -9,7 +9,7 @@ import type { AgentRecord } from "./agent.ts";
 /** How long a connection counts as open after its last heartbeat. */
 const FRESH = "interval '15 seconds'";
 
-const COLUMNS = `a.id, a.tenant_id, a.environment, a.name, a.title, a.description, a.endpoint, a.skills, a.version,
+const COLUMNS = `a.id, a.tenant_id, a.environment, a.name, a.title, a.description, a.endpoint, a.concurrency, a.skills, a.version,
   case when a.endpoint->>'kind' <> 'custom' then a.status
        when exists (select from agent_connections c where c.agent_id = a.id and c.last_seen_at > now() - ${FRESH}) then 'online'
        else 'offline' end as status,
@@ -23,6 +23,7 @@ const Row = z.object({
   title: z.string(),
   description: z.string(),
   endpoint: z.unknown(),
+  concurrency: z.number().nullable(),
   skills: z.unknown(),
   version: z.string(),
   status: z.string(),
@@ -48,12 +49,22 @@ type NewAgent = { id: string; tenantId: string; agent: CreateAgent; version: str
 export async function insertAgent(tx: Tx, { id, tenantId, agent, version }: NewAgent): Promise<AgentRecord> {
   const rows = await tx.query(
     `with a as (
-       insert into agents (id, tenant_id, environment, name, title, description, endpoint, version)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)
+       insert into agents (id, tenant_id, environment, name, title, description, endpoint, version, concurrency)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
        on conflict (tenant_id, environment, name) where deleted_at is null do nothing
        returning *)
      select ${COLUMNS} from a`,
-    [id, tenantId, agent.environment, agent.name, agent.title ?? agent.name, agent.description, JSON.stringify(agent.endpoint), version],
+    [
+      id,
+      tenantId,
+      agent.environment,
+      agent.name,
+      agent.title ?? agent.name,
+      agent.description,
+      JSON.stringify(agent.endpoint),
+      version,
+      agent.concurrency ?? null,
+    ],
   );
   const row = rows[0];
   if (!row) throw new AppError("name_taken", `An agent named ${agent.name} already exists in ${agent.environment}.`);

@@ -45,6 +45,8 @@ export type RunsDeps = {
   drives?: boolean;
   /** Runs that ended longer ago are forgotten, with their events. Absent: kept for ever. */
   retentionDays?: number | undefined;
+  /** The most calls of a tenant at once, over all processes. Absent: as many as come. */
+  callsPerTenant?: number | undefined;
   settings?: Partial<WorkerSettings>;
   observer?: RunsObserver;
 };

@@ -1,6 +1,7 @@
 import { unlessOver } from "./control-run.ts";
 import type { RunsDeps } from "./deps.ts";
 import { createJournalWriter } from "./journal/writer.ts";
+import { createCallLimits, type CallLimits } from "./limits/index.ts";
 import { createLocalDispatch } from "./local-dispatch.ts";
 import { runRoutes } from "./routes.ts";
 import type { Runs } from "./runs.ts";
@@ -24,8 +25,10 @@ export function createRuns(deps: RunsDeps): Runs {
   const dispatch = deps.dispatch ?? createLocalDispatch(log);
   const writer = createJournalWriter({ connectWorker: deps.connectWorker, log, ...(observer.onBatch && { onBatch: observer.onBatch }) });
   const steps = createExecutors(deps.executors, { ...deps, startRun: (request) => useCases.start(request) });
+  const limits = createCallLimits(deps);
   const workerDeps: WorkerDeps = {
     ...deps,
+    limits,
     dispatch,
     executors: steps.executors,
     writer,
@@ -44,8 +47,7 @@ export function createRuns(deps: RunsDeps): Runs {
   });
   const reconciler = new Reconciler(workerDeps, worker);
   const useCases = createUseCases({ ...deps, observer, dispatch }, { worker, reconciler, leaseMs: settings.leaseMs });
-  const { retentionDays } = deps;
-  const retention = retentionDays === undefined || !drives ? undefined : new Retention({ ...deps, retentionDays });
+  const retention = drives ? new Retention({ ...deps, retentionDays: deps.retentionDays }) : undefined;
   let stopping: Promise<void> | undefined;
   return {
     routes: runRoutes(useCases),
@@ -53,7 +55,7 @@ export function createRuns(deps: RunsDeps): Runs {
       if (drives) await reconciler.start();
       retention?.start();
     },
-    stop: () => (stopping ??= stopAll(reconciler, worker, retention).finally(() => steps.stop())),
+    stop: () => (stopping ??= stopAll({ reconciler, worker, retention, limits }).finally(() => steps.stop())),
     startRun: useCases.start,
     getRun: useCases.get,
     cancelRun: useCases.cancel,
@@ -62,9 +64,12 @@ export function createRuns(deps: RunsDeps): Runs {
   };
 }
 
-async function stopAll(reconciler: Reconciler, worker: Worker, retention: Retention | undefined): Promise<void> {
+type Running = { reconciler: Reconciler; worker: Worker; retention: Retention | undefined; limits: CallLimits };
+
+async function stopAll({ reconciler, worker, retention, limits }: Running): Promise<void> {
   await retention?.stop();
   await reconciler.stopClaiming();
   await worker.stop();
+  await limits.stop();
   await reconciler.stop();
 }

@@ -18,9 +18,11 @@ type Deps = {
   audit: Audit;
   auditDrafts: AuditDrafts;
   held: HeldRuns;
+  /** Runs wait in the table: whoever comes now waits behind them, so that no tenant gets past the others. */
+  isBacklogged: () => boolean;
   claimant: { owner: string; leaseMs: number; body: Buffer };
   onClaimed: (run: FreshRun) => void;
-  /** The run was left in the table for want of room. */
+  /** The run was left in the table. */
   onLeft: (run: NewRun) => void;
 };
 
@@ -52,8 +54,8 @@ async function startAll(batches: Batches, tenantId: string, orders: readonly Sta
 }
 
 async function startTogether(batches: Batches, tenantId: string, orders: readonly StartOrder[]): Promise<readonly StartResult[]> {
-  const { held, claimant } = batches;
-  const places = held.reserve(orders.length);
+  const { held, claimant, isBacklogged } = batches;
+  const places = isBacklogged() ? 0 : held.reserve(orders.length);
   const claim = { ...claimant, count: places };
   let stored: (order: StartOrder) => Date | undefined;
   try {

@@ -30,6 +30,7 @@ export function createStarting(deps: StartingDeps, { worker, reconciler, leaseMs
   const start = createStartBatches({
     ...deps,
     held: worker.held,
+    isBacklogged: () => reconciler.mayHaveMore,
     claimant: { owner, leaseMs, body },
     onClaimed: (run) => worker.adopt(run),
     onLeft,

@@ -176,6 +176,7 @@ export const makeAgent = (given: Partial<Agent> = {}): Agent => ({
   description: "Checks amounts and dates",
   environment: "production",
   endpoint: { kind: "custom" },
+  concurrency: null,
   skills: [{ name: "check", description: "Finds amounts and dates", effect: "none" }],
   version: "1",
   status: "online",

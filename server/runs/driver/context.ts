@@ -1,5 +1,6 @@
 import type { Log } from "../../kernel/log.ts";
 import type { Redactor, ValueCodec } from "../../kernel/ports.ts";
+import type { CallLimits } from "../limits/index.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { AllExecutors, RunsObserver } from "../ports.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -10,6 +11,7 @@ export type DriverContext = {
   readonly codec: ValueCodec;
   readonly redactor: Redactor;
   readonly executors: AllExecutors;
+  readonly limits: CallLimits;
   readonly observer: RunsObserver;
   readonly log: Log;
   /** ms since the epoch, of this machine. */

@@ -4,6 +4,7 @@ import type { EventDraft, StepHandle, StepPlace } from "#contract/journal.ts";
 import { failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
+import type { Place } from "../limits/step-cache.ts";
 import type { DriverContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
 import { appendEvents } from "./events.ts";
@@ -13,9 +14,11 @@ import { toStepError } from "./step-error.ts";
 import { idempotencyKey } from "./step-identity.ts";
 
 type Invoke = Extract<Command, { kind: "invoke" }>;
-type Call = { command: Invoke; work: Work; controller: AbortController; executor: StepExecutor; timeoutMs: number };
+type Call = { command: Invoke; work: Work; controller: AbortController; executor: StepExecutor; timeoutMs: number; leave: () => void };
+/** A step about to be begun. `place`: where its output may be found, or will be kept. */
+type Prepared = { input: Json; effect: Effect; binding?: Record<string, string> | undefined; place: Place | undefined };
 /** `durable` settles when `step_started` is in the journal; at once for calls that an earlier process began. */
-type Started = Resume & { durable: Promise<void> };
+type Started = Resume & { durable: Promise<void>; place?: Place | undefined };
 
 export const DEFAULT_TIMEOUT_MS = 120_000;
 
@@ -23,7 +26,7 @@ export const DEFAULT_TIMEOUT_MS = 120_000;
 export async function invokeStep(context: DriverContext, run: LiveRun, { command, work }: { command: Invoke; work: Work }): Promise<void> {
   const controller = work.controller ?? new AbortController();
   const timeoutMs = run.state.plan.nodes.get(command.nodeId)?.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const call: Call = { command, work, controller, executor: context.executors[command.type], timeoutMs };
+  const call: Call = { command, work, controller, executor: context.executors[command.type], timeoutMs, leave: () => {} };
   const draft = await outcomeOf(context, run, call);
   if (draft === undefined || work.isDropped || run.mode === "gone") return;
   work.phase = "committing";
@@ -34,10 +37,17 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
   const { command, work } = call;
   let started: Started | undefined;
   try {
-    started = command.resume ? resumed(work, command.resume) : await startStep(context, run, call);
+    if (command.resume) started = await resumed(context, run, { call, resume: command.resume });
+    else {
+      const prepared = await prepareStep(context, run, call);
+      const known = prepared?.place && (await context.limits.cache.find(prepared.place));
+      if (known !== undefined) return work.isDropped ? undefined : reused(command, known);
+      started = prepared && (await startStep(context, run, { call, prepared }));
+    }
     if (!started) return undefined;
     const output = await callExecutor(context, run, { ...call, started });
     await started.durable;
+    if (started.place) context.limits.cache.keep(started.place, output);
     return work.isDropped ? undefined : answerOf(context, run, { command, output });
   } catch (error) {
     // A start that was refused has dropped the work; there is nothing to answer then.
@@ -51,7 +61,13 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
       context.log.error("a step failed in an unexpected way", { runId: run.id, nodeId: command.nodeId, error });
     const retryAfterMs = error instanceof AppError ? error.retryAfterMs : undefined;
     return failed(run.state, command, { error: stepError, now: context.now(), random: context.random(), retryAfterMs });
+  } finally {
+    call.leave();
   }
+}
+
+function reused({ scope, nodeId, attempt }: Invoke, output: Json): EventDraft {
+  return { kind: "step_succeeded", body: { output, handle: "success", source: "cache" }, scope, nodeId, attempt };
 }
 
 /** A child run has only been started: the step waits for its end. */
@@ -75,38 +91,67 @@ function takeGrant(run: LiveRun, command: Invoke, call: { input: Json; key: stri
   return grant;
 }
 
-function resumed(work: Work, resume: Resume): Started {
-  work.phase = "open";
-  work.effect = resume.effect;
+async function resumed(context: DriverContext, run: LiveRun, { call, resume }: { call: Call; resume: Resume }): Promise<Started> {
+  call.work.phase = "open";
+  call.work.effect = resume.effect;
+  await enter(context, run, { call, binding: resume.binding });
   return { ...resume, durable: Promise.resolve() };
+}
+
+/** The step's arguments, and what its executor chooses for them. Undefined when the step was given up meanwhile. */
+async function prepareStep(context: DriverContext, run: LiveRun, call: Call): Promise<Prepared | undefined> {
+  const { command, work, controller, executor, timeoutMs } = call;
+  const { nodeId, type } = command;
+  const input = await resolveInput(run.state, command);
+  if (work.isDropped) return undefined;
+  const request = stepRequest(run, command, input);
+  const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, true));
+  const { binding, ...chosen } = await withDeadline(() => executor.prepare(request), {
+    ms: timeoutMs,
+    onTimeout,
+    signal: controller.signal,
+  });
+  if (work.isDropped) return undefined;
+  const effect = effectOf(run, nodeId, chosen.effect);
+  const place = context.limits.cache.placeOf(run, { nodeId, type, input, effect, binding });
+  return { input, effect, binding, place };
+}
+
+type Entering = { call: Call; binding?: Record<string, string> | undefined };
+
+/** Waits until the limits on calls let this one begin. */
+async function enter({ limits }: DriverContext, run: LiveRun, { call, binding }: Entering): Promise<void> {
+  const { command, controller, timeoutMs } = call;
+  const entered = limits.enter(run, command, { binding, timeoutMs, signal: controller.signal });
+  if (entered) call.leave = await entered;
 }
 
 /**
  * Journals what is about to be called and how. For `once` and `ask` this is durable before anything is sent; a call that
  * may be repeated need not wait for it. Undefined when the step was given up meanwhile.
  */
-async function startStep(context: DriverContext, run: LiveRun, call: Call): Promise<Started | undefined> {
-  const { command, work, controller, executor, timeoutMs } = call;
+async function startStep(
+  context: DriverContext,
+  run: LiveRun,
+  { call, prepared }: { call: Call; prepared: Prepared },
+): Promise<Started | undefined> {
+  const { command, work } = call;
   const { scope, nodeId, attempt, generation } = command;
-  const input = await resolveInput(run.state, command);
+  const { input, effect, binding, place } = prepared;
+  await enter(context, run, { call, binding });
   if (work.isDropped) return undefined;
-  const request = stepRequest(run, command, input);
-  const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, true));
-  const prepared = await withDeadline(() => executor.prepare(request), { ms: timeoutMs, onTimeout, signal: controller.signal });
-  if (work.isDropped) return undefined;
-  const effect = effectOf(run, nodeId, prepared.effect);
   const key = idempotencyKey({ runId: run.id, scope, nodeId, generation });
   const grant = takeGrant(run, command, { input, key });
   const body = { input, effect, key, generation, ...(grant && { grant }) };
   const drafts: EventDraft[] = [{ kind: "step_started", body, scope, nodeId, attempt }];
-  if (prepared.binding) drafts.push({ kind: "step_bound", body: { binding: prepared.binding }, scope, nodeId, attempt });
+  if (binding) drafts.push({ kind: "step_bound", body: { binding }, scope, nodeId, attempt });
   work.phase = "starting";
   work.effect = effect;
   const durable = appendDurably(context, run, drafts);
   if (mustKnowFirst(effect)) await durable;
   if (work.isDropped) return undefined;
   work.phase = "open";
-  return { input, effect, key, durable, ...(prepared.binding && { binding: prepared.binding }) };
+  return { input, effect, key, durable, place, ...(binding && { binding }) };
 }
 
 const mustKnowFirst = (effect: Effect): boolean => effect === "once" || effect === "ask";

@@ -3,4 +3,5 @@ export const journalRowName = (runId: string, seq: number): string => `run_journ
 export const runRowName = (runId: string, column: "input" | "output" | "error"): string => `runs/${runId}/${column}`;
 export const approvalRowName = (id: string): string => `approvals/${id}`;
 export const snapshotRowName = (runId: string, seq: number): string => `run_snapshots/${runId}/${seq}`;
+export const cacheRowName = (key: string): string => `step_cache/${key}`;
 export const inboxRowName = (id: string): string => `run_inbox/${id}`;

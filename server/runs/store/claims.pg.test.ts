@@ -56,6 +56,21 @@ describe("claiming", () => {
     expect(next?.id).toBe(late);
   });
 
+  test("a tenant with 500 runs in the queue does not hold up another one's", async () => {
+    const other = await db.secondTenant();
+    const ids = Array.from({ length: 500 }, () => newId());
+    await db.ownerPool.query(
+      `insert into runs (id, tenant_id, workflow_id, workflow_name, version, status, input, initiator, wake_at)
+       select id, $2, id, 'w', 1, 'queued', '', 'user:1', now() - interval '1 h' from unnest($1::uuid[]) id`,
+      [ids, db.tenantId],
+    );
+    expect(await claimNext(db.database, me, 100)).toHaveLength(100);
+    const theirs = [await queued(other), await queued(other), await queued(other)];
+    const next = await claimNext(db.database, me, 3);
+    expect(next.map(({ id }) => id).toSorted()).toEqual(theirs.toSorted());
+    expect(await claimNext(db.database, me, 1_000)).toHaveLength(400);
+  });
+
   test("a run that its old holder is writing to at that moment is left for the next time", async () => {
     const [contended, free] = [await queued(db.tenantId, "now() - interval '1 min'"), await queued(db.tenantId)];
     const zombie = await db.ownerPool.connect();

@@ -1,5 +1,6 @@
 import type { Log } from "../../kernel/log.ts";
 import type { Database, Dispatch, LiveBus, Redactor, ValueCodec } from "../../kernel/ports.ts";
+import type { CallLimits } from "../limits/index.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { AllExecutors, PlanSource, RunsObserver } from "../ports.ts";
 import type { WorkerSettings } from "./settings.ts";
@@ -10,6 +11,7 @@ export type WorkerDeps = {
   readonly codec: ValueCodec;
   readonly redactor: Redactor;
   readonly executors: AllExecutors;
+  readonly limits: CallLimits;
   readonly plans: PlanSource;
   readonly live: LiveBus;
   readonly dispatch: Dispatch;

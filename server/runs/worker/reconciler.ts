@@ -73,6 +73,11 @@ export class Reconciler {
     }
   }
 
+  /** As far as is known, runs wait in the table. */
+  get mayHaveMore(): boolean {
+    return this.#mayHaveMore;
+  }
+
   /** A run was left in the table because there was no room for it. */
   expectMore(): void {
     this.#mayHaveMore = true;

@@ -170,12 +170,13 @@ export class Worker {
   }
 
   #driverContext(): DriverContext {
-    const { writer, codec, redactor, executors, observer, log, now, random, newId } = this.#deps;
+    const { writer, codec, redactor, executors, limits, observer, log, now, random, newId } = this.#deps;
     const context: DriverContext = {
       writer,
       codec,
       redactor,
       executors,
+      limits,
       observer,
       log,
       now,

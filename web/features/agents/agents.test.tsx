@@ -19,6 +19,7 @@ const agents = [
     lastSeenAt: null,
     endpoint: { kind: "a2a", url: "http://127.0.0.1:4999/" },
     skills: [],
+    concurrency: null,
   }),
   makeAgent({
     id: id(42),
