@@ -5,6 +5,7 @@ import type { DefinitionInput } from "#contract/definition.ts";
 import { cancelRun, resumeRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Tx } from "#server/kernel/ports.ts";
+import { RoundTrip } from "#server/kernel/round-trip.ts";
 import type { StepCall } from "#server/kernel/step-executor.ts";
 import { connect } from "#server/postgres/connection.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
@@ -321,6 +322,34 @@ describe("cancelling", () => {
     await when(api, run, isOver);
     expect((await kindsOf(api, run)).filter((kind) => kind === "cancel_requested")).toHaveLength(1);
     await expect(cancel(api, run)).rejects.toMatchObject({ code: "run_transition_invalid" });
+  });
+
+  test("comes too late for a run whose last event is on its way", async () => {
+    const sending = Promise.withResolvers<void>();
+    const mayGoOn = Promise.withResolvers<void>();
+    /** Holds back the statement that ends a run. */
+    const connectWorker = async () => {
+      const client = await db.connectWorker();
+      const send = client.query.bind(client);
+      const query = (sent: unknown): unknown => {
+        const isEnd = sent instanceof RoundTrip && sent.statements.some(({ name }) => name.startsWith("journal_ends"));
+        if (!isEnd) return Reflect.apply(send, client, [sent]);
+        sending.resolve();
+        void mayGoOn.promise.then(() => send(sent));
+        return sent;
+      };
+      return Object.assign(client, { query });
+    };
+    const runs = await processWith(new Outside(), { connectWorker });
+    const run = await begin(runs, definition([transform("a", 1), endNode()], ["start>a", "a>end"]));
+    await sending.promise;
+    expect(await cancel(runs, run)).toMatchObject({ status: "cancelling" });
+    // Time for the holder to look into the inbox.
+    await pause(150);
+    mayGoOn.resolve();
+    expect((await when(runs, run, isOver)).status).toBe("succeeded");
+    await pause(50);
+    expect((await kindsOf(runs, run)).at(-1)).toBe("run_succeeded");
   });
 
   test("of a run that nobody has begun ends it without a step", async () => {

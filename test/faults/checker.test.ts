@@ -5,12 +5,13 @@ import type { Run } from "#contract/runs.ts";
 import { compile, fold } from "#engine/index.ts";
 import type { Evidence, JournalRow, RunEvidence } from "#test/support/faults/evidence.ts";
 import { History } from "#test/support/faults/history.ts";
-import { enter, end, workflow } from "#test/support/faults/workload.ts";
+import { enter, end, UNDONE, workflow } from "#test/support/faults/workload.ts";
 import { check } from "#test/support/run-checker.ts";
 
 const ID = "01990000-0000-7000-8000-000000000001";
 const TENANT = "01990000-0000-7000-8000-00000000000a";
 const plan = compile(Definition.parse(workflow("One", [enter("a"), end()], ["start>a>end"])));
+const undoing = compile(Definition.parse(UNDONE));
 
 type Draft = Partial<EventDraft> & { kind: EventDraft["kind"]; epoch?: number; seq?: number };
 const top = { scope: "", nodeId: null, attempt: 0 };
@@ -202,6 +203,37 @@ const RED: readonly [what: string, invariant: string, evidence: Evidence][] = [
     ]),
   ],
   [
+    "a wait that ends before its time",
+    "I8 timers",
+    evidenceOf([...begins, waits({ until: Date.parse("2026-01-01T00:01:00Z") }), succeeds("a")]),
+  ],
+  [
+    "steps that are undone in the wrong order",
+    "I9 undone",
+    withPlan(
+      evidenceOf([
+        ...begins,
+        { kind: "compensation_started", body: { steps: places("b", "a") }, ...top },
+        ...["undo_a", "undo_b"].map(succeeds),
+      ]),
+    ),
+  ],
+  [
+    "a step that is not undone, of which nothing is said",
+    "I9 undone",
+    withPlan(evidenceOf([...ordinary.slice(0, -1), { kind: "compensation_started", body: { steps: places("a") }, ...top }, finishes])),
+  ],
+  [
+    "a step that begins in a pause",
+    "I11 paused",
+    evidenceOf([...begins, { kind: "run_paused", body: { by: "user:1", inboxId: "m1" }, ...top }, starts()]),
+  ],
+  [
+    "a step with two child runs",
+    "I11 parents and children agree",
+    evidenceOf([...begins, waits({ childRunId: "one" }), waits({ childRunId: "two" })]),
+  ],
+  [
     "a start acknowledged during an outage",
     "I10 truth",
     evidenceOf(ordinary, { outages: [{ from: 0, to: Date.now() + 10_000 }], history: startedNow() }),
@@ -220,6 +252,15 @@ const RED: readonly [what: string, invariant: string, evidence: Evidence][] = [
   ["a run that was over too late", "I14 recovery bound", evidenceOf(ordinary, { overBy: 0 })],
 ];
 
+function waits(body: object): Draft {
+  return { kind: "step_waiting", body, ...step("a") };
+}
+function places(...nodeIds: string[]) {
+  return nodeIds.map((nodeId) => ({ scope: "", nodeId }));
+}
+function withPlan(evidence: Evidence): Evidence {
+  return { ...evidence, answers: new Map([...evidence.answers].map(([id, answer]) => [id, { ...answer, plan: undoing }])) };
+}
 function failure() {
   return { code: "tool_failed", message: "no", remedy: "mend it", retryable: true };
 }

@@ -39,9 +39,12 @@ const RULES: Record<string, Rule> = {
   "I6 fencing": fenced,
   "I7 processes": ({ survivors }) => survivors.map((process) => `${process} outlived the case`),
   "I8 timers": timersOnTime,
+  "I9 undone": undone,
   "I10 truth": truthful,
   "I11 states": statesAllowed,
   "I11 row and journal agree": rowsAgree,
+  "I11 paused": quietWhilePaused,
+  "I11 parents and children agree": familiesAgree,
   "I12 isolation": isolated,
   "I13 secrecy": secret,
   "I14 recovery bound": overInTime,
@@ -250,12 +253,83 @@ function timersOnTime(evidence: Evidence): string[] {
   return each(evidence, ({ journal }) =>
     [...stepsOf(journal)].flatMap(([step, events]) =>
       events.flatMap((event, i) => {
-        if (event.kind !== "step_failed" || event.body.retryAt === undefined) return [];
-        const next = events.slice(i + 1).find(({ kind }) => kind === "step_started");
-        const early = next ? event.body.retryAt - Date.parse(next.at) : 0;
-        return early > EARLY_MS ? [`${step} was tried again ${early} ms before its time`] : [];
+        const [due, goesOn] = dueAfter(event);
+        const next = due === undefined ? undefined : events.slice(i + 1).find(({ kind }) => kind === goesOn);
+        const early = next && due !== undefined ? due - Date.parse(next.at) : 0;
+        return early > EARLY_MS ? [`${step} went on ${early} ms before its time`] : [];
       }),
     ),
+  );
+}
+
+/** When the step may go on after this event (ms since the epoch), and by which event it does. */
+function dueAfter({ kind, body }: JournalEvent): [due: number | undefined, goesOn: string] {
+  if (kind === "step_failed") return [body.retryAt, "step_started"];
+  return kind === "step_waiting" ? [body.until, "step_succeeded"] : [undefined, ""];
+}
+
+/** What was to be undone has been, once each and in that order, or the run's last event says that it has not. */
+function undone(evidence: Evidence): string[] {
+  return each(evidence, ({ journal, plan, run }) => {
+    const begun = journal.find((event) => event.kind === "compensation_started");
+    if (begun?.kind !== "compensation_started") return [];
+    const wrong: string[] = [];
+    const nameOf = ({ scope, nodeId }: { scope: string; nodeId: string }): string =>
+      `${scope}/${plan.nodes.get(nodeId)?.node.policy?.compensate ?? "?"}`;
+    const wanted = begun.body.steps.map(nameOf);
+    const done = journal.filter((event) => event.seq > begun.seq && hasEnded(event)).map(({ scope, nodeId }) => `${scope}/${nodeId}`);
+    const last = journal.at(-1);
+    const leftOut = last?.kind === "run_failed" || last?.kind === "run_cancelled" ? (last.body.notUndone ?? []).map(nameOf) : [];
+    const missing = wanted.filter((name) => !done.includes(name) && !leftOut.includes(name));
+    if (isFinal(run.status)) wrong.push(...missing.map((name) => `${name} did not happen, and nothing says so`));
+    const order = done.filter((name) => wanted.includes(name));
+    const expected = wanted.filter((name) => order.includes(name));
+    return order.join() === expected.join()
+      ? wrong
+      : [...wrong, `undone in the order ${order.join(", ")}; expected ${expected.join(", ")}`];
+  });
+}
+
+/** By its own word, or by that of whoever was asked. */
+const hasEnded = (event: JournalEvent): boolean =>
+  event.kind === "step_succeeded" || (event.kind === "step_answered" && event.body.answer === "happened");
+
+/** Between a pause and the going on nothing new begins. */
+function quietWhilePaused(evidence: Evidence): string[] {
+  return each(evidence, ({ journal }) => {
+    let isPaused = false;
+    return journal.flatMap(({ kind, seq }) => {
+      if (kind === "run_paused") isPaused = true;
+      if (kind === "run_resumed" || kind === "cancel_requested" || kind === "force_requested") isPaused = false;
+      return isPaused && kind === "step_started" ? [`a step began at ${seq} although the run was paused`] : [];
+    });
+  });
+}
+
+/** A step has one child run; what the parent heard of it is what it was; a parent that is over leaves no child behind. */
+function familiesAgree(evidence: Evidence): string[] {
+  const rows = new Map(evidence.rows.runs.map((row) => [row.id, row]));
+  const told = new Set(evidence.rows.inbox.filter(({ kind }) => kind === "child").map(({ run_id }) => run_id));
+  return each(evidence, ({ journal, run }, id) =>
+    [...Map.groupBy(journal, ({ scope, nodeId }) => `${scope}/${nodeId}`)].flatMap(([step, events]) => {
+      const children = new Set(
+        events.flatMap((e) => (e.kind === "step_waiting" && e.body.childRunId !== undefined ? [e.body.childRunId] : [])),
+      );
+      if (children.size > 1) return [`${step} has ${children.size} child runs`];
+      const wrong: string[] = [];
+      for (const childId of children) {
+        const child = rows.get(childId);
+        const heard = events.filter((e) => e.kind === "child_ended" && e.body.childRunId === childId);
+        if (heard.length > 1) wrong.push(`${step} heard ${heard.length} times of the end of its child`);
+        for (const e of heard)
+          if (e.kind === "child_ended" && e.body.status !== child?.status)
+            wrong.push(`${step} heard that its child ${e.body.status}, which ${child?.status}`);
+        if (child && isFinal(child.status) && !isFinal(run.status) && heard.length === 0 && !told.has(id))
+          wrong.push(`${step} waits for a child that is over`);
+        if (isFinal(run.status) && child && !isFinal(child.status)) wrong.push(`${step} left its child behind`);
+      }
+      return wrong;
+    }),
   );
 }
 

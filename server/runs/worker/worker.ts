@@ -149,9 +149,10 @@ export class Worker {
 
   async #takeInbox(run: LiveRun): Promise<void> {
     const inbox = await this.#store.readInbox(run);
-    if (run.mode === "gone") return;
+    // Nothing comes after the last event, once it is on its way.
+    if (run.mode === "gone" || run.underWay.has(FINISH_KEY)) return;
     if (inbox === "lost") {
-      if (!run.underWay.has(FINISH_KEY)) this.#lose(run);
+      this.#lose(run);
       return;
     }
     // Before the rows count as seen: until then, the run cannot be parked without them.

@@ -10,7 +10,7 @@ import { ApiError, type Client } from "#sdk/client.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { openPool } from "#server/postgres/database.ts";
-import { startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#server/postgres/index.ts";
+import { lockDataDir, startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#server/postgres/index.ts";
 import { PlatformProcess } from "../platform.ts";
 import { processesAbout } from "../processes.ts";
 import { Proxy } from "../proxy.ts";
@@ -70,7 +70,8 @@ export class FaultWorker {
 }
 
 export type Role = "all" | "api" | "worker";
-type Parts = { dataDir: string; log: string[]; env: Record<string, string> };
+type Lock = Awaited<ReturnType<typeof lockDataDir>>;
+type Parts = { dataDir: string; lock: Lock; log: string[]; env: Record<string, string> };
 type Started = { workflowId: string; input?: Json; by?: FaultWorker };
 type Checked = Partial<Pick<Evidence, "overBy" | "outages" | "survivors">>;
 
@@ -83,6 +84,7 @@ export class Arena {
   readonly workers: FaultWorker[] = [];
   readonly #folders: string[];
   readonly #postgresLog: string[];
+  readonly #lock: Lock;
   readonly #env: Record<string, string>;
   #accepted: string[] = [];
   #observations: Observation[] = [];
@@ -90,10 +92,12 @@ export class Arena {
   /** The first role must serve the API. */
   static async start(seed: number, roles: readonly Role[], env: Record<string, string> = {}): Promise<Arena> {
     const dataDir = await newDataDir();
+    // Else the next test run would take it for what a killed one has left.
+    const lock = await lockDataDir(dataDir);
     const log: string[] = [];
     const postgres = await startEmbeddedPostgres({ dataDir, log: noting(log), superuserPassword: "arena" });
     await postgres.createDatabase(DATABASE);
-    const arena = new Arena(seed, postgres, { dataDir, log, env });
+    const arena = new Arena(seed, postgres, { dataDir, lock, log, env });
     try {
       const first = await arena.addWorker({ role: roles[0] });
       const args = [join(ROOT, "test/support/mcp/faulty-ledger-server.ts")];
@@ -108,7 +112,8 @@ export class Arena {
     return arena;
   }
 
-  private constructor(seed: number, postgres: EmbeddedPostgres, { dataDir, log, env }: Parts) {
+  private constructor(seed: number, postgres: EmbeddedPostgres, { dataDir, lock, log, env }: Parts) {
+    this.#lock = lock;
     this.#postgresLog = log;
     this.#env = env;
     this.history = new History(seed);
@@ -188,8 +193,10 @@ export class Arena {
   async settle(withinMs: number): Promise<void> {
     const until = performance.now() + withinMs;
     for (let open = await this.#openRuns(); open.length > 0; open = await this.#openRuns()) {
-      if (performance.now() > until)
+      if (performance.now() > until) {
+        this.#accepted = [];
         throw new Error(`${open.length} runs did not end:\n${await this.#describe(open)}\n${this.history.toString()}`);
+      }
       const runs = await this.observe(open).catch(() => []);
       for (const run of runs)
         await this.#answer(run).catch((error: unknown) => this.history.mark(`no answer for ${run.id}: ${String(error)}`));
@@ -255,13 +262,16 @@ export class Arena {
 
   /** The checker's verdict on the runs since the last one; those are forgotten then. */
   async verdict(options: Checked = {}): Promise<Evidence> {
+    const [accepted, observations] = [this.#accepted, this.#observations];
+    this.#accepted = [];
+    this.#observations = [];
     const evidence = await collect({
-      accepted: this.#accepted,
+      accepted,
       history: this.history,
       api: apiOf(this.client),
       superuser: this.superuser,
       ledgerFile: this.ledgerFile,
-      observations: this.#observations,
+      observations,
       isAnsweredTruly: true,
       secrets: { values: [KEY], texts: this.workers.map(({ platform }) => platform.output) },
       ...options,
@@ -271,8 +281,6 @@ export class Arena {
     );
     const violations = check(evidence);
     if (violations.length > 0) throw new Error(await this.#tell(violations));
-    this.#accepted = [];
-    this.#observations = [];
     return evidence;
   }
 
@@ -328,6 +336,7 @@ export class Arena {
     await this.superuser.end();
     await Promise.all(this.workers.map(({ database }) => database.close()));
     await this.postgres.stop();
+    await this.#lock.release();
     const left = await processesAbout(this.ledgerFile);
     for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`Outlived their platform: ${left.map(({ pid, command }) => `${pid} ${command}`).join(", ")}`);

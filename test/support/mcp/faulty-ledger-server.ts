@@ -2,13 +2,14 @@
  * An MCP server over stdio, of the 2025 era and without an SDK, that keeps a ledger of what it was made to do: one JSON line per
  * execution, on disk before the answer. `LEDGER_FILE` names the file. What it does after the effect is in the arguments' `after`:
  * `answer`; `drop` (ends without an answer, the first time a key is seen); `twice` (answers two times); `half` (half a line, then
- * ends, the first time); `fail` (answers with an error and without an effect, the first time); `hang` (never answers).
+ * ends, the first time); `fail` (answers with an error and without an effect, the first time); `stall` (neither effect nor answer,
+ * the first time); `hang` (never answers).
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-type Arguments = { entry: string; delayMs?: number; after?: "answer" | "drop" | "twice" | "half" | "fail" | "hang" };
+type Arguments = { entry: string; delayMs?: number; after?: "answer" | "drop" | "twice" | "half" | "fail" | "stall" | "hang" };
 type Message = {
   id?: string | number;
   method?: string;
@@ -26,9 +27,9 @@ async function enter({ id, params }: Message): Promise<void> {
   const key = params?._meta?.["auterity.dev/idempotency-key"] ?? "";
   const isFirst = !holds(file, key);
   await sleep(delayMs);
-  if (after === "fail" && !holds(failed, key)) {
+  if ((after === "fail" || after === "stall") && !holds(failed, key)) {
     note(failed, { entry, key });
-    write({ id, result: { content: [{ type: "text", text: "not this time" }], isError: true } });
+    if (after === "fail") write({ id, result: { content: [{ type: "text", text: "not this time" }], isError: true } });
     return;
   }
   note(file, { entry, key, pid: process.pid, at: Date.now() });
