@@ -258,8 +258,12 @@ function waits(body: object): Draft {
 function places(...nodeIds: string[]) {
   return nodeIds.map((nodeId) => ({ scope: "", nodeId }));
 }
+/** A run of the workflow that undoes what it has done, and that is over. */
 function withPlan(evidence: Evidence): Evidence {
-  return { ...evidence, answers: new Map([...evidence.answers].map(([id, answer]) => [id, { ...answer, plan: undoing }])) };
+  const answers = [...evidence.answers].map(([id, answer]): [string, RunEvidence] => {
+    return [id, { ...answer, plan: undoing, run: { ...answer.run, status: "failed" } }];
+  });
+  return { ...evidence, answers: new Map(answers) };
 }
 function failure() {
   return { code: "tool_failed", message: "no", remedy: "mend it", retryable: true };
