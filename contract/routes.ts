@@ -1,6 +1,7 @@
 import * as access from "./access.ts";
 import * as agents from "./agents.ts";
 import * as approvals from "./approvals.ts";
+import * as egress from "./egress.ts";
 import * as mcp from "./mcp.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
@@ -33,6 +34,9 @@ export const ROUTES = {
   listSecrets: secrets.listSecrets,
   putSecret: secrets.putSecret,
   deleteSecret: secrets.deleteSecret,
+  listEgressTargets: egress.listEgressTargets,
+  allowEgressTarget: egress.allowEgressTarget,
+  forbidEgressTarget: egress.forbidEgressTarget,
   listWorkflows: workflows.listWorkflows,
   createWorkflow: workflows.createWorkflow,
   getWorkflow: workflows.getWorkflow,
@@ -126,6 +130,7 @@ export const CONTRACT: readonly object[] = [
   messages,
   openai,
   runs,
+  egress,
   secrets,
   system,
   triggers,

@@ -119,7 +119,7 @@ async function foundation(deps: ComposeDeps, { database }: Postgres) {
   });
   teardown.add("messages", () => messaging.stop());
   await messaging.start();
-  const routes = [...trail.routes, ...secrets.routes, ...messaging.routes];
+  const routes = [...trail.routes, ...secrets.routes, ...guard.routes, ...messaging.routes];
   return {
     database,
     audit,

@@ -1,7 +1,8 @@
 import { LRUCache } from "lru-cache";
 import type { Log } from "#server/kernel/log.ts";
 import type { DenialReason } from "./denied.ts";
-import type { Audit, Database, EgressPurpose } from "#server/kernel/ports.ts";
+import type { EgressPurpose } from "#contract/egress.ts";
+import type { Audit, Database } from "#server/kernel/ports.ts";
 
 const WINDOW_MS = 60_000;
 const ROWS_PER_WINDOW = 60;

@@ -1,8 +1,11 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { allowEgressTarget, forbidEgressTarget, listEgressTargets } from "#contract/egress.ts";
 import { silentLog } from "#server/kernel/log.ts";
-import type { AuditRecord, EgressPurpose } from "#server/kernel/ports.ts";
+import type { EgressPurpose } from "#contract/egress.ts";
+import type { AuditRecord } from "#server/kernel/ports.ts";
+import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { createEgress } from "./index.ts";
 
@@ -150,5 +153,36 @@ describe("egress", () => {
   test("audits addresses that are refused for how they are written", async () => {
     await expect(call("http://user:secret@127.0.0.1/")).rejects.toEqual(denied);
     expect(audited).toMatchObject([{ target: "address:127.0.0.1", reason: "address_malformed" }]);
+  });
+});
+
+describe("the routes of the guard", () => {
+  test("an owner allows a target, sees it, and forbids it again", async () => {
+    const caller = ownerOf(tenantId);
+    const { port } = new URL(origin);
+    const allowed = await callRoute(guard.routes, allowEgressTarget, { caller, body: { url: `${origin}/any/path`, purpose: "http" } });
+    expect(allowed).toMatchObject({ purpose: "http", host: "127.0.0.1", port: Number(port), reach: "private", createdBy: "user:owner" });
+    expect(await (await call(origin, "http")).text()).toBe("/");
+    await expect(call(origin, "webhook")).rejects.toEqual(denied);
+    await callRoute(guard.routes, allowEgressTarget, { caller, body: { url: origin, purpose: "a2a_agent" } });
+    const list = (query: object, of = caller) => callRoute(guard.routes, listEgressTargets, { caller: of, query });
+    const first = await list({ limit: 1 });
+    expect(first.items).toMatchObject([{ purpose: "a2a_agent" }]);
+    expect((await list({ limit: 1, cursor: first.nextCursor })).items).toEqual([allowed]);
+    expect((await list({}, ownerOf(await db.secondTenant()))).items).toEqual([]);
+    const query = { purpose: "http", host: "127.0.0.1", port };
+    await callRoute(guard.routes, forbidEgressTarget, { caller, query });
+    await expect(callRoute(guard.routes, forbidEgressTarget, { caller, query })).rejects.toMatchObject({ code: "not_found" });
+    expect(audited.map(({ action }) => action)).toEqual(["egress.allowed", "egress.denied", "egress.allowed", "egress.forbidden"]);
+    const fresh = createEgress({ database: db.database, log: silentLog, now: () => new Date(), audit: { record: async () => {} } });
+    await expect(fresh.egress.fetchFor(tenantId, "http")(origin)).rejects.toEqual(denied);
+    await fresh.close();
+  });
+
+  test("nobody allows what nobody may call", async () => {
+    const caller = ownerOf(tenantId);
+    for (const url of ["http://169.254.169.254/", "http://127.0.0.1:22/", "http://u:p@127.0.0.1/"])
+      await expect(callRoute(guard.routes, allowEgressTarget, { caller, body: { url, purpose: "http" } })).rejects.toEqual(denied);
+    expect((await callRoute(guard.routes, listEgressTargets, { caller })).items).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
-import type { EgressPurpose, Tx } from "#server/kernel/ports.ts";
+import type { EgressPurpose, EgressTarget } from "#contract/egress.ts";
+import type { Tx } from "#server/kernel/ports.ts";
 
 /** `private` opens private addresses too; `public` opens an unusual port of a host that was public at registration. */
 export type Reach = "public" | "private";
@@ -23,4 +24,41 @@ export async function saveRule(tx: Tx, rule: RuleKey & { reach: Reach; createdBy
     [rule.tenantId, rule.purpose, rule.host, rule.port, rule.reach, rule.createdBy],
   );
   return rows.length > 0;
+}
+
+type TargetRow = Omit<EgressTarget, "createdBy" | "createdAt"> & { created_by: string; created_at: Date };
+const COLUMNS = "purpose, host, port, reach, created_by, created_at";
+const fromRow = ({ created_by: createdBy, created_at: createdAt, ...row }: TargetRow): EgressTarget => ({
+  ...row,
+  createdBy,
+  createdAt: createdAt.toISOString(),
+});
+
+export async function findTarget(tx: Tx, { tenantId, purpose, host, port }: RuleKey): Promise<EgressTarget | undefined> {
+  const [row] = await tx.query<TargetRow>(
+    `select ${COLUMNS} from egress_allow where tenant_id = $1 and purpose = $2 and host = $3 and port = $4`,
+    [tenantId, purpose, host, port],
+  );
+  return row && fromRow(row);
+}
+
+/** By purpose, host and port. */
+export async function listTargets(tx: Tx, after: readonly string[] | undefined, limit: number): Promise<EgressTarget[]> {
+  const [purpose = "", host = "", port = "0"] = after ?? [];
+  const rows = await tx.query<TargetRow>(
+    `select ${COLUMNS} from egress_allow where (purpose, host, port) > ($1, $2, $3::integer) order by purpose, host, port limit $4`,
+    [purpose, host, port, limit],
+  );
+  return rows.map(fromRow);
+}
+
+/** False when there is none. */
+export async function removeRule(tx: Tx, { tenantId, purpose, host, port }: RuleKey): Promise<boolean> {
+  const gone = await tx.query("delete from egress_allow where tenant_id = $1 and purpose = $2 and host = $3 and port = $4 returning port", [
+    tenantId,
+    purpose,
+    host,
+    port,
+  ]);
+  return gone.length > 0;
 }

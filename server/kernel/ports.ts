@@ -1,4 +1,5 @@
 import type { Json } from "#contract/common.ts";
+import type { EgressPurpose } from "#contract/egress.ts";
 import type { LiveEvent } from "#contract/system.ts";
 import type { Protocol } from "#contract/messages.ts";
 
@@ -122,7 +123,6 @@ export interface Dispatch {
 }
 
 /** Where the platform's own process may open sockets to, for addresses taken from data. */
-export type EgressPurpose = "mcp_server" | "model" | "a2a_agent" | "webhook" | "http";
 export interface Egress {
   /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
   fetchFor(tenantId: string, purpose: EgressPurpose): typeof fetch;

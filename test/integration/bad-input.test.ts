@@ -34,6 +34,7 @@ const withTransform = (output: Json): Json =>
     edges: [edge("start", "work"), edge("work", "end")],
   });
 
+const egress = (url: string, code: Code, purpose = "http"): Case => ({ path: "/api/v1/egress-targets", json: { url, purpose }, code });
 const MEMBERS = ["ann", "bob", "cy"].map((name) => ({ name, agent: "a" }));
 /** A definition with this one node in the middle, which is wrong. */
 const withNode = (node: { [key: string]: Json }, field?: string): Case =>
@@ -336,6 +337,14 @@ describe("definitions", () => {
       }),
       "workflow_invalid",
     ),
+    "an address of the link": egress("http://169.254.169.254/", "egress_denied"),
+    "an address that is none": egress("nowhere", "request_invalid"),
+    "a purpose that is none": egress("http://127.0.0.1:8080", "request_invalid", "fun"),
+    "an address that nobody has allowed": {
+      path: "/api/v1/egress-targets?purpose=http&host=a&port=80",
+      method: "DELETE",
+      code: "not_found",
+    },
     "a secret in the body of a request": withNode(
       { type: "http", data: { method: "POST", url: "https://x.example", body: "=secrets.KEY" } },
       "data.body",

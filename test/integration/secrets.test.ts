@@ -21,16 +21,18 @@ const CANARY = `sk-canary/${randomUUID()}+&ü`;
 const platform = new PlatformProcess({ AUTERITY_LOG_LEVEL: "debug" });
 let client: Client;
 const seen: { where: string; text: string }[] = [];
-/** A model provider that repeats the key it was given. */
+/** Repeats the key it was given: as a model provider, and below `/echo` as anything else. */
 const parrot = createServer((request, response) => {
   request.resume();
   const content = `You came with ${Buffer.from(request.headers.authorization ?? "", "latin1").toString("latin1")}.`;
+  if (request.url === "/echo")
+    return response.writeHead(503, { "content-type": "text/plain; charset=utf-8", echo: encodeURIComponent(content) }).end(content);
   const chunk = (delta: object, finish_reason: string | null): string =>
     `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
   response.writeHead(200, { "content-type": "text/event-stream" });
-  response.end(`${chunk({ role: "assistant", content }, null)}${chunk({}, "stop")}data: [DONE]\n\n`);
+  return response.end(`${chunk({ role: "assistant", content }, null)}${chunk({}, "stop")}data: [DONE]\n\n`);
 });
-const ids = { server: "", workflow: "", run: "", failing: "", tool: "", agent: "" };
+const ids = { server: "", workflow: "", run: "", failing: "", request: "", tool: "", agent: "" };
 
 const calling = (tool: string): Json => ({
   version: 2,
@@ -49,6 +51,26 @@ const calling = (tool: string): Json => ({
     { id: "a", source: "start", target: "call" },
     { id: "b", source: "call", target: "ask" },
     { id: "c", source: "ask", target: "end" },
+  ],
+});
+
+/** Both ways out of a request: as its output, and as what it fails with. */
+const requesting = (url: string): Json => ({
+  version: 2,
+  name: "request",
+  nodes: [
+    { id: "start", type: "start" },
+    {
+      id: "call",
+      type: "http",
+      data: { method: "POST", url, headers: { authorization: "Bearer {{ secrets.CANARY }}" }, body: "=input" },
+      policy: { onError: "continue" },
+    },
+    { id: "end", type: "end", data: { output: "=steps.call" } },
+  ],
+  edges: [
+    { id: "a", source: "start", target: "call" },
+    { id: "b", source: "call", target: "end" },
   ],
 });
 
@@ -80,6 +102,10 @@ beforeAll(async () => {
   const address = parrot.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const baseUrl = `http://127.0.0.1:${port}/v1`;
+  await client.allowEgressTarget({ body: { url: baseUrl, purpose: "http" } });
+  const request = await client.createWorkflow({ body: { name: "request", definition: requesting(`http://127.0.0.1:${port}/echo`) } });
+  ids.request = (await client.startRun({ params: { id: request.id }, body: {} })).id;
+  await client.waitForRun(ids.request);
   const agent = { name: "parrot", endpoint: { kind: "openai" as const, baseUrl, keySecret: "CANARY", models: ["m"] } };
   ids.agent = (await client.createAgent({ body: agent })).id;
   ids.failing = (await runOf("refuse")).run;
@@ -132,6 +158,10 @@ test("the value is in no answer of a run, a call, a list or a stream", async () 
     await take("a chat", "/v1/chat/completions", body);
   }
   for (const { where, text } of seen.slice(1)) expect(text, where).toContain("You came with Bearer [redacted].");
+  const failed = await client.getRunJournal({ params: { id: ids.request }, query: {} });
+  expect(failed.items.find(({ kind }) => kind === "step_failed")?.body).toMatchObject({
+    error: { code: "http_failed", cause: "You came with Bearer [redacted]." },
+  });
   const reads: readonly RouteSpec[] = Object.values(ROUTES).filter(({ method }) => method === "GET");
   for (const route of reads.filter((candidate) => !isStream(candidate))) {
     for (const id of route.path.includes(":id") ? Object.values(ids) : [""]) {
@@ -139,7 +169,7 @@ test("the value is in no answer of a run, a call, a list or a stream", async () 
       await take(route.name, `${url}${route.name === "listMessages" || route.name === "listAudit" ? "?limit=200" : ""}`);
     }
   }
-  for (const run of [ids.run, ids.failing]) await take("the stream of a run", `/api/v1/runs/${run}/events`);
+  for (const run of [ids.run, ids.failing, ids.request]) await take("the stream of a run", `/api/v1/runs/${run}/events`);
   const journal = seen.filter(({ where }) => where === "getRunJournal").map(({ text }) => text);
   expect(journal.some((text) => text.includes("[redacted]"))).toBe(true);
   expect(seen.filter(({ where }) => where === "listServerLogs").some(({ text }) => text.includes("starting with TOKEN=[redacted]"))).toBe(
