@@ -4,15 +4,16 @@ import { FINAL_STATUSES, RUN_STATUSES, type RunStatus } from "#contract/runs.ts"
 import type { LiveRun, MovedRun, MoveReason } from "#contract/versions.ts";
 import type { Plan } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
 import { decodeCursor, toPage, UUID } from "../../kernel/paging.ts";
-import { foldJournal } from "../fold-journal.ts";
 import type { PlanSource } from "../ports.ts";
 import { runNotFound } from "../read-run.ts";
+import { readState } from "../read-state.ts";
 import { mustFind, speak, type SpeakDeps } from "../send-message.ts";
 import { selectRuns, type RunRecord } from "../store/runs.pg.ts";
 import { sortForMove } from "./sort-for-move.ts";
 
-type Deps = SpeakDeps & { plans: PlanSource };
+type Deps = SpeakDeps & { plans: PlanSource; log: Log };
 type Target = { tenantId: string; workflowId: string; version: number };
 type ListRequest = Target & { limit: number; cursor?: string | undefined };
 type MoveRequest = Target & { actor: string; runIds?: string[] | undefined; nodes: Record<string, string> };
@@ -75,7 +76,7 @@ async function namedRuns({ database }: Deps, { tenantId, workflowId }: Target, r
 
 type Sorting = { run: Subject; target: Target; plan: Plan; nodes: Record<string, string> };
 
-async function sortOne({ database, codec, plans }: Deps, { run, target, plan, nodes }: Sorting): Promise<LiveRun> {
+async function sortOne({ database, codec, plans, log }: Deps, { run, target, plan, nodes }: Sorting): Promise<LiveRun> {
   const { id: runId, version, status, seq } = run;
   const mustFinish = (code: MoveReason["code"], message: string): LiveRun => ({
     runId,
@@ -94,7 +95,7 @@ async function sortOne({ database, codec, plans }: Deps, { run, target, plan, no
   }
   const { tenantId } = target;
   const read = <T>(fn: Parameters<typeof database.asTenant<T>>[1]): Promise<T> => database.asTenant(tenantId, fn);
-  const state = await foldJournal({ codec, plans, read }, { ...run, tenantId });
+  const state = await readState({ codec, plans, log, read }, { ...run, tenantId });
   return { runId, version: state.version, status, ...sortForMove(state, plan, nodes) };
 }
 

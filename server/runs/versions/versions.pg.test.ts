@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
@@ -61,8 +62,8 @@ const list = (runs: Runs, id: string, query: object = {}) =>
   callRoute(runs.routes, listLiveRuns, { caller: caller(), params: { id, version: 2 }, query });
 const move = (runs: Runs, id: string, body: object) =>
   callRoute(runs.routes, moveRuns, { caller: caller(), params: { id, version: 2 }, body });
-const signal = (runs: Runs, id: string) =>
-  callRoute(runs.routes, signalRun, { caller: caller(), params: { id, signal: "go" }, body: { payload: "gone" } });
+const signal = (runs: Runs, id: string, name = "go") =>
+  callRoute(runs.routes, signalRun, { caller: caller(), params: { id, signal: name }, body: { payload: "gone" } });
 const when = (runs: Runs, { id }: Run, isReady: (run: Run) => boolean) => runWhen(runs, { id, tenantId: db.tenantId }, isReady);
 const isWaiting = ({ status }: Run): boolean => status === "waiting";
 
@@ -95,7 +96,7 @@ describe("publishing while runs are live", () => {
     ]);
     expect(await move(runs, id, { nodes: {} })).toMatchObject({ items: [{ runId: run.id, outcome: "refused", verdict: "needs_mapping" }] });
     expect(await move(runs, id, { nodes: { a: "first" } })).toMatchObject({ items: [{ runId: run.id, outcome: "accepted" }] });
-    expect((await when(runs, run, ({ version }) => version === 2)).status).toBe("waiting");
+    await when(runs, run, (now) => now.version === 2 && isWaiting(now));
     await signal(runs, run.id);
     expect((await when(runs, run, isOver)).output).toEqual(["gone", "c"]);
     expect(outside.callsOf("a")).toHaveLength(1);
@@ -119,6 +120,39 @@ describe("publishing while runs are live", () => {
     await signal(second, run.id);
     expect(await when(second, run, isOver)).toMatchObject({ version: 2, output: ["gone", "c"] });
     expect(outside.calls.map(({ step }) => step.nodeId)).toEqual(["c"]);
+  });
+
+  test("a moved run goes on from its snapshot, without the events before it", async () => {
+    const loop = (nodeId: string): DefinitionInput["nodes"] => [
+      { id: nodeId, type: "loop", data: { while: "=index < 60", max: 100 } },
+      { id: `${nodeId}_round`, type: "transform", data: { output: "=index" }, parentId: nodeId },
+    ];
+    const of = (nodes: DefinitionInput["nodes"], edges: string[]): DefinitionInput =>
+      definition(
+        [...loop("before"), wait("hold"), ...nodes, endNode("=[steps.hold, steps.before.rounds]")],
+        ["start>before", "before>hold", ...edges],
+      );
+    const first = await process();
+    const { id, run } = await parked(
+      first,
+      of([], ["hold>end"]),
+      of([...loop("after"), wait("more", "more")], ["hold>after", "after>more", "more>end"]),
+    );
+    const stored = async (): Promise<number[]> =>
+      (await db.ownerPool.query<{ seq: number }>("select seq from run_snapshots where run_id = $1", [run.id])).rows.map(({ seq }) => seq);
+    while ((await stored()).length === 0) await pause(5);
+    const [early = 0] = await stored();
+    expect((await move(first, id, { runIds: [run.id] })).items).toMatchObject([{ outcome: "accepted" }]);
+    await when(first, run, ({ version }) => version === 2);
+    await signal(first, run.id);
+    while (!(await stored()).some((seq) => seq > early)) await pause(5);
+    await first.stop();
+    const [late] = await stored();
+    await db.ownerPool.query("delete from run_journal where run_id = $1 and seq < $2", [run.id, late]);
+    const second = await process();
+    expect((await list(second, id)).items).toEqual([]);
+    await signal(second, run.id, "more");
+    expect(await when(second, run, isOver)).toMatchObject({ version: 2, output: ["gone", 60] });
   });
 
   test("what the run has set in its context before the move is still there", async () => {
@@ -175,6 +209,26 @@ describe("a move that does not fit", () => {
     expect(journal.find(({ kind }) => kind === "move_refused")).toMatchObject({ body: { to: 2, reasons: [{ code: "not_parked" }] } });
     const left = await db.ownerPool.query("select kind from run_inbox where run_id = $1", [run.id]);
     expect(left.rows).toEqual([]);
+    await speaker.stop();
+  });
+
+  test("for now, because its version cannot be loaded, is taken up as soon as it can", async () => {
+    let failures = 0;
+    const loadPlan: typeof platform.workflows.loadPlan = (ref) => {
+      if (ref.version !== 2 || failures === 2) return platform.workflows.loadPlan(ref);
+      failures += 1;
+      return Promise.reject(new Error("the database is away"));
+    };
+    const first = await process();
+    const { id, run } = await parked(first);
+    await first.stop();
+    const speaker = createProcess(platform, new Outside(), { drives: false });
+    await move(speaker, id, { nodes: { a: "first" } });
+    const second = createProcess(platform, new Outside(), { plans: { ...platform.workflows, loadPlan }, settings: { loadAgainMs: 20 } });
+    running.push(second);
+    await second.start();
+    await when(second, run, ({ version }) => version === 2);
+    expect(failures).toBe(2);
     await speaker.stop();
   });
 

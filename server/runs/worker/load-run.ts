@@ -1,24 +1,25 @@
 import type { JournalEvent } from "#contract/journal.ts";
-import { SNAPSHOT_VERSION, evolve, fromSnapshot, initialState, versionOfSnapshot, type Plan, type RunState } from "#engine/index.ts";
+import { evolve, initialState, type Plan } from "#engine/index.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Database, ValueCodec } from "../../kernel/ports.ts";
 import { createLiveRun, type HeldRun, type InboxRow, type LiveRun } from "../driver/live-run.ts";
 import { inboxRowName } from "../driver/row-names.ts";
-import { foldJournal, foldRest, planOf, type FoldDeps } from "../fold-journal.ts";
+import { foldJournal, foldRest, planOf } from "../fold-journal.ts";
 import { Messages } from "../messages.ts";
 import type { PlanSource } from "../ports.ts";
+import { restoreState } from "../read-state.ts";
 import type { ClaimedRun } from "../store/held-run.ts";
-import { readSnapshot } from "../store/snapshots.pg.ts";
-import { openSnapshot } from "./snapshot-row.ts";
 import { snapshotDueAfter } from "./snapshots.ts";
 
 type Deps = { database: Database; codec: ValueCodec; plans: PlanSource; log: Log };
 
 /** A claimed run as its journal says it is: its newest snapshot, and what came after. The claim's own event is the last one. */
 export async function loadRun(deps: Deps, claimed: ClaimedRun, lane: number): Promise<LiveRun> {
-  const source: FoldDeps = { codec: deps.codec, plans: deps.plans, read: deps.database.asWorker.bind(deps.database) };
-  await deps.codec.prepare(claimed.tenantId);
-  const snapshot = await restore(deps, claimed);
+  const { codec, plans, log } = deps;
+  const source = { codec, plans, log, read: deps.database.asWorker.bind(deps.database) };
+  await codec.prepare(claimed.tenantId);
+  // Before it was taken over for the first time, nobody can have stored one.
+  const snapshot = claimed.epoch === 1 ? undefined : await restoreState(source, claimed);
   if (snapshot) await foldRest(source, claimed, snapshot.state);
   // Of a claimed run, there is at least the claim after it.
   if (snapshot && snapshot.state.seq > snapshot.seq) {
@@ -27,28 +28,6 @@ export async function loadRun(deps: Deps, claimed: ClaimedRun, lane: number): Pr
     return run;
   }
   return createLiveRun(claimed, await foldJournal(source, claimed), lane);
-}
-
-type Restored = { state: RunState; seq: number; bytes: number };
-
-/** Undefined when there is none that this build can use: the journal is then read from its beginning. */
-async function restore(deps: Deps, claimed: ClaimedRun): Promise<Restored | undefined> {
-  const { id, epoch } = claimed;
-  // Nobody can have stored one.
-  if (epoch === 1) return undefined;
-  const stored = await deps.database.asWorker((tx) => readSnapshot(tx, id));
-  if (stored?.v !== SNAPSHOT_VERSION) return undefined;
-  try {
-    const json = openSnapshot(deps.codec, claimed, stored);
-    const version = versionOfSnapshot(json);
-    if (version === undefined) return undefined;
-    const plan = await planOf(deps, claimed, version);
-    const state = fromSnapshot(plan, json, { runId: id, plans: new Map([[version, plan]]), forgets: true });
-    return state && { state, seq: stored.seq, bytes: stored.state.length };
-  } catch (error) {
-    deps.log.warn("a snapshot cannot be used; the run's journal is read from its beginning", { runId: id, seq: stored.seq, error });
-    return undefined;
-  }
 }
 
 export type FreshRun = { held: HeldRun; plan: Plan; events: readonly JournalEvent[] };

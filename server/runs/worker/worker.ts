@@ -4,7 +4,7 @@ import { background } from "../../kernel/log.ts";
 import type { DriverContext } from "../driver/context.ts";
 import { drive, driveAt } from "../driver/drive.ts";
 import { appendEvents, lostError } from "../driver/events.ts";
-import { dropWork, FINISH_KEY, type LiveRun } from "../driver/live-run.ts";
+import { dropWork, FINISH_KEY, type InboxRow, type LiveRun } from "../driver/live-run.ts";
 import { receive } from "../driver/take-inbox.ts";
 import { createLiveHints, type LiveHints } from "../live-hints.ts";
 import type { ClaimedRun } from "../store/held-run.ts";
@@ -156,12 +156,25 @@ export class Worker {
       return;
     }
     // Before the rows count as seen: until then, the run cannot be parked without them.
-    await loadMoves(this.#deps, run, inbox.rows);
-    if (isGone(run)) return;
+    if (!(await this.#loadMoves(run, inbox.rows)) || isGone(run)) return;
     run.inboxSeen = Math.max(run.inboxSeen, inbox.inboxSeq);
     receive(this.#context, run, inbox.rows);
     // What was said comes first: a cancel, before anything else is begun. The run is driven once it is written.
     if (!run.inbox.isBusy) this.#context.drive(run);
+  }
+
+  /** False when that is not possible now: the inbox is looked at again a little later. */
+  async #loadMoves(run: LiveRun, rows: readonly InboxRow[]): Promise<boolean> {
+    const { log, settings } = this.#deps;
+    try {
+      await loadMoves(this.#deps, run, rows);
+      return true;
+    } catch (error) {
+      log.warn("the version that a run is to be moved to cannot be loaded; tried again", { runId: run.id, error });
+      const again = (): void => background(log, "reading a run's inbox", () => this.look(run.id).then(() => undefined));
+      setTimeout(again, settings.loadAgainMs).unref();
+      return false;
+    }
   }
 
   #lose(run: LiveRun, reason: Error = lostError()): void {
