@@ -45,6 +45,7 @@ export const ROUTES = {
   listWorkflowVersions: workflows.listWorkflowVersions,
   getWorkflowVersion: workflows.getWorkflowVersion,
   listLiveRuns: versions.listLiveRuns,
+  sortLiveRuns: versions.sortLiveRuns,
   moveRuns: versions.moveRuns,
   validateWorkflow: workflows.validateWorkflow,
   validateDefinition: workflows.validateDefinition,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Id, Identifier, PageQuery, pageOf } from "./common.ts";
+import { Id, IdParams, Identifier, Json, PageQuery, pageOf } from "./common.ts";
 import { LIMITS } from "./limits.ts";
 import { defineRoute } from "./route.ts";
 import { RunStatus } from "./runs.ts";
@@ -63,16 +63,19 @@ export const MovedRun = LiveRun.extend({
 });
 export type MovedRun = z.infer<typeof MovedRun>;
 
+/** What the nodes of a run's version are called in the other one; those that keep their names need no entry. */
+const Mapping = z
+  .record(Identifier, Identifier)
+  .refine((nodes) => Object.keys(nodes).length <= LIMITS.nodesPerWorkflow, `expected at most ${LIMITS.nodesPerWorkflow} nodes`)
+  .default({});
+
 export const MoveRuns = z.strictObject({
   /** Absent: all live runs on other versions, the newest first, as many as go into one request. */
   runIds: z.array(Id).min(1).max(LIMITS.movedRuns).optional(),
-  /** What the nodes of a run's version are called in the other one; those that keep their names need no entry. */
-  nodes: z
-    .record(Identifier, Identifier)
-    .refine((nodes) => Object.keys(nodes).length <= LIMITS.nodesPerWorkflow, `expected at most ${LIMITS.nodesPerWorkflow} nodes`)
-    .default({}),
+  nodes: Mapping,
 });
 
+const SortQuery = PageQuery.extend({ limit: z.coerce.number().int().min(1).max(LIMITS.movedRuns).default(20) });
 const VersionParams = z.object({ id: Id, version: z.coerce.number().int().min(1).max(2_147_483_647) });
 const tag = "workflows";
 export const listLiveRuns = defineRoute({
@@ -83,9 +86,22 @@ export const listLiveRuns = defineRoute({
   tag,
   permission: "run:read",
   params: VersionParams,
-  query: PageQuery.extend({ limit: z.coerce.number().int().min(1).max(LIMITS.movedRuns).default(20) }),
+  query: SortQuery,
   response: pageOf(LiveRun),
   errors: ["not_found", "version_unknown", "cursor_invalid"],
+});
+export const sortLiveRuns = defineRoute({
+  name: "sortLiveRuns",
+  method: "POST",
+  path: "/api/v1/workflows/:id/live-runs",
+  summary: "List the live runs, newest first, and whether each could go on with a definition before it is published",
+  tag,
+  permission: "run:read",
+  params: IdParams,
+  query: SortQuery,
+  body: z.strictObject({ definition: Json, nodes: Mapping }),
+  response: pageOf(LiveRun),
+  errors: ["not_found", "workflow_invalid", "definition_version_unsupported", "cursor_invalid"],
 });
 export const moveRuns = defineRoute({
   name: "moveRuns",

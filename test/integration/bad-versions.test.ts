@@ -5,6 +5,7 @@ import type { DefinitionInput } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { badInputs, type BadInput, type Code } from "#test/support/bad-inputs.ts";
+import { eventually } from "#test/support/eventually.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 let platform: StartedPlatform;
@@ -34,6 +35,12 @@ beforeAll(async () => {
   const start = (id: string) => client.startRun({ params: { id }, headers: {}, body: {} });
   const run = await start(workflow.id);
   const foreign = await start(other.id);
+  // What is still on its way to the database would be taken for a change that a request has made.
+  for (const { id } of [run, foreign])
+    await eventually(
+      () => client.getRun({ params: { id } }),
+      ({ status }) => status === "waiting",
+    );
   known = { workflow: workflow.id, run: run.id, foreign: foreign.id, absent: newId() };
 });
 afterAll(() => platform.close());
@@ -67,6 +74,22 @@ describe("moving runs", () => {
       [{ path: "body.nodes" }],
     ),
     "with what is not asked": move({ force: true }, "request_invalid"),
+    "sorted by a definition that is none": {
+      path: "/api/v1/workflows/{workflow}/live-runs",
+      json: { definition: 7 },
+      code: "workflow_invalid",
+    },
+    "sorted by nothing": {
+      path: "/api/v1/workflows/{workflow}/live-runs",
+      json: {},
+      code: "request_invalid",
+      issues: [{ path: "body.definition" }],
+    },
+    "of a workflow that does not exist, sorted": {
+      path: "/api/v1/workflows/{absent}/live-runs",
+      json: { definition: 7 },
+      code: "not_found",
+    },
     "seen too many at once": { path: `${at}/live-runs?limit=${LIMITS.movedRuns + 1}`, code: "request_invalid" },
     "seen after a cursor that is none": { path: `${at}/live-runs?cursor=x`, code: "cursor_invalid" },
     "seen for a version that does not exist": { path: "/api/v1/workflows/{workflow}/versions/2/live-runs", code: "version_unknown" },

@@ -1,8 +1,9 @@
-import type { Page } from "#contract/common.ts";
+import type { Json, Page } from "#contract/common.ts";
+import type { Definition } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { FINAL_STATUSES, RUN_STATUSES, type RunStatus } from "#contract/runs.ts";
 import type { LiveRun, MovedRun, MoveReason } from "#contract/versions.ts";
-import type { Plan } from "#engine/index.ts";
+import { compile, validate, type Plan } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import { decodeCursor, toPage, UUID } from "../../kernel/paging.ts";
@@ -10,38 +11,62 @@ import type { PlanSource } from "../ports.ts";
 import { runNotFound } from "../read-run.ts";
 import { readState } from "../read-state.ts";
 import { mustFind, speak, type SpeakDeps } from "../send-message.ts";
-import { selectRuns, type RunRecord } from "../store/runs.pg.ts";
+import { selectRuns, type RunFilter, type RunRecord } from "../store/runs.pg.ts";
 import { sortForMove } from "./sort-for-move.ts";
 
 type Deps = SpeakDeps & { plans: PlanSource; log: Log };
-type Target = { tenantId: string; workflowId: string; version: number };
-type ListRequest = Target & { limit: number; cursor?: string | undefined };
+type Where = { tenantId: string; workflowId: string };
+type Target = Where & { version: number };
+type Paging = { limit: number; cursor?: string | undefined };
 type MoveRequest = Target & { actor: string; runIds?: string[] | undefined; nodes: Record<string, string> };
+/** What runs are sorted by; `version` is that of the plan, if it is published. */
+type Goal = { plan: Plan; version?: number | undefined; nodes: Record<string, string> };
 
 const LIVE: RunStatus[] = RUN_STATUSES.filter((status) => !FINAL_STATUSES.some((final) => final === status));
 
 /** The live runs on other versions, each sorted by whether it could go on with this one. */
 export const listLiveRuns =
   (deps: Deps) =>
-  async ({ limit, cursor, ...target }: ListRequest): Promise<Page<LiveRun>> => {
-    const plan = await planOf(deps, target);
-    const [before] = decodeCursor(cursor, [UUID]) ?? [];
-    const found = await liveRuns(deps, target, { limit: limit + 1, before });
-    const page = toPage(found, { limit, map: (run) => run, key: ({ id }) => [id] });
-    const items: LiveRun[] = [];
-    for (const run of page.items) items.push(await sortOne(deps, { run, target, plan, nodes: {} }));
-    return { items, nextCursor: page.nextCursor };
+  async ({ limit, cursor, ...target }: Target & Paging): Promise<Page<LiveRun>> =>
+    sortPage(deps, target, { limit, cursor, plan: await planOf(deps, target), version: target.version, nodes: {} });
+
+/** The same for a definition that is not published yet. */
+export const sortLiveRuns =
+  (deps: Deps) =>
+  async ({ definition, ...request }: Where & Paging & { definition: Json; nodes: Record<string, string> }): Promise<Page<LiveRun>> => {
+    await planOf(deps, request);
+    return sortPage(deps, request, { ...request, plan: compile(mustBeValid(definition)) });
   };
+
+async function sortPage(deps: Deps, where: Where, { limit, cursor, ...goal }: Paging & Goal): Promise<Page<LiveRun>> {
+  const [before] = decodeCursor(cursor, [UUID]) ?? [];
+  const found = await liveRuns(deps, where, { limit: limit + 1, before, otherThanVersion: goal.version });
+  const page = toPage(found, { limit, map: (run) => run, key: ({ id }) => [id] });
+  const items: LiveRun[] = [];
+  for (const run of page.items) items.push(await sortOne(deps, { run, where, goal }));
+  return { items, nextCursor: page.nextCursor };
+}
+
+function mustBeValid(given: Json): Definition {
+  const checked = validate(given);
+  if (checked.valid) return checked.definition;
+  const { issues } = checked;
+  const isForeign = issues.some(({ code }) => code === "definition_version_unsupported");
+  const message = `The definition has problems, the first: ${issues[0]?.message ?? ""}`;
+  throw new AppError(isForeign ? "definition_version_unsupported" : "workflow_invalid", message, { issues });
+}
 
 /** Asks those runs that the mapping makes compatible to go on with this version; says of each whether it was asked, or why not. */
 export const moveRuns =
   (deps: Deps) =>
   async ({ actor, runIds, nodes, ...target }: MoveRequest): Promise<{ items: MovedRun[] }> => {
     const plan = await planOf(deps, target);
-    const runs = runIds ? await namedRuns(deps, target, runIds) : await liveRuns(deps, target, { limit: LIMITS.movedRuns });
+    const { version } = target;
+    const page = { limit: LIMITS.movedRuns, otherThanVersion: version };
+    const runs = runIds ? await namedRuns(deps, target, runIds) : await liveRuns(deps, target, page);
     const items: MovedRun[] = [];
     for (const run of runs) {
-      const sorted = await sortOne(deps, { run, target, plan, nodes });
+      const sorted = await sortOne(deps, { run, where: target, goal: { plan, version, nodes } });
       items.push(
         sorted.verdict === "compatible" ? await ask(deps, sorted, { ...target, actor, nodes }) : { ...sorted, outcome: "refused" },
       );
@@ -49,7 +74,7 @@ export const moveRuns =
     return { items };
   };
 
-async function planOf({ plans, codec }: Deps, target: Target): Promise<Plan> {
+async function planOf({ plans, codec }: Deps, target: Where & { version?: number }): Promise<Plan> {
   await codec.prepare(target.tenantId);
   const found = await plans.loadForStart(target);
   if (!found) throw new AppError("not_found", `There is no workflow ${target.workflowId}.`);
@@ -58,8 +83,9 @@ async function planOf({ plans, codec }: Deps, target: Target): Promise<Plan> {
 
 type Subject = Pick<RunRecord, "id" | "version" | "status" | "seq" | "workflowId">;
 
-const liveRuns = ({ database }: Deps, { tenantId, workflowId, version }: Target, page: { limit: number; before?: string | undefined }) =>
-  database.asTenant(tenantId, (tx) => selectRuns(tx, { ...page, workflowId, status: LIVE, otherThanVersion: version }));
+type RunPage = Pick<RunFilter, "limit" | "before" | "otherThanVersion">;
+const liveRuns = ({ database }: Deps, { tenantId, workflowId }: Where, page: RunPage): Promise<Subject[]> =>
+  database.asTenant(tenantId, (tx) => selectRuns(tx, { ...page, workflowId, status: LIVE }));
 
 /** Throws when one of them is not a run of this workflow: then nothing is asked of any. */
 async function namedRuns({ database }: Deps, { tenantId, workflowId }: Target, runIds: readonly string[]): Promise<Subject[]> {
@@ -74,9 +100,9 @@ async function namedRuns({ database }: Deps, { tenantId, workflowId }: Target, r
   });
 }
 
-type Sorting = { run: Subject; target: Target; plan: Plan; nodes: Record<string, string> };
+type Sorting = { run: Subject; where: Where; goal: Goal };
 
-async function sortOne({ database, codec, plans, log }: Deps, { run, target, plan, nodes }: Sorting): Promise<LiveRun> {
+async function sortOne({ database, codec, plans, log }: Deps, { run, where: { tenantId }, goal }: Sorting): Promise<LiveRun> {
   const { id: runId, version, status, seq } = run;
   const mustFinish = (code: MoveReason["code"], message: string): LiveRun => ({
     runId,
@@ -86,17 +112,16 @@ async function sortOne({ database, codec, plans, log }: Deps, { run, target, pla
     reasons: [{ code, message }],
     unmapped: [],
   });
-  if (version === target.version) return mustFinish("version_changed", `The run follows version ${version} already.`);
+  if (version === goal.version) return mustFinish("version_changed", `The run follows version ${version} already.`);
   if (status !== "waiting" && status !== "paused") {
     return mustFinish("not_parked", `Expected a run that waits or is paused; it is ${status}.`);
   }
   if (seq > LIMITS.sortedEvents) {
     return mustFinish("journal_too_long", `Expected a journal of at most ${LIMITS.sortedEvents} events; it has ${seq}.`);
   }
-  const { tenantId } = target;
   const read = <T>(fn: Parameters<typeof database.asTenant<T>>[1]): Promise<T> => database.asTenant(tenantId, fn);
   const state = await readState({ codec, plans, log, read }, { ...run, tenantId });
-  return { runId, version: state.version, status, ...sortForMove(state, plan, nodes) };
+  return { runId, version: state.version, status, ...sortForMove(state, goal.plan, goal.nodes) };
 }
 
 type Move = Target & { actor: string; nodes: Record<string, string> };

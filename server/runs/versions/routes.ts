@@ -1,12 +1,19 @@
 import * as contract from "#contract/versions.ts";
 import { handle, type Handled } from "../../kernel/handle.ts";
-import type { listLiveRuns, moveRuns } from "./move-runs.ts";
+import type { listLiveRuns, moveRuns, sortLiveRuns } from "./move-runs.ts";
 
-export type VersionUseCases = { list: ReturnType<typeof listLiveRuns>; move: ReturnType<typeof moveRuns> };
+export type VersionUseCases = {
+  list: ReturnType<typeof listLiveRuns>;
+  sort: ReturnType<typeof sortLiveRuns>;
+  move: ReturnType<typeof moveRuns>;
+};
 
-export const versionRoutes = ({ list, move }: VersionUseCases): Handled[] => [
+export const versionRoutes = ({ list, sort, move }: VersionUseCases): Handled[] => [
   handle(contract.listLiveRuns, ({ params, query, caller }) =>
     list({ ...query, tenantId: caller.tenantId, workflowId: params.id, version: params.version }),
+  ),
+  handle(contract.sortLiveRuns, ({ params, query, body, caller }) =>
+    sort({ ...query, ...body, tenantId: caller.tenantId, workflowId: params.id }),
   ),
   handle(contract.moveRuns, ({ params, body, caller }) =>
     move({ ...body, tenantId: caller.tenantId, actor: caller.ref, workflowId: params.id, version: params.version }),

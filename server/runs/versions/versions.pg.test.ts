@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { getRunContext, signalRun, startRun, type Run } from "#contract/runs.ts";
-import { listLiveRuns, moveRuns } from "#contract/versions.ts";
+import { listLiveRuns, moveRuns, sortLiveRuns } from "#contract/versions.ts";
 import { updateWorkflow } from "#contract/workflows.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
@@ -106,6 +106,21 @@ describe("publishing while runs are live", () => {
       `run:${run.id}`,
     ]);
     expect(JSON.parse(audit.rows[0].details)).toEqual({ from: 1, to: 2, nodes: { a: "first" } });
+  });
+
+  test("can be tried before: the same verdicts for a definition that is not published", async () => {
+    const runs = await process();
+    const id = await saveWorkflow(platform, v1);
+    const run = await startOf(runs, db.tenantId, id)();
+    await when(runs, run, isWaiting);
+    const sort = (of: object, nodes = {}) =>
+      callRoute(runs.routes, sortLiveRuns, { caller: caller(), params: { id }, body: { definition: of, nodes } });
+    expect((await sort(v1)).items).toMatchObject([{ runId: run.id, version: 1, verdict: "compatible" }]);
+    expect((await sort(v2)).items).toMatchObject([{ verdict: "needs_mapping", unmapped: [{ nodeId: "a" }] }]);
+    expect((await sort(v2, { a: "first" })).items).toMatchObject([{ verdict: "compatible" }]);
+    await expect(sort({ ...v2, nodes: [] })).rejects.toMatchObject({ code: "workflow_invalid" });
+    await expect(sort({ ...v2, version: 3 })).rejects.toMatchObject({ code: "definition_version_unsupported" });
+    expect((await runs.getRun(db.tenantId, run.id)).version).toBe(1);
   });
 
   test("another process reads a moved run, whatever its row says, and goes on with the new version", async () => {
