@@ -56,7 +56,8 @@ export const NODE_DATA = {
   mcp_tool: z.strictObject({
     server: Slug,
     tool: z.string().min(1).max(256),
-    arguments: z.record(z.string(), Value).default({}),
+    /** An object, or an expression that computes one. */
+    arguments: z.union([z.record(z.string(), Value), z.string().startsWith("=").max(LIMITS.expressionChars)]).default({}),
   }),
   openai_model: z.strictObject({
     model: z.string().min(1).max(128),

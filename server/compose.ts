@@ -57,10 +57,11 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
   const postgres = await openStorage(deps);
   const base = await foundation(deps, postgres);
   let url = "";
-  const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl: () => url });
+  const publicUrl = (): string => config.publicUrl ?? url;
+  const access = createAccess({ ...base, bootstrapToken: config.bootstrapToken, host: config.host, publicUrl });
   const isWorker = config.role === "worker";
   const owner = isWorker ? undefined : (await access.ensureDefaultWorkspace()).ownerCaller;
-  const slices = await createSlices(deps, { ...base, postgres, publicUrl: () => url });
+  const slices = await createSlices(deps, { ...base, postgres, publicUrl });
   let phase: "starting" | "ready" | "stopping" = "starting";
   const ping = async (): Promise<void> => {
     if (phase !== "ready") throw new AppError("unavailable", `The platform is ${phase}.`, { retryable: true });

@@ -12,6 +12,7 @@ const Settings = z.object({
   AUTERITY_PORT: z.coerce.number().int().min(0).max(65_535).default(4600),
   AUTERITY_DATA_DIR: z.string().min(1).default(".auterity"),
   AUTERITY_ROLE: z.enum(["all", "api", "worker"], "expected `all`, `api` or `worker`").default("all"),
+  AUTERITY_PUBLIC_URL: z.url({ protocol: /^https?$/, error: "expected https://host or http://host:port" }).optional(),
   AUTERITY_BOOTSTRAP_TOKEN: z.string().min(16, "expected at least 16 characters").max(512).optional(),
   AUTERITY_ENCRYPTION_KEY: z.string().min(16, "expected 32 bytes in base64 or hex, or a passphrase of at least 16 characters").optional(),
   AUTERITY_DRAIN_SECONDS: z.coerce.number().int().min(0).max(3_600).optional(),
@@ -39,6 +40,8 @@ export type Config = {
   readonly host: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
+  /** Where others reach the API, without a slash at the end; undefined: where it listens. */
+  readonly publicUrl: string | undefined;
   /** Absolute. */
   readonly dataDir: string;
   readonly bootstrapToken: string | undefined;
@@ -76,6 +79,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return Object.freeze({
     role: s.AUTERITY_ROLE,
     host: s.AUTERITY_HOST,
+    publicUrl: s.AUTERITY_PUBLIC_URL?.replace(/\/+$/, ""),
     port: s.AUTERITY_PORT,
     dataDir: resolve(PROJECT_DIR, s.AUTERITY_DATA_DIR),
     bootstrapToken: s.AUTERITY_BOOTSTRAP_TOKEN,

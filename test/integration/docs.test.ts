@@ -72,6 +72,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity runs": showing("STATUS"),
   "npx auterity mcp": showing("NAME"),
   // The web app may not be built where tests run; everything else has to be well.
+  "npx auterity approvals": showing("ID", "STATUS"),
   "npx auterity doctor": async (command) => {
     const { code, stdout } = await auterity(command);
     const wrong = stdout.split("\n").filter((line) => line.includes("✗"));
@@ -141,7 +142,8 @@ describe("what the documents say", () => {
   });
 
   test("shows nodes and policies that a definition may have", () => {
-    const blocks = fenced("docs/guides/workflows.md", "yaml").map((block) => parse(block));
+    const guides = ["docs/guides/workflows.md", "docs/guides/control.md"];
+    const blocks = guides.flatMap((guide) => fenced(guide, "yaml")).map((block) => parse(block));
     expect(blocks.length).toBeGreaterThan(0);
     const Shown = z.union([z.array(WorkflowNode), z.object({ policy: Policy })]);
     for (const block of blocks) expect(Shown.safeParse(block)).toMatchObject({ success: true });
