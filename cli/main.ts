@@ -44,16 +44,37 @@ const runCommand = program.command("runs").description("list, read and control r
 withServer(runCommand.command("list", { isDefault: true }))
   .option("--status <statuses>", "comma-separated statuses")
   .option("--limit <n>", "how many", "20")
+  .addOption(new Option("--mode <mode>", "only such runs").choices(["production", "editor"]))
+  .option("--dead", "only runs that wait for being requeued")
   .action((options) => runs.listRuns(connect(options), options));
 withServer(runCommand.command("get <id>")).action((id: string, options) => runs.showRun(connect(options), id, options.output));
 withServer(runCommand.command("follow <id>")).action(async (id: string, options) => exitWith(await runs.followRun(connect(options), id)));
 withServer(runCommand.command("cancel <id>"))
   .option("--reason <text>", "why")
   .action((id: string, options) => runs.cancelRun(connect(options), id, options.reason));
-withServer(runCommand.command("retry <id>")).action((id: string, options) => runs.retryRun(connect(options), id));
+withServer(runCommand.command("retry <id>"))
+  .description("start a new run that goes on where this one failed")
+  .addOption(new Option("--from <place>", "`start`: all of it again").choices(["failed", "start"]))
+  .action((id: string, options) => runs.retryRun(connect(options), id, options));
+withServer(runCommand.command("fork <id>"))
+  .description("start a new run that executes one step again, and all that depends on it")
+  .requiredOption("--node <id>", "the step's node")
+  .option("--scope <path>", "where the step is, inside a container: /each[3]")
+  .option("--input <values...>", "another input: JSON, @file or key=value pairs")
+  .option("--context <values...>", "keys of the context to set first")
+  .action((id: string, options) => runs.forkRun(connect(options), id, options));
+withServer(runCommand.command("pause <id>"))
+  .option("--reason <text>", "why")
+  .action((id: string, options) => runs.pauseRun(connect(options), id, options.reason));
+withServer(runCommand.command("signal <id> <signal> [payload...]"))
+  .description("send a signal, with JSON, @file or key=value pairs")
+  .action((id: string, signal: string, payload: string[], options) => runs.signalRun(connect(options), { id, signal }, payload));
+withServer(runCommand.command("requeue <id>"))
+  .description("let workers take a dead run up again")
+  .action((id: string, options) => runs.requeueRun(connect(options), id));
 withServer(runCommand.command("resume <id>"))
-  .description("answer a run that asks whether a step's effect happened")
-  .addOption(new Option("--answer <answer>").choices(["happened", "did_not_happen", "run_again"]).makeOptionMandatory())
+  .description("go on with a paused run or, with --answer, tell whether a step's effect happened")
+  .addOption(new Option("--answer <answer>").choices(["happened", "did_not_happen", "run_again"]))
   .option("--node <id>", "only this node's question")
   .action((id: string, options) => runs.resumeRun(connect(options), id, options));
 

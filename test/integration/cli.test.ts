@@ -94,6 +94,35 @@ describe("the commands", () => {
     await expect(runs.resumeRun(at.client, id, { answer: "happened" })).rejects.toMatchObject({ code: "run_not_waiting" });
   });
 
+  test("runs are forked, paused, signalled and resumed; only a dead one is requeued", async () => {
+    const nodes = [
+      { id: "start", type: "start" },
+      { id: "wait", type: "wait", data: { signal: "go" } },
+      { id: "end", type: "end", data: { output: "=[steps.wait, input.n, context.k]" } },
+    ];
+    const edges = [
+      { id: "a", source: "start", target: "wait" },
+      { id: "b", source: "wait", target: "end" },
+    ];
+    const workflow = await at.client.createWorkflow({ body: { name: "Waits", definition: { version: 2, name: "Waits", nodes, edges } } });
+    const { id } = await at.client.startRun({ params: { id: workflow.id }, body: { input: { n: 1 } } });
+    await runs.pauseRun(at.client, id, "lunch");
+    expect(notices).toContain(`${id} is paused.`);
+    await runs.signalRun(at.client, { id, signal: "go" }, ["by=noon"]);
+    await runs.resumeRun(at.client, id, {});
+    expect(await at.client.waitForRun(id)).toMatchObject({ status: "succeeded", output: [{ by: "noon" }, 1] });
+    notices = "";
+    await runs.forkRun(at.client, id, { node: "end", input: ["n=2"], context: ["k=3"] });
+    const forked = /Started (\S+)\./.exec(notices)?.[1] ?? "";
+    expect(await at.client.awaitRun({ params: { id: forked } })).toMatchObject({ output: [{ by: "noon" }, 2, 3], parentRunId: id });
+    await expect(runs.forkRun(at.client, id, { node: "nowhere" })).rejects.toMatchObject({ code: "fork_point_unknown" });
+    await expect(runs.requeueRun(at.client, id)).rejects.toMatchObject({ code: "run_transition_invalid" });
+    await expect(runs.resumeRun(at.client, id, { node: "wait" })).rejects.toThrow(/--answer/);
+    out = "";
+    await runs.listRuns(at.client, { limit: "20", dead: true, output: "json" });
+    expect(JSON.parse(out)).toEqual([]);
+  });
+
   test("MCP servers are imported, listed, called and controlled", async () => {
     const script = join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
     const servers = file("servers.json", { mcpServers: { everything: { command: process.execPath, args: [script, "stdio"] } } });
