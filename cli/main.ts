@@ -66,9 +66,10 @@ withServer(runCommand.command("fork <id>"))
 withServer(runCommand.command("pause <id>"))
   .option("--reason <text>", "why")
   .action((id: string, options) => runs.pauseRun(connect(options), id, options.reason));
-withServer(runCommand.command("signal <id> <signal> [payload...]"))
-  .description("send a signal, with JSON, @file or key=value pairs")
-  .action((id: string, signal: string, payload: string[], options) => runs.signalRun(connect(options), { id, signal }, payload));
+withServer(runCommand.command("signal <id> <signal>"))
+  .description("send a signal to a run that waits for it, or will")
+  .option("--payload <values...>", "JSON, @file or key=value pairs", [])
+  .action((id: string, signal: string, options) => runs.signalRun(connect(options), { id, signal }, options.payload));
 withServer(runCommand.command("requeue <id>"))
   .description("let workers take a dead run up again")
   .action((id: string, options) => runs.requeueRun(connect(options), id));

@@ -66,7 +66,9 @@ export const forkRun =
     const parent = await readParent(deps, { ...request, isWhole: true });
     const events = eventsOf(await forkOf(deps, parent, { from }), request);
     if (context) events.push(patchOf(request.initiator, deps.redactor.json(context)));
-    return store(deps, { request, parent, keyed, events, ...(input !== undefined && { input }), action: "run.forked", details: { from } });
+    const isInputOther = input !== undefined;
+    const details = { from, isInputOther, contextKeys: Object.keys(context ?? {}) };
+    return store(deps, { request, parent, keyed, events, ...(isInputOther && { input }), action: "run.forked", details });
   };
 
 /** Also for runs that were moved from one version to another. */
