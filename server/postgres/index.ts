@@ -1,6 +1,6 @@
 export { openPostgres, type Postgres } from "./open.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded/embedded-postgres.ts";
-export { lockDataDir } from "./data-dir-lock.ts";
+export { lockDataDir, type DataDirLock } from "./data-dir-lock.ts";
 export type { PoolSize } from "./database.ts";
 export { withDatabase, withLogin, type DatabaseRole } from "./addresses.ts";
 export { backupDatabase } from "./backup/backup.ts";

@@ -1,4 +1,5 @@
 import type { Job, Queue, Worker } from "bullmq";
+import { atMost } from "#server/kernel/at-most.ts";
 import { background, type Log } from "#server/kernel/log.ts";
 import type { Dispatch, WorkListener } from "#server/kernel/ports.ts";
 import type { Channels } from "./channels.ts";
@@ -160,17 +161,4 @@ async function hear(listener: WorkListener, data: unknown): Promise<void> {
   if (typeof data !== "object" || data === null) return;
   if ("run" in data && typeof data.run === "string") await listener.onWoken(data.run);
   if ("due" in data && typeof data.due === "number" && data.due > 0) await listener.onDue(data.due);
-}
-
-/** Whether the work was done in time. What it does later, or how it fails, is nobody's concern any more. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -380,4 +380,18 @@ describe("a worker that goes", () => {
     machines.workers.pop();
     await leaving.dispose();
   });
+
+  /** The last: it leaves no installation to test. */
+  test("by SIGTERM ends though the database is gone, with calls open and results that cannot be stored", async () => {
+    model.delayMs = 1_500;
+    const runs = await startMany("twice", 20);
+    await eventually(
+      async () => model.asked,
+      (asked) => runs.every(({ id }) => asked.includes(`${id}/first`)),
+    );
+    await machines.stopDatabase();
+    await pause(1_500);
+    const ms = await timed(() => Promise.all([...machines.workers, machines.api].map((one) => one.end("SIGTERM"))));
+    expect(ms).toBeLessThan(20_000);
+  });
 });

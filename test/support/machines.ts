@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import type pg from "pg";
 import { silentLog } from "#server/kernel/log.ts";
 import { connect } from "#server/postgres/connection.ts";
-import { startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#server/postgres/index.ts";
+import { lockDataDir, startEmbeddedPostgres, withDatabase, type DataDirLock, type EmbeddedPostgres } from "#server/postgres/index.ts";
 import type { Client } from "#sdk/client.ts";
 import { PlatformProcess } from "./platform.ts";
 import { RedisServer } from "./redis.ts";
@@ -15,7 +15,7 @@ type Options = {
   /** Of all processes. */
   env?: Record<string, string>;
 };
-type Parts = { redis: RedisServer; folder: string; env: Record<string, string> };
+type Parts = { redis: RedisServer; folder: string; lock: DataDirLock; env: Record<string, string> };
 
 /** One installation on many machines: a PostgreSQL, a Redis, an API process and workers, all real processes. */
 export class Machines {
@@ -24,13 +24,15 @@ export class Machines {
   readonly workers: PlatformProcess[] = [];
   readonly #postgres: EmbeddedPostgres;
   readonly #folder: string;
+  readonly #lock: DataDirLock;
   readonly #env: Record<string, string>;
   #sql: pg.Client | undefined;
 
-  private constructor(postgres: EmbeddedPostgres, { redis, folder, env }: Parts) {
+  private constructor(postgres: EmbeddedPostgres, { redis, folder, lock, env }: Parts) {
     this.#postgres = postgres;
     this.redis = redis;
     this.#folder = folder;
+    this.#lock = lock;
     this.#env = {
       AUTERITY_ENCRYPTION_KEY: "one-passphrase-for-all-of-them",
       DATABASE_URL: withDatabase(postgres.url(), "machines"),
@@ -42,9 +44,11 @@ export class Machines {
 
   static async start({ workers, durable = false, env = {} }: Options): Promise<Machines> {
     const folder = await newDataDir();
+    // As long as somebody holds it, other test runs do not clear it up as abandoned.
+    const lock = await lockDataDir(folder);
     const postgres = await startEmbeddedPostgres({ dataDir: folder, log: silentLog, superuserPassword: "own", durable });
     await postgres.createDatabase("machines");
-    const machines = new Machines(postgres, { redis: await RedisServer.start(), folder, env });
+    const machines = new Machines(postgres, { redis: await RedisServer.start(), folder, lock, env });
     await machines.api.start();
     for (let i = 0; i < workers; i += 1) await machines.addWorker();
     return machines;
@@ -67,12 +71,17 @@ export class Machines {
     return (await this.#sql.query<R>(text, [...values])).rows;
   }
 
+  async stopDatabase(): Promise<void> {
+    await this.#sql?.end().catch(() => {});
+    await this.#postgres.stop();
+  }
+
   async dispose(): Promise<void> {
     this.redis.goOn();
-    await Promise.all([...this.workers, this.api].map((one) => one.dispose()));
-    await this.#sql?.end();
+    await Promise.allSettled([...this.workers, this.api].map((one) => one.dispose()));
     await this.redis.dispose();
-    await this.#postgres.stop();
+    await this.stopDatabase();
+    await this.#lock.release();
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

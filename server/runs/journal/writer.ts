@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { atMost } from "../../kernel/at-most.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { Append } from "./append.ts";
 import { JournalLane, type BatchReport } from "./lane.ts";
@@ -41,16 +42,9 @@ export function createJournalWriter({ connectWorker, log, onBatch, lanes = LANES
     nextLane: () => (next = (next + 1) % lanes),
     drained,
     stop: async () => {
-      await settledWithin(drained(), stopWithinMs);
+      await atMost(stopWithinMs, drained());
       await Promise.all(sessions.map((session) => session.close()));
       await drained();
     },
   };
-}
-
-async function settledWithin(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
