@@ -1,5 +1,4 @@
 import { recover } from "#engine/index.ts";
-import { atMost } from "../../kernel/at-most.ts";
 import { AppError } from "../../kernel/errors.ts";
 import { background } from "../../kernel/log.ts";
 import type { DriverContext } from "../driver/context.ts";
@@ -24,9 +23,6 @@ export type WorkerOutside = {
   /** Asks the child run of a step that is not wanted any more to stop. Nothing happens when it is over. */
   stopChild(child: { tenantId: string; actor: string; runId: string; reason: string }): Promise<void>;
 };
-
-/** How long the last commits may take once no more calls are waited for. */
-const SETTLE_MS = 2_000;
 
 /**
  * Drives the runs that this process holds, from taking them in to letting them go.
@@ -117,9 +113,8 @@ export class Worker {
     const { settings, writer } = this.#deps;
     this.#isDraining = true;
     this.held.close();
-    await drain({ held: this.held, drainMs: settings.drainMs, letGo: (runs) => this.#letGo(runs) });
-    // A database that is gone answers nothing; what was not stored is done again elsewhere.
-    await atMost(SETTLE_MS, writer.drained());
+    const letGo = (runs: readonly LiveRun[]): Promise<void> => this.#letGo(runs);
+    await drain({ held: this.held, drainMs: settings.drainMs, letGo, committed: () => writer.drained() });
     const late = this.held.live();
     for (const run of late) this.#lose(run, stopping());
     await Promise.allSettled(this.#parkings.values());
