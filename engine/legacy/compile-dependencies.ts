@@ -7,7 +7,7 @@ import { LIMITS } from "#contract/limits.ts";
 import { answerText, modelData, retries } from "./ai-step.ts";
 import { fieldsOf, namesOf, type Fields, type Migrated, type OldStep } from "./graph.ts";
 import { Names } from "./names.ts";
-import { graphProblems, inOrder } from "./order.ts";
+import { graphProblems, inOrder, tooLarge } from "./order.ts";
 import { kindOf } from "./step-kinds.ts";
 import { literal } from "./text.ts";
 
@@ -38,7 +38,14 @@ export function compileDependencies(document: Fields): Migrated {
   if (issues.length > 0) return { definition: undefined, issues, warnings: [] };
   const names = new Names(steps);
   const [start, end] = [names.fresh("start"), names.fresh("end")];
-  const made = new Map(steps.map((step) => [step.id, compileStep(step, names)]));
+  const made = new Map<string, Made>();
+  let size = 0;
+  for (const step of steps) {
+    const one = compileStep(step, names);
+    made.set(step.id, one);
+    size += JSON.stringify(one.nodes).length;
+    if (size > LIMITS.bodyBytes) return tooLarge(step.id);
+  }
   const of = (id: string): Made => made.get(id) ?? { nodes: [], result: id, warnings: [] };
   const name = [graph.name, document["id"]].find((known) => typeof known === "string" && known.trim() !== "");
   const results = Object.fromEntries(steps.map(({ id }) => [id, `=steps.${of(id).result}`]));

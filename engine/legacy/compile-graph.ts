@@ -11,7 +11,7 @@ import { edgesOf, type Ends } from "./compile-edges.ts";
 import { compileStep, type CompiledStep } from "./compile-step.ts";
 import type { Migrated, OldGraph, OldStep } from "./graph.ts";
 import { Names } from "./names.ts";
-import { ancestorsOf, graphProblems, inOrder } from "./order.ts";
+import { ancestorsOf, graphProblems, inOrder, tooLarge } from "./order.ts";
 import { kindOf } from "./step-kinds.ts";
 import { literal } from "./text.ts";
 
@@ -30,6 +30,7 @@ export function compileGraph(graph: OldGraph): Migrated {
   const added = (ids: (id: string) => boolean): string =>
     merged([...base, ...order.filter(({ id }) => ids(id)).flatMap(({ id }) => compiled.get(id)?.adds ?? [])]);
   const warnings: Issue[] = [];
+  let size = 0;
   for (const step of order) {
     const isStart = step.id === ends.startId;
     const branches = graph.edges.filter(({ source }) => source === step.id).length;
@@ -41,6 +42,8 @@ export function compileGraph(graph: OldGraph): Migrated {
       bag: added((id) => ancestors.get(step.id)?.has(id) ?? false),
     });
     compiled.set(step.id, one);
+    size += JSON.stringify(one.nodes).length;
+    if (size > LIMITS.bodyBytes) return tooLarge(step.id);
     warnings.push(...one.warnings);
   }
   const result = `=${added(() => true)}`;

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import { validate } from "../validate.ts";
 import { migrate } from "./migrate.ts";
 
@@ -83,6 +84,20 @@ describe("an old definition", () => {
     const [, a, b] = checked.valid ? checked.definition.nodes : [];
     expect(a?.data).toMatchObject({ output: { collected_data: { "=k": "\\=$error('no')", t: "\\{{ input }}" }, source: "\\=x" } });
     expect(b?.data).toMatchObject({ output: { delivery_status: "Delivered to =\\{{x}}", destination: "\\=\\{{x}}" } });
+  });
+
+  test("that would become too large is refused before it does", () => {
+    const many = Array.from({ length: LIMITS.nodesPerWorkflow + 1 }, (_, i) => node(`s${i}`));
+    const message = (old: object): string => validate(old).issues[0]?.message ?? "";
+    expect(message({ steps: many })).toContain(`at most ${LIMITS.nodesPerWorkflow} steps`);
+    expect(message({ steps: Object.fromEntries(many.map(({ id }) => [id, {}])) })).toContain(`at most ${LIMITS.nodesPerWorkflow} steps`);
+    const greedy = (prompt: string, count: number) => ({ steps: Array.from({ length: count }, () => ({ type: "ai", prompt })) });
+    expect(message(greedy("{a}".repeat(900_000), 2))).toMatch(/at most \d+ characters|Too big/);
+    expect(message(greedy("{a}".repeat(100), 500))).toContain(`at most ${LIMITS.bodyBytes} characters`);
+    const repeated = { type: "ai", input: { data: "x".repeat(1_000), prompt: "{a}".repeat(200) } };
+    const dependencies = { steps: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`s${i}`, repeated])) };
+    expect(message(dependencies)).toContain(`at most ${LIMITS.bodyBytes} characters`);
+    expect(validate(greedy("Say {a} about {{b}}", 150)).issues).toEqual([]);
   });
 
   test("may name its steps as it likes", () => {

@@ -1,5 +1,6 @@
 import type { Issue } from "#contract/errors.ts";
-import type { OldEdge, OldGraph, OldStep } from "./graph.ts";
+import { LIMITS } from "#contract/limits.ts";
+import type { Migrated, OldEdge, OldGraph, OldStep } from "./graph.ts";
 
 /** The steps in the order in which they were executed one after another: of several that could, the first in the list that became free. */
 export function inOrder({ steps, edges }: OldGraph): OldStep[] {
@@ -22,6 +23,11 @@ export function inOrder({ steps, edges }: OldGraph): OldStep[] {
 /** What the old engines failed at while they ran, or passed over in silence. Names the steps. */
 export function graphProblems(graph: OldGraph): Issue[] {
   const { steps, edges } = graph;
+  const { nodesPerWorkflow, edgesPerWorkflow } = LIMITS;
+  if (steps.length > nodesPerWorkflow || edges.length > edgesPerWorkflow) {
+    const message = `Expected at most ${nodesPerWorkflow} steps and ${edgesPerWorkflow} edges; got ${steps.length} and ${edges.length}.`;
+    return [{ path: "", message }];
+  }
   if (steps.length === 0) return [{ path: "", message: "Expected at least one step; there is none to execute." }];
   const ids = new Set(steps.map(({ id }) => id));
   const twice = steps.filter(({ id }, i) => steps.findIndex((step) => step.id === id) !== i);
@@ -43,6 +49,12 @@ function dangling({ id, source, target }: OldEdge, ids: ReadonlySet<string>): Is
       path: "",
       message: `The edge ${id} leads from ${source || "nowhere"} to ${target || "nowhere"}; there is no step ${end || "without an id"}.`,
     }));
+}
+
+/** Every step names those before it whose values it may read: that grows faster than the old definition. */
+export function tooLarge(id: string): Migrated {
+  const message = `Expected a definition of at most ${LIMITS.bodyBytes} characters; with ${id}, what is made of this one has more. Split it.`;
+  return { definition: undefined, issues: [{ path: "", nodeId: id, message }], warnings: [] };
 }
 
 /** For each step, those that end before it begins. */

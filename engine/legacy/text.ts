@@ -1,5 +1,6 @@
 /* Old texts and values in the language of expressions. */
 import type { Json } from "#contract/common.ts";
+import { LIMITS } from "#contract/limits.ts";
 
 /** A value of the old definition that must not be read as an expression, whatever it contains. */
 export function literal(value: Json): Json {
@@ -23,6 +24,8 @@ export function fillIn(text: string, bag: string): string {
   let filled = "";
   let from = 0;
   for (const match of text.matchAll(PLACEHOLDER)) {
+    // Too long for any text of a definition already, which will be said of it.
+    if (filled.length > LIMITS.bodyBytes) break;
     const [whole, doubled, single] = match;
     const value = lookup(bag, doubled ?? single ?? "");
     filled += `${text.slice(from, match.index).replaceAll("{{", "\\{{")}{{($v := ${value}; $exists($v) ? $v : ${JSON.stringify(whole)})}}`;
