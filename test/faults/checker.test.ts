@@ -87,6 +87,7 @@ function evidenceOf(drafts: readonly Draft[] = ordinary, more: Partial<Evidence>
       parent_run_id: null,
       created_at: new Date(at),
       finished_at: finished === null ? null : new Date(finished),
+      dead_at: null,
     },
   ];
   const evidence: Evidence = {

@@ -14,6 +14,8 @@ import { random, SEEDS } from "#test/support/random.ts";
 const IS_FULL = SEEDS.length > 1;
 const RACES = IS_FULL ? 1_000 : 100;
 const PARKING = /wait_ms/;
+/** The executor's own number. */
+const MAX_CRASHES = 5;
 const ASIDE = { forMs: 4_000 } as const;
 
 describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
@@ -247,28 +249,33 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
     ]);
   });
 
-  test("F25: a run whose journal cannot be read is left alone and holds up nobody; mended, it goes on", async () => {
+  test("F25: a run whose journal cannot be read holds up nobody and is dead in the end, with the reason; mended and requeued, it goes on", async () => {
     const aside = await arena.saveWorkflow(workflow("Aside", [{ id: "hold", type: "wait", data: ASIDE }, end()], ["start>hold>end"]));
     const poisoned = await start(aside);
-    await eventually(
-      () => arena.superuser.query("select from runs where id = $1 and owner is null", [poisoned]),
-      ({ rowCount }) => rowCount === 1,
-    );
+    const isNow = (condition: string): Promise<unknown> =>
+      eventually(
+        () => arena.superuser.query(`select from runs where id = $1 and ${condition}`, [poisoned]),
+        ({ rowCount }) => rowCount === 1,
+      );
+    await isNow("owner is null");
     const body = "update run_journal set body = $2 where run_id = $1 and seq = 1";
     const { rows } = await arena.superuser.query<{ body: Buffer }>("select body from run_journal where run_id = $1 and seq = 1", [
       poisoned,
     ]);
+    // What was read of it before must not be remembered either.
+    await arena.superuser.query("delete from run_snapshots where run_id = $1", [poisoned]);
     await arena.superuser.query(body, [poisoned, Buffer.from("undecodable")]);
-    await arena.superuser.query("update runs set wake_at = now() where id = $1", [poisoned]);
     const neighbours = await Promise.all(Array.from({ length: 10 }, (_, i) => start(linear, { delayMs: 5 }, workers()[i % 2])));
+    for (let crashes = 1; crashes <= MAX_CRASHES; crashes += 1) {
+      await arena.superuser.query("update runs set wake_at = now() where id = $1", [poisoned]);
+      await isNow(`owner is null and crash_count = ${crashes}`);
+    }
     for (const id of neighbours) await arena.client.waitForRun(id);
-    const { rows: left } = await arena.superuser.query<{ finished: boolean; isLater: boolean }>(
-      `select finished_at is not null as finished, wake_at > now() + interval '5 s' as "isLater" from runs where id = $1`,
-      [poisoned],
-    );
-    expect(left).toEqual([{ finished: false, isLater: true }]);
+    const { items } = await arena.client.listRuns({ query: { dead: "true" } });
+    expect(items.map(({ id, dead }) => ({ id, reason: dead?.reason }))).toEqual([
+      { id: poisoned, reason: expect.stringContaining("could not be read") },
+    ]);
     await arena.superuser.query(body, [poisoned, rows[0]?.body]);
-    await arena.superuser.query("update runs set wake_at = now() where id = $1", [poisoned]);
     const answers = await over();
     expect(statusOf(answers, poisoned)).toBe("succeeded");
   });

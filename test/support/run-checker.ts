@@ -87,7 +87,7 @@ function contiguous(evidence: Evidence): string[] {
 function nobodyForgotten({ rows }: Evidence): string[] {
   const spoken = new Set(rows.inbox.map(({ run_id }) => run_id));
   return rows.runs.flatMap((run) => {
-    if (isFinal(run.status) || run.owner !== null) return [];
+    if (isFinal(run.status) || run.owner !== null || run.dead_at !== null) return [];
     const isDue = run.wake_at !== null && run.wake_at.getTime() <= Date.now() + EARLY_MS;
     if (spoken.has(run.id) && !isDue) return [`run ${run.id} has a message in its inbox, and nobody will look`];
     return run.wake_at === null && run.status === "queued" ? [`run ${run.id} is queued, and nobody will look`] : [];

@@ -74,14 +74,14 @@ export type Role = "all" | "api" | "worker";
 type Lock = Awaited<ReturnType<typeof lockDataDir>>;
 type Parts = { dataDir: string; lock: Lock; log: string[]; env: Record<string, string> };
 type Started = { workflowId: string; input?: Json; by?: FaultWorker };
-type Checked = Partial<Pick<Evidence, "overBy" | "outages" | "survivors">>;
+type Checked = Partial<Pick<Evidence, "overBy" | "outages" | "ledger">>;
 
 /** A PostgreSQL of its own, workers that share it, a ledger of effects, and everything that was done to them. */
 export class Arena {
   readonly history: History;
   readonly postgres: EmbeddedPostgres;
   readonly ledgerFile: string;
-  readonly superuser: pg.Pool;
+  superuser: pg.Pool;
   readonly workers: FaultWorker[] = [];
   readonly #folders: string[];
   readonly #postgresLog: string[];
@@ -130,10 +130,22 @@ export class Arena {
     return withDatabase(this.postgres.url(), name);
   }
 
+  /** What a process needs to work on this database. */
+  environment(database: string): { DATABASE_URL: string; AUTERITY_ENCRYPTION_KEY: string } {
+    return { DATABASE_URL: this.databaseUrl(database), AUTERITY_ENCRYPTION_KEY: KEY };
+  }
+
+  /** From now on `superuser`, and so the checker, sees that database. */
+  async lookInto(database: string): Promise<void> {
+    await this.superuser.end();
+    this.superuser = openPool(this.databaseUrl(database), 4, silentLog);
+  }
+
   async addWorker({ role = "all", database = DATABASE }: { role?: Role | undefined; database?: string } = {}): Promise<FaultWorker> {
     const proxy = await Proxy.before(this.postgres.port);
-    const url = this.databaseUrl(database).replace(`:${this.postgres.port}/`, `:${proxy.port}/`);
-    const env = { DATABASE_URL: url, AUTERITY_ENCRYPTION_KEY: KEY, AUTERITY_ROLE: role, AUTERITY_DRAIN_SECONDS: "1", ...this.#env };
+    const given = this.environment(database);
+    const url = given.DATABASE_URL.replace(`:${this.postgres.port}/`, `:${proxy.port}/`);
+    const env = { ...given, DATABASE_URL: url, AUTERITY_ROLE: role, AUTERITY_DRAIN_SECONDS: "1", ...this.#env };
     const worker = new FaultWorker(new PlatformProcess(env), proxy, role !== "worker");
     this.workers.push(worker);
     await worker.start();
@@ -229,7 +241,8 @@ export class Arena {
     );
   }
 
-  async #answer({ id, questions }: Run): Promise<void> {
+  async #answer({ id, questions, dead }: Run): Promise<void> {
+    if (dead) await this.history.record(`requeue ${id}`, () => this.client.requeueRun({ params: { id } }));
     for (const { scope, nodeId, since } of questions) {
       if (Date.now() - Date.parse(since) < SETTLED_MS) continue;
       const entry = `${id}${scope}/${nodeId}`;

@@ -19,6 +19,7 @@ export type RunRow = {
   parent_run_id: string | null;
   created_at: Date;
   finished_at: Date | null;
+  dead_at: Date | null;
 };
 export type JournalRow = {
   run_id: string;
@@ -93,7 +94,7 @@ export function apiOf(client: Client): PublicApi {
 }
 
 type Sources = Pick<Evidence, "accepted" | "history"> &
-  Partial<Omit<Evidence, "accepted" | "answers" | "rows" | "ledger" | "isAuditValid">> & {
+  Partial<Omit<Evidence, "accepted" | "answers" | "rows" | "isAuditValid">> & {
     api: PublicApi;
     superuser: pg.ClientBase | pg.Pool;
     ledgerFile?: string;
@@ -128,7 +129,7 @@ export async function collect({ api, superuser, ledgerFile, ...given }: Sources)
     ...given,
     answers,
     rows,
-    ledger: ledgerFile === undefined ? [] : readLedger(ledgerFile).filter(({ entry }) => ids.has(entry.slice(0, 36))),
+    ledger: (given.ledger ?? (ledgerFile === undefined ? [] : readLedger(ledgerFile))).filter(({ entry }) => ids.has(entry.slice(0, 36))),
     isAuditValid: (await api.verifyAudit()).valid,
   };
 }
@@ -137,7 +138,7 @@ async function dump(superuser: Sources["superuser"], accepted: readonly string[]
   const runs = await superuser.query<RunRow>(
     `with recursive family as (
        select id from runs where id = any($1::uuid[]) union select r.id from runs r join family f on r.parent_run_id = f.id
-     ) select id, tenant_id, workflow_id, version, status, epoch, owner, wake_at, parent_run_id, created_at, finished_at
+     ) select id, tenant_id, workflow_id, version, status, epoch, owner, wake_at, parent_run_id, created_at, finished_at, dead_at
      from runs where id in (select id from family)`,
     [accepted],
   );
