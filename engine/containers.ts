@@ -158,6 +158,8 @@ export function openScopesOf(state: RunState, { scope, nodeId, map, loop, team }
   const open: Scope[] = [];
   const begun = map?.next ?? loop?.rounds ?? team?.turns.length ?? 0;
   for (let index = loop ? Math.max(0, begun - 1) : 0; index < begun; index += 1) {
+    // Of a large map nearly all items have a result, and are over.
+    if (map && index in map.results) continue;
     const inner = state.scopes.get(`${scope}/${nodeId}[${index}]`);
     if (inner && !inner.closed) open.push(inner);
   }

@@ -40,7 +40,7 @@ export type LiveRun = Holder & {
   /** `runs.inbox_seq` as of the last look into the inbox. */
   inboxSeen: number;
   /** What others have said, taken in one after another: what an answer means depends on what the one before it has changed. */
-  readonly inbox: { readonly waiting: InboxRow[]; readonly known: Set<string>; isBusy: boolean };
+  readonly inbox: Inbox;
   /** Grants that calls in hand have taken, by the place of their approval: the journal does not show them yet. */
   readonly takenGrants: Map<string, string>;
   /** Child runs that have been told to stop. */
@@ -57,6 +57,9 @@ export const SNAPSHOT_EVENTS = 1_000;
 
 /** Something that somebody else has to say to a run. */
 export type InboxRow = { readonly id: string; readonly kind: MessageKind; readonly body: Buffer };
+
+/** `known`: ids that may be handed over again; `gone`: those of them whose rows have left; `reads`: looks that are under way. */
+type Inbox = { readonly waiting: InboxRow[]; readonly known: Set<string>; readonly gone: string[]; reads: number; isBusy: boolean };
 
 /** Work that nothing can take back any more, only be folded. */
 export const committing = (): Work => ({ phase: "committing", isDropped: false, look: 0, controller: null });
@@ -90,7 +93,7 @@ export function createLiveRun(held: HeldRun, state: RunState, lane: number): Liv
     underWay: new Map(),
     looks: 0,
     inboxSeen: held.inboxSeq,
-    inbox: { waiting: [], known: new Set(), isBusy: false },
+    inbox: { waiting: [], known: new Set(), gone: [], reads: 0, isBusy: false },
     takenGrants: new Map(),
     stoppedChildren: new Set(),
     snapshot: { seq: 0, dueAt: SNAPSHOT_EVENTS, isBeingStored: false },

@@ -18,6 +18,13 @@ export function receive(context: DriverContext, run: LiveRun, rows: readonly Inb
   takeNext(context, run);
 }
 
+/** A look into the inbox is over. Rows that had left it before it began cannot be handed over again. */
+export function endRead({ inbox }: LiveRun): void {
+  inbox.reads -= 1;
+  if (inbox.reads > 0) return;
+  for (const id of inbox.gone.splice(0)) inbox.known.delete(id);
+}
+
 /**
  * Turns the next row into events that carry its id, in the statement that removes the row. A row that says nothing new (a
  * second cancel, an answer to a question already answered) leaves without an event.
@@ -39,6 +46,7 @@ function takeNext(context: DriverContext, run: LiveRun): void {
       consumed: [row.id],
       onFolded: () => {
         run.inbox.isBusy = false;
+        run.inbox.gone.push(row.id);
         if (kind === "move") context.showVersion(run);
         takeNext(context, run);
       },
@@ -107,7 +115,10 @@ function answerDrafts(state: RunState, inboxId: string, body: Json): EventDraft[
   const { by, answer, nodeId, scope, output } = Messages.answer.parse(body);
   const isMeant = (step: StepState): boolean =>
     step.status === "parked" && (nodeId === undefined || step.nodeId === nodeId) && (scope === undefined || step.scope === scope);
-  return [...state.steps.values()].filter(isMeant).map((step) => ({
+  // Of a large run, only what waits is looked at; of one that is named, only that one.
+  const isNamed = nodeId !== undefined && scope !== undefined;
+  const asked = isNamed ? [state.steps.get(stepKey(scope, nodeId)) ?? []].flat() : [...state.idle];
+  return asked.filter(isMeant).map((step) => ({
     kind: "step_answered",
     body: { answer, by, inboxId, ...(output !== undefined && { output }) },
     scope: step.scope,

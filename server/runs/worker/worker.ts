@@ -5,7 +5,7 @@ import type { DriverContext } from "../driver/context.ts";
 import { drive, driveAt } from "../driver/drive.ts";
 import { appendEvents, lostError } from "../driver/events.ts";
 import { dropWork, FINISH_KEY, type InboxRow, type LiveRun } from "../driver/live-run.ts";
-import { receive } from "../driver/take-inbox.ts";
+import { endRead, receive } from "../driver/take-inbox.ts";
 import { createLiveHints, type LiveHints } from "../live-hints.ts";
 import type { ClaimedRun } from "../store/held-run.ts";
 import type { WorkerDeps } from "./deps.ts";
@@ -148,6 +148,15 @@ export class Worker {
   }
 
   async #takeInbox(run: LiveRun): Promise<void> {
+    run.inbox.reads += 1;
+    try {
+      await this.#readInbox(run);
+    } finally {
+      endRead(run);
+    }
+  }
+
+  async #readInbox(run: LiveRun): Promise<void> {
     const inbox = await this.#store.readInbox(run);
     // Nothing comes after the last event, once it is on its way.
     if (run.mode === "gone" || run.underWay.has(FINISH_KEY)) return;
