@@ -71,8 +71,10 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity validate templates/hello.yaml": showing("templates/hello.yaml is valid."),
   "npx auterity runs": showing("STATUS"),
   "npx auterity mcp": showing("NAME"),
+  // There are none: nothing is printed.
+  "npx auterity approvals": showing(),
+  "npx auterity runs list --dead": showing(),
   // The web app may not be built where tests run; everything else has to be well.
-  "npx auterity approvals": showing("ID", "STATUS"),
   "npx auterity doctor": async (command) => {
     const { code, stdout } = await auterity(command);
     const wrong = stdout.split("\n").filter((line) => line.includes("✗"));
