@@ -72,7 +72,7 @@ const finishedIn = (run: MemoryRun): string[] =>
   [...run.state.steps.values()].filter(({ status }) => status === "succeeded").map(({ scope, nodeId }) => `${scope}/${nodeId}`);
 
 let moved = 0;
-describe("a run that sorts as compatible", () => {
+describe("a run that sorts as compatible", { timeout: 60_000 }, () => {
   test("goes on to an end with the other version, and no finished step runs again", async () => {
     await fc.assert(
       fc.asyncProperty(shape, change, fc.nat(4), fc.nat(), async (given, by, signals, pick) => {
@@ -115,9 +115,9 @@ describe("a run that sorts as compatible", () => {
         expect(fold(plan, run.journal, { ...start, forgets: true }).status).toBe("succeeded");
         for (const cut of [length, length + Math.trunc((run.journal.length - length) / 2)]) await continuesFrom(run, cut);
       }),
-      { numRuns: 600 },
+      { numRuns: 400 },
     );
-    expect(moved).toBeGreaterThan(50);
+    expect(moved).toBeGreaterThan(30);
   });
 });
 

@@ -39,7 +39,7 @@ const Id = z
 const FieldsOf = z.record(z.string(), Json).catch({});
 
 /** The shapes that are read; whatever else is in them is left alone. */
-export const OldNode = z.object({
+const OldNode = z.object({
   id: Id,
   type: Text,
   name: Words,
@@ -49,6 +49,8 @@ export const OldNode = z.object({
   config: FieldsOf,
   connections: z.array(z.string()).catch([]),
 });
+/** What is no object has no type, and is refused for that. */
+export const oldNode = (raw: Json): z.infer<typeof OldNode> => OldNode.parse(fieldsOf(raw) ?? {});
 export const OldConnection = z.object({ id: Id, source: Text, target: Text, label: Words, sourceHandle: Words });
 export const OldVariable = z.object({ name: z.string(), defaultValue: Json.optional() });
 export const Named = z.object({ name: Words, description: Words });

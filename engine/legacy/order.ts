@@ -32,6 +32,7 @@ export function graphProblems(graph: OldGraph): Issue[] {
   const ids = new Set(steps.map(({ id }) => id));
   const twice = steps.filter(({ id }, i) => steps.findIndex((step) => step.id === id) !== i);
   const problems = [
+    ...steps.filter(({ type }) => type === "").map(({ id }) => ({ path: "", nodeId: id, message: `Expected a type; ${id} has none.` })),
     ...twice.map(({ id }) => ({ path: "", nodeId: id, message: `Expected each id once; ${id} is used again.` })),
     ...edges.flatMap((edge) => dangling(edge, ids)),
   ];

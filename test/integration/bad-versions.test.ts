@@ -113,6 +113,7 @@ describe("old definitions", () => {
     "with connections in a circle": old({ steps: [node("a"), node("b")], connections: [edge("a", "b"), edge("b", "a")] }),
     "with an id twice": old({ steps: [node("a"), node("a")] }, "workflow_invalid", named("a")),
     "without steps": old({ steps: [] }),
+    "with a step that is none": old({ steps: [7] }, "workflow_invalid", named("step-1")),
     "of another shape": old({ steps: "many" }),
     "from the future": old({ version: 3, nodes: [node("a")], edges: [] }, "definition_version_unsupported", [{ path: "version" }]),
     "with more nodes than a definition may have": old({ steps: Array.from({ length: LIMITS.nodesPerWorkflow }, (_, i) => node(`s${i}`)) }),
