@@ -1,4 +1,4 @@
-export { compile } from "./plan.ts";
+export { compile, memberId } from "./plan.ts";
 export { isWithinDepth, validate, type Validated } from "./validate.ts";
 export { migrate } from "./legacy/migrate.ts";
 export { initialState, stepKey } from "./state.ts";

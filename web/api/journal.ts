@@ -18,8 +18,6 @@ export type RunView = {
   /** Of the version that the run follows now. */
   definition?: Definition;
   state?: RunState;
-  /** Of the versions that the run was moved to. */
-  plans?: Map<number, Plan>;
   foldError?: string;
 };
 
@@ -54,12 +52,11 @@ async function readTail({ runId, after, signal }: Tail): Promise<JournalEvent[]>
   return events;
 }
 
-type Begun = Pick<RunView, "definition" | "state" | "plans">;
+type Begun = Pick<RunView, "definition" | "state">;
 async function begin(client: QueryClient, events: readonly JournalEvent[], runId: string): Promise<Begun> {
   const [created] = events;
   const plan = created?.kind === "run_created" ? await readPlan(client, created.body) : undefined;
-  const plans = new Map<number, Plan>();
-  return plan ? { definition: plan.definition, plans, state: initialState(plan, { runId, plans }) } : {};
+  return plan ? { definition: plan.definition, state: initialState(plan, { runId }) } : {};
 }
 
 /** Undefined when the version cannot be read any more. */
@@ -76,13 +73,13 @@ const workflowIdOf = ([created]: readonly JournalEvent[]): string => (created?.k
 
 /** Applies the events that the state has not seen. */
 async function advance(client: QueryClient, view: RunView): Promise<RunView> {
-  const { state, plans, events } = view;
-  if (!state || !plans) return view;
+  const { state, events } = view;
+  if (!state) return view;
   for (const event of events.slice(state.seq)) {
     if (event.kind !== "version_moved") continue;
     const plan = await readPlan(client, { workflowId: workflowIdOf(events), version: event.body.to });
     if (!plan) return { events };
-    plans.set(event.body.to, plan);
+    state.plans.set(event.body.to, plan);
   }
   try {
     for (const event of events.slice(state.seq)) evolve(state, event);

@@ -1,11 +1,20 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { RunStatus } from "#contract/runs.ts";
+import type { RunMode, RunStatus } from "#contract/runs.ts";
 import { api } from "./client.ts";
 import { keys } from "./keys.ts";
 import { byCursor, cursor } from "./paging.ts";
 
 /** What a list of runs is narrowed to; days are local, `YYYY-MM-DD`, both included. */
-export type RunFilter = { status?: readonly RunStatus[]; workflowId?: string; tag?: string; from?: string; to?: string };
+export type RunFilter = {
+  status?: readonly RunStatus[];
+  workflowId?: string;
+  tag?: string;
+  mode?: RunMode;
+  /** Only runs that are dead. */
+  dead?: true;
+  from?: string;
+  to?: string;
+};
 
 export const runListQuery = (filter: RunFilter) =>
   infiniteQueryOptions({
@@ -16,10 +25,12 @@ export const runListQuery = (filter: RunFilter) =>
   });
 
 /** The filter as the server takes it. A day ends at the last millisecond before the next. */
-export function toQuery({ status = [], workflowId, tag, from, to }: RunFilter): {
+export function toQuery({ status = [], workflowId, tag, mode, dead, from, to }: RunFilter): {
   status?: string;
   workflowId?: string;
   tag?: string;
+  mode?: RunMode;
+  dead?: "true";
   from?: string;
   to?: string;
 } {
@@ -27,6 +38,8 @@ export function toQuery({ status = [], workflowId, tag, from, to }: RunFilter): 
     ...(status.length > 0 ? { status: status.join(",") } : {}),
     ...(workflowId === undefined ? {} : { workflowId }),
     ...(tag === undefined ? {} : { tag }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(dead === undefined ? {} : { dead: "true" }),
     ...(from === undefined ? {} : { from: new Date(`${from}T00:00:00`).toISOString() }),
     ...(to === undefined ? {} : { to: new Date(`${to}T23:59:59.999`).toISOString() }),
   };

@@ -1,8 +1,8 @@
 import type { JournalEvent } from "#contract/journal.ts";
 
 /**
- * What a step did when, read from the journal alone: one segment per attempt and one per pause between two attempts or
- * before a person's answer. The last segment of a step that is still under way has no end.
+ * What a step did when, read from the journal alone: one segment per attempt and one per pause: between two attempts, or
+ * while it waits for a time, a message, a child run or a person. The last segment of a step that is still under way has no end.
  */
 export type SegmentKind = "executing" | "backoff" | "waiting";
 export type SegmentOutcome = "open" | "succeeded" | "failed" | "cancelled" | "in_doubt" | "done";
@@ -18,6 +18,10 @@ export type StepHistory = {
   /** Whether the journal says when the step was begun; pure steps leave only their result. */
   hasStart: boolean;
   ended: boolean;
+  /** The run that the step has started and waited for. */
+  childRunId?: string;
+  /** Where its output is from when it was not executed. */
+  source?: "pin" | "cache";
 };
 
 export const historyKey = (scope: string, nodeId: string): string => `${scope}/${nodeId}`;
@@ -25,7 +29,8 @@ export const historyKey = (scope: string, nodeId: string): string => `${scope}/$
 export function readHistories(events: readonly JournalEvent[]): Map<string, StepHistory> {
   const histories = new Map<string, StepHistory>();
   for (const event of events) {
-    if (event.nodeId === null) continue;
+    // A breakpoint stops the run before the step begins.
+    if (event.nodeId === null || event.kind === "breakpoint_hit") continue;
     const key = historyKey(event.scope, event.nodeId);
     const at = Date.parse(event.at);
     const history = histories.get(key) ?? begin(event.scope, event.nodeId, at);
@@ -53,11 +58,23 @@ function apply(history: StepHistory, event: JournalEvent, at: number): void {
       history.hasStart = true;
       open(history, { kind: "executing", from: at, attempt: event.attempt, generation: event.body.generation });
       return;
+    case "step_waiting":
+      if (event.body.childRunId !== undefined) history.childRunId = event.body.childRunId;
+      wait(history, event, at);
+      return;
+    case "approval_requested":
+      wait(history, event, at);
+      return;
     case "map_started":
+    case "round_started":
+    case "turns_started":
+      // The first of them begins the container; what follows goes on with it.
+      if (history.segments.length > 0) return;
       history.hasStart = true;
       open(history, { kind: "executing", from: at, attempt: event.attempt, generation: 1 });
       return;
     case "step_succeeded":
+      if (event.body.source !== undefined) history.source = event.body.source;
       end(history, at, "succeeded");
       return;
     case "step_failed":
@@ -75,6 +92,13 @@ function apply(history: StepHistory, event: JournalEvent, at: number): void {
       return;
     default:
   }
+}
+
+/** What waits has not failed and goes on in the same attempt. */
+function wait(history: StepHistory, { attempt }: JournalEvent, at: number): void {
+  close(history, at, "done");
+  history.hasStart = true;
+  open(history, { kind: "waiting", from: at, attempt, generation: history.segments.at(-1)?.generation ?? 1 });
 }
 
 function open(history: StepHistory, segment: Pick<Segment, "kind" | "from" | "attempt" | "generation">): void {

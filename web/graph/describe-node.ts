@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import type { Definition, NodeType, WorkflowNode } from "#contract/definition.ts";
+import { memberId } from "#engine/index.ts";
 
 /** Kinds that share a colour: the four kinds of agents, what steers the flow, and what works on data. */
 export type NodeFamily = "flow" | "mcp" | "model" | "custom" | "a2a" | "data";
@@ -72,6 +73,13 @@ function brief(value: Json): string {
   return String(value);
 }
 
+/** Of every node, and of the members of teams. */
 export function labelsOf(definition: Definition | undefined): ReadonlyMap<string, string> {
-  return new Map(definition?.nodes.map((node) => [node.id, nodeLabel(node)]));
+  const labels = new Map<string, string>();
+  for (const node of definition?.nodes ?? []) {
+    labels.set(node.id, nodeLabel(node));
+    if (node.type !== "team") continue;
+    for (const { name } of node.data.members) labels.set(memberId(node.id, name), name);
+  }
+  return labels;
 }

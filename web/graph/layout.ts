@@ -1,6 +1,6 @@
 import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api.js";
 import type { Definition, WorkflowEdge } from "#contract/definition.ts";
-import { MAP_PADDING, sizeOf, type Box, type Drawing, type Point, type Route } from "./to-flow.ts";
+import { MAP_PADDING, holdsNodes, sizeOf, type Box, type Drawing, type Point, type Route } from "./to-flow.ts";
 
 /** Sideways where that can be read, else downwards. */
 export type Direction = "RIGHT" | "DOWN";
@@ -39,7 +39,7 @@ export function toElk(definition: Definition, given: LayoutOptions): ElkNode {
       .filter((node) => node.parentId === parentId)
       .map((node) => {
         const size = sizeOf(node, withStatus, isCompact);
-        if (node.type !== "map") return { id: node.id, ...size };
+        if (!holdsNodes(node.type)) return { id: node.id, ...size };
         const children = childrenOf(node.id);
         // A container without children has no size of its own.
         if (children.length === 0) return { id: node.id, ...size };

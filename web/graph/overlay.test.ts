@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { Definition } from "#contract/definition.ts";
 import { compile, fold } from "#engine/index.ts";
 import type { RunState } from "#engine/types.ts";
 import { triage } from "../testing/entities.ts";
 import { JournalScript } from "../testing/journal-script.ts";
-import { firstStepOfItem, isInsideMap, itemsOf, overlays, shownStatus, stepsByNode } from "./overlay.ts";
+import { containersOf, firstStepOfItem, itemsOf, overlays, scopeWithin, shownStatus, stepsByNode } from "./overlay.ts";
 
 const stateOf = (script: JournalScript): RunState => fold(compile(triage), script.events);
 const begun = (): JournalScript =>
@@ -73,10 +74,96 @@ describe("the items of a map", () => {
     ]);
     expect(items.map((item) => firstStepOfItem(item)?.nodeId)).toEqual(["check", "check", "summary"]);
   });
+});
 
-  test("are told from steps outside", () => {
-    expect(isInsideMap(triage, "check")).toBe(true);
-    expect(isInsideMap(triage, "list")).toBe(false);
+const nested = Definition.parse({
+  version: 2,
+  name: "nested",
+  nodes: [
+    { id: "start", type: "start" },
+    { id: "again", type: "loop", data: { while: "=index < 2" } },
+    { id: "each", type: "map", parentId: "again", data: { items: "=[1, 2]", concurrency: 2 } },
+    { id: "one", type: "transform", parentId: "each", data: { output: "=item" } },
+    { id: "note", type: "note", parentId: "each" },
+    {
+      id: "crew",
+      type: "team",
+      data: {
+        mode: "debate",
+        members: [
+          { name: "ada", agent: "a" },
+          { name: "bob", agent: "b" },
+        ],
+      },
+    },
+  ],
+  edges: [
+    { id: "e1", source: "start", target: "again" },
+    { id: "e2", source: "again", target: "crew" },
+  ],
+});
+
+describe("a map in a loop, and a team", () => {
+  const script = new JournalScript()
+    .created("w", {})
+    .append({ kind: "round_started", body: { index: 0 } }, { nodeId: "again" })
+    .mapStarted("each", [1, 2], { scope: "/again[0]" })
+    .succeeded("one", 1, { scope: "/again[0]/each[0]" })
+    .succeeded("one", 2, { scope: "/again[0]/each[1]" })
+    .succeeded("each", [1, 2], { scope: "/again[0]" })
+    .append({ kind: "round_started", body: { index: 1 } }, { nodeId: "again" })
+    .mapStarted("each", [3], { scope: "/again[1]" })
+    .succeeded("one", 3, { scope: "/again[1]/each[0]" });
+  const state = fold(compile(nested), script.events);
+  const index = stepsByNode(state);
+
+  test("add up all that is in the chosen round", () => {
+    expect(overlays(nested, index, "").get("again")).toMatchObject({ status: "running", items: { unit: "round", total: 2, done: 1 } });
+    expect(overlays(nested, index, "").get("one")).toMatchObject({ items: { unit: "item", total: 3, done: 3 } });
+    expect(overlays(nested, index, "/again[0]").get("one")).toMatchObject({ status: "succeeded", items: { total: 2, done: 2 } });
+    expect(overlays(nested, index, "/again[0]").get("each")).toMatchObject({ status: "succeeded", items: { total: 2 } });
+    expect(overlays(nested, index, "/again[1]/each[0]").get("one")).toEqual({
+      status: "succeeded",
+      attempt: 1,
+      endedAt: expect.any(String),
+    });
+    expect(containersOf(nested, "one")).toEqual(["again", "each"]);
+    expect(scopeWithin("/again[1]/each[0]", ["again"])).toBe("/again[1]");
+    expect(scopeWithin("/crew[1]", ["again"])).toBe("");
+  });
+
+  test("have rounds and turns to choose from", () => {
+    const rounds = index.get("again")?.flatMap((step) => itemsOf(step, index, nested)) ?? [];
+    expect(rounds.map(({ scope, status }) => [scope, status])).toEqual([
+      ["/again[0]", "succeeded"],
+      ["/again[1]", "running"],
+    ]);
+    const debate = new JournalScript()
+      .created("w", {})
+      .append({ kind: "round_started", body: { index: 0 } }, { nodeId: "again" })
+      .mapStarted("each", [], { scope: "/again[0]" })
+      .succeeded("each", [], { scope: "/again[0]" })
+      .succeeded("again", [])
+      .append(
+        {
+          kind: "turns_started",
+          body: {
+            turns: [
+              { member: "ada", input: "Hi" },
+              { member: "bob", input: "Hi" },
+            ],
+          },
+        },
+        { nodeId: "crew" },
+      )
+      .started("crew.ada", {}, { scope: "/crew[0]" });
+    const steps = stepsByNode(fold(compile(nested), debate.events));
+    const turns = steps.get("crew")?.flatMap((step) => itemsOf(step, steps, nested)) ?? [];
+    expect(turns.map(({ member, firstNode, status, value }) => [member, firstNode, status, value])).toEqual([
+      ["ada", "crew.ada", "running", "Hi"],
+      ["bob", "crew.bob", "ready", "Hi"],
+    ]);
+    expect(overlays(nested, steps, "").get("crew")).toMatchObject({ items: { unit: "turn", total: 2, running: 2 } });
   });
 });
 

@@ -1,18 +1,24 @@
-import type { Definition } from "#contract/definition.ts";
+import type { Json } from "#contract/common.ts";
+import type { Definition, NodeType } from "#contract/definition.ts";
 import { isFinal, type RunStatus } from "#contract/runs.ts";
+import { memberId } from "#engine/index.ts";
 import type { RunState, StepState, StepStatus } from "#engine/types.ts";
-import { iterationsOf } from "./scope.ts";
+import { itemScope, iterationsOf } from "./scope.ts";
 
-/** What the canvas shows on one node of a run. Inside a `map`, all items together unless one is chosen. */
+/** What the canvas shows on one node of a run. Inside a container, all its items together unless one is chosen. */
 export type Overlay = {
   status: StepStatus;
   startedAt?: string;
   endedAt?: string;
   attempt: number;
-  /** Present where the node stands for several steps, or is a `map` itself. */
+  /** Present where the node stands for several steps, or is a container itself. */
   items?: ItemCount;
 };
-export type ItemCount = { total: number; done: number; running: number; failed: number };
+/** A `map` has items, a `loop` rounds, a `team` turns. */
+export type ItemUnit = "item" | "round" | "turn";
+export type ItemCount = { unit: ItemUnit; total: number; done: number; running: number; failed: number };
+
+export const unitOf = (type: NodeType | undefined): ItemUnit => (type === "loop" ? "round" : type === "team" ? "turn" : "item");
 
 /** Worst first: what a group of steps is called when its members differ. */
 const LOUDEST: readonly StepStatus[] = [
@@ -44,36 +50,54 @@ export function stepsByNode(state: Pick<RunState, "steps">): StepIndex {
 
 /** Overlays by node id. `scope` is that of the chosen step: items on its path are shown alone. */
 export function overlays(definition: Definition, index: StepIndex, scope: string): Map<string, Overlay> {
-  const parents = new Map(definition.nodes.map((node) => [node.id, node.parentId]));
-  const chosen = new Map(iterationsOf(scope).map(({ mapId }) => [mapId, scopeInside(scope, mapId)]));
   return new Map(
     definition.nodes.map((node) => {
-      const parent = parents.get(node.id);
-      const steps = index.get(node.id) ?? [];
-      if (parent === undefined) return [node.id, single(steps[0])];
-      const only = chosen.get(parent);
-      return [node.id, only === undefined ? many(steps, itemTotal(index.get(parent) ?? [])) : single(steps.find((s) => s.scope === only))];
+      const around = containersOf(definition, node.id);
+      const within = scopeWithin(scope, around);
+      const steps = (index.get(node.id) ?? []).filter((step) => isWithin(step.scope, within));
+      if (iterationsOf(within).length === around.length) return [node.id, single(steps.find((step) => step.scope === within))];
+      const parents = (index.get(around.at(-1) ?? "") ?? []).filter((step) => isWithin(step.scope, within));
+      return [node.id, many(steps, itemTotal(parents))];
     }),
   );
 }
 
-/** The part of `scope` that ends with the iteration of `mapId`. */
-function scopeInside(scope: string, mapId: string): string {
-  const end = scope.indexOf("]", scope.indexOf(`/${mapId}[`));
-  return scope.slice(0, end + 1);
+/** The containers around a node, the outermost first. */
+export function containersOf({ nodes }: Pick<Definition, "nodes">, nodeId: string): string[] {
+  const parentId = nodes.find((node) => node.id === nodeId)?.parentId;
+  return parentId === undefined ? [] : [...containersOf({ nodes }, parentId), parentId];
 }
+
+/** The part of `scope` that a node inside `containers` has in common with it. */
+export function scopeWithin(scope: string, containers: readonly string[]): string {
+  let common = "";
+  for (const [depth, { containerId, index }] of iterationsOf(scope).entries()) {
+    if (containers[depth] !== containerId) break;
+    common = itemScope(common, containerId, index);
+  }
+  return common;
+}
+
+const isWithin = (scope: string, outer: string): boolean => scope === outer || scope.startsWith(`${outer}/`);
 
 function single(step: StepState | undefined): Overlay {
   if (!step) return { status: "pending", attempt: 0 };
+  const items = countOf(step);
   return {
     status: step.status,
     attempt: step.attempt,
     ...(step.startedAt === undefined ? {} : { startedAt: step.startedAt }),
     ...(step.endedAt === undefined ? {} : { endedAt: step.endedAt }),
-    ...(step.map === undefined
-      ? {}
-      : { items: { total: step.map.items.length, done: step.map.done, running: step.map.active, failed: 0 } }),
+    ...(items === undefined ? {} : { items }),
   };
+}
+
+/** How far a container's step is; undefined for any other. */
+export function countOf({ map, loop, team }: StepState): ItemCount | undefined {
+  if (map) return { unit: "item", total: map.items.length, done: map.done, running: map.active, failed: 0 };
+  if (loop) return { unit: "round", total: loop.rounds, done: loop.rounds - Number(loop.isOpen), running: Number(loop.isOpen), failed: 0 };
+  if (team) return { unit: "turn", total: team.turns.length, done: team.turns.length - team.active, running: team.active, failed: 0 };
+  return undefined;
 }
 
 function many(steps: readonly StepState[], total: number): Overlay {
@@ -87,30 +111,65 @@ function many(steps: readonly StepState[], total: number): Overlay {
     attempt: 0,
     ...(total === 0
       ? {}
-      : { items: { total: Math.max(total, steps.length), done, running: count("running") + count("retrying"), failed: count("failed") } }),
+      : {
+          items: {
+            unit: "item",
+            total: Math.max(total, steps.length),
+            done,
+            running: count("running") + count("retrying"),
+            failed: count("failed"),
+          },
+        }),
   };
 }
 
-const itemTotal = (maps: readonly StepState[]): number => maps.reduce((sum, map) => sum + (map.map?.items.length ?? 0), 0);
+const itemTotal = (containers: readonly StepState[]): number => containers.reduce((sum, step) => sum + (countOf(step)?.total ?? 0), 0);
 
-export type MapItem = { index: number; scope: string; status: StepStatus; steps: readonly StepState[] };
+/** One item of a `map`, round of a `loop` or turn of a `team`. */
+export type ContainerItem = {
+  index: number;
+  scope: string;
+  status: StepStatus;
+  steps: readonly StepState[];
+  /** The node to open where no step was reached. */
+  firstNode: string;
+  /** Of a map its item, of a team what the member was given. */
+  value?: Json;
+  /** Of a team: whose turn it is. */
+  member?: string;
+};
 
-/** The items of one `map` step, each with the steps inside it. Items not begun are `pending`. */
-export function itemsOf(map: StepState, index: StepIndex, definition: Definition): MapItem[] {
-  const children = definition.nodes.filter((node) => node.parentId === map.nodeId).map((node) => node.id);
+/** The items of one container's step, each with the steps inside it. Items not begun are `pending`. */
+export function itemsOf(step: StepState, index: StepIndex, definition: Definition): ContainerItem[] {
+  const undoing = new Set(definition.nodes.map(({ policy }) => policy?.compensate));
+  const children = definition.nodes
+    .filter(({ id, type, parentId }) => parentId === step.nodeId && type !== "note" && !undoing.has(id))
+    .map((node) => node.id);
+  const members = new Set(step.team?.turns.map(({ member }) => memberId(step.nodeId, member)));
   const byScope = new Map<string, StepState[]>();
-  for (const child of children) {
-    for (const step of index.get(child) ?? []) {
-      const list = byScope.get(step.scope);
-      if (list) list.push(step);
-      else byScope.set(step.scope, [step]);
+  for (const child of [...children, ...members]) {
+    for (const inner of index.get(child) ?? []) {
+      const list = byScope.get(inner.scope);
+      if (list) list.push(inner);
+      else byScope.set(inner.scope, [inner]);
     }
   }
-  return (map.map?.items ?? []).map((_, position) => {
-    const scope = `${map.scope}/${map.nodeId}[${position}]`;
+  const itemAt = (position: number): ContainerItem => {
+    const scope = itemScope(step.scope, step.nodeId, position);
     const steps = byScope.get(scope) ?? [];
-    return { index: position, scope, status: statusOfItem(steps, children.length), steps };
-  });
+    const turn = step.team?.turns[position];
+    const value = step.map?.items[position] ?? turn?.input;
+    return {
+      index: position,
+      scope,
+      status: statusOfItem(steps, turn ? 1 : children.length),
+      steps,
+      firstNode: turn ? memberId(step.nodeId, turn.member) : (children[0] ?? step.nodeId),
+      ...(value === undefined ? {} : { value }),
+      ...(turn ? { member: turn.member } : {}),
+    };
+  };
+  return Array.from({ length: countOf(step)?.total ?? 0 }, (_, position) => itemAt(position));
 }
 
 function statusOfItem(steps: readonly StepState[], size: number): StepStatus {
@@ -119,9 +178,12 @@ function statusOfItem(steps: readonly StepState[], size: number): StepStatus {
   return steps.length < size ? "running" : "succeeded";
 }
 
+const isStriking = (status: StepStatus): boolean =>
+  status === "failed" || status === "parked" || status === "running" || status === "waiting";
+
 /** The step to open first in an item: the one that failed or waits, else the last that was reached. */
-export function firstStepOfItem(item: MapItem): StepState | undefined {
-  const striking = item.steps.find((step) => step.status === "failed" || step.status === "parked" || step.status === "running");
+export function firstStepOfItem(item: ContainerItem): StepState | undefined {
+  const striking = item.steps.find((step) => isStriking(step.status));
   return striking ?? item.steps.findLast((step) => step.status === "succeeded") ?? item.steps.at(-1);
 }
 
@@ -130,6 +192,3 @@ export function shownStatus(status: StepStatus, run: RunStatus): StepStatus {
   if (!isFinal(run) || DONE.has(status) || status === "pending") return status;
   return status === "ready" ? "pending" : "cancelled";
 }
-
-export const isInsideMap = (definition: Definition, nodeId: string): boolean =>
-  definition.nodes.some((node) => node.id === nodeId && node.parentId !== undefined);

@@ -4,8 +4,8 @@ import { enclosing, formatStepRef, itemScope, iterationsOf, parseStepRef } from 
 describe("scopes", () => {
   test("are paths of enclosing items", () => {
     expect(iterationsOf("/each[17]/inner[2]")).toEqual([
-      { mapId: "each", index: 17 },
-      { mapId: "inner", index: 2 },
+      { containerId: "each", index: 17 },
+      { containerId: "inner", index: 2 },
     ]);
     expect(iterationsOf("")).toEqual([]);
     expect(itemScope("/each[1]", "inner", 4)).toBe("/each[1]/inner[4]");

@@ -2,7 +2,7 @@ import type { WorkflowEdge } from "#contract/definition.ts";
 import { historyKey, type Segment, type StepHistory } from "./attempts.ts";
 import { enclosing, iterationsOf } from "./scope.ts";
 
-/** One row of the waterfall: a step, or one item of a `map` with its steps below it. Times are ms since the epoch. */
+/** One row of the waterfall: a step, or one item of a `map` (round of a `loop`, turn of a `team`) with its steps below it. Times are ms since the epoch. */
 export type TimelineRow = {
   id: string;
   kind: "step" | "item";
@@ -81,12 +81,12 @@ export function buildTimeline({ histories, edges, runStart }: Sources): Timeline
   return rowsOf("", 1);
 }
 
-/** Every enclosing item of a scope, with the key of the `map` step it belongs to. */
+/** Every enclosing item of a scope, with the key of the container's step it belongs to. */
 function ancestors(scope: string): { parent: string; scope: string; index: number }[] {
   let outer = "";
-  return iterationsOf(scope).map(({ mapId, index }) => {
-    const parent = historyKey(outer, mapId);
-    outer = `${outer}/${mapId}[${index}]`;
+  return iterationsOf(scope).map(({ containerId, index }) => {
+    const parent = historyKey(outer, containerId);
+    outer = `${outer}/${containerId}[${index}]`;
     return { parent, scope: outer, index };
   });
 }

@@ -1,4 +1,7 @@
-import type { Definition, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
+import type { Definition, NodeType, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
+
+/** Nodes that hold others: their steps are repeated in scopes of their own. */
+export const holdsNodes = (type: NodeType): boolean => type === "map" || type === "loop";
 
 /** Sizes in pixels; the node component is drawn to fit them. */
 export const NODE_SIZE = { width: 220, height: 62 } as const;
@@ -9,7 +12,7 @@ export const MAP_PADDING = { top: 60, right: 18, bottom: 18, left: 18 } as const
 
 export type Point = { x: number; y: number };
 export type Box = Point & { width: number; height: number };
-/** Boxes by node id; those of children are relative to their `map`. */
+/** Boxes by node id; those of children are relative to their container. */
 export type Boxes = ReadonlyMap<string, Box>;
 /** The way of an edge, from its source's border to its target's, and where its label is centred. */
 export type Route = { points: readonly Point[]; label?: Point };
@@ -39,9 +42,9 @@ export function boxesFromPositions(definition: Definition, withStatus: boolean):
     if (!node.position) return undefined;
     boxes.set(node.id, { ...node.position, ...sizeOf(node, withStatus) });
   }
-  for (const map of mapsInnermostFirst(definition)) {
-    const children = definition.nodes.filter((node) => node.parentId === map.id).flatMap((node) => boxes.get(node.id) ?? []);
-    const box = boxes.get(map.id);
+  for (const container of containersInnermostFirst(definition)) {
+    const children = definition.nodes.filter((node) => node.parentId === container.id).flatMap((node) => boxes.get(node.id) ?? []);
+    const box = boxes.get(container.id);
     if (!box || children.length === 0) continue;
     box.width = Math.max(NODE_SIZE.width, ...children.map((child) => child.x + child.width + MAP_PADDING.right));
     box.height = Math.max(...children.map((child) => child.y + child.height + MAP_PADDING.bottom));
@@ -50,12 +53,12 @@ export function boxesFromPositions(definition: Definition, withStatus: boolean):
   return anyOverlap(definition, boxes) ? undefined : boxes;
 }
 
-function mapsInnermostFirst({ nodes }: Definition): WorkflowNode[] {
+function containersInnermostFirst({ nodes }: Definition): WorkflowNode[] {
   const depth = (node: WorkflowNode): number => {
     const parent = nodes.find((candidate) => candidate.id === node.parentId);
     return parent ? depth(parent) + 1 : 0;
   };
-  return nodes.filter((node) => node.type === "map").sort((a, b) => depth(b) - depth(a));
+  return nodes.filter((node) => holdsNodes(node.type)).sort((a, b) => depth(b) - depth(a));
 }
 
 function anyOverlap({ nodes }: Definition, boxes: Boxes): boolean {
@@ -83,7 +86,7 @@ export function boxesInARow(definition: Definition, withStatus: boolean): Boxes 
     let x = origin.x;
     let height = 0;
     for (const node of definition.nodes.filter((candidate) => candidate.parentId === parentId)) {
-      const inner = node.type === "map" ? place(node.id, { x: MAP_PADDING.left, y: MAP_PADDING.top }) : undefined;
+      const inner = holdsNodes(node.type) ? place(node.id, { x: MAP_PADDING.left, y: MAP_PADDING.top }) : undefined;
       const own = sizeOf(node, withStatus);
       const size = inner
         ? { width: Math.max(own.width, inner.width + MAP_PADDING.right), height: Math.max(own.height, inner.height + MAP_PADDING.bottom) }
@@ -104,7 +107,7 @@ export function parentsFirst({ nodes }: Definition): WorkflowNode[] {
   const visit = (parentId: string | undefined): void => {
     for (const node of nodes.filter((candidate) => candidate.parentId === parentId)) {
       sorted.push(node);
-      if (node.type === "map") visit(node.id);
+      if (holdsNodes(node.type)) visit(node.id);
     }
   };
   visit(undefined);
@@ -170,7 +173,7 @@ export function widthSideways(definition: Definition, gap: number): number {
   const widthOfLevel = (parentId: string | undefined): number => {
     const ends = new Map<string, number>();
     for (const node of inFlowOrder(definition, parentId)) {
-      const inner = node.type === "map" ? widthOfLevel(node.id) : 0;
+      const inner = holdsNodes(node.type) ? widthOfLevel(node.id) : 0;
       const width = Math.max(sizeOf(node, false).width, inner === 0 ? 0 : inner + MAP_PADDING.left + MAP_PADDING.right);
       const before = definition.edges.filter((edge) => edge.target === node.id).map((edge) => ends.get(edge.source) ?? 0);
       const start = Math.max(0, ...before);

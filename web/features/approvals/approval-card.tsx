@@ -8,7 +8,7 @@ import { Field, Input, TextArea, describedBy } from "../../ui/field.tsx";
 import { GatedButton } from "../../ui/gated-button.tsx";
 import { JsonTree } from "../../ui/json-view.tsx";
 import { RelativeTime } from "../../ui/time.tsx";
-import { parseJson } from "./parse-json.ts";
+import { parseJson } from "../../ui/parse-json.ts";
 import { useDecide } from "./use-decide.ts";
 
 /** One question to people: what is asked, what will be done, who has said what, and the buttons to decide. */
@@ -83,7 +83,7 @@ const Decide = ({ approval }: { approval: Approval }) => {
   return (
     <div className="flex flex-col gap-3">
       {edited === undefined ? null : (
-        <Field id={`${id}-edit`} label={t("approvals.arguments")} error={isBroken ? t("approvals.notJson") : undefined}>
+        <Field id={`${id}-edit`} label={t("approvals.arguments")} error={isBroken ? t("common.json.broken") : undefined}>
           <TextArea
             id={`${id}-edit`}
             value={edited}
@@ -97,7 +97,7 @@ const Decide = ({ approval }: { approval: Approval }) => {
         <Input id={id} value={comment} maxLength={2_000} onChange={(event) => setComment(event.target.value)} />
       </Field>
       <div className="flex flex-wrap gap-2">
-        <GatedButton variant="primary" reason={reason ?? (isBroken ? t("approvals.notJson") : undefined)} onClick={() => send("approve")}>
+        <GatedButton variant="primary" reason={reason ?? (isBroken ? t("common.json.broken") : undefined)} onClick={() => send("approve")}>
           {t("approvals.approve")}
         </GatedButton>
         <GatedButton variant="danger" reason={reason} onClick={() => send("reject")}>

@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { makeApproval } from "../../testing/entities.ts";
 import { pageOf } from "../../testing/fake-server.ts";
 import { renderApp } from "../../testing/render-app.tsx";
-import { parseJson } from "./parse-json.ts";
+import { parseJson } from "../../ui/parse-json.ts";
 
 afterEach(() => {
   cleanup();

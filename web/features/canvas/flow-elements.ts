@@ -1,6 +1,6 @@
 import type { Definition } from "#contract/definition.ts";
 import type { Overlay } from "../../graph/overlay.ts";
-import { parentsFirst, type Boxes, type Drawing, type EdgeFlow } from "../../graph/to-flow.ts";
+import { holdsNodes, parentsFirst, type Boxes, type Drawing, type EdgeFlow } from "../../graph/to-flow.ts";
 import type { StepNode } from "./nodes.tsx";
 import type { RoutedEdge } from "./routed-edge.tsx";
 
@@ -19,7 +19,7 @@ export function flowNodes({ definition, overlays, chosen }: GraphProps, boxes: B
     if (!box) return [];
     return {
       id: node.id,
-      type: node.type === "map" ? ("map" as const) : ("step" as const),
+      type: holdsNodes(node.type) ? ("container" as const) : ("step" as const),
       position: { x: box.x, y: box.y },
       width: box.width,
       height: box.height,

@@ -10,9 +10,10 @@ import { cn } from "../../ui/cn.ts";
 import { KindTile } from "../../ui/kind.tsx";
 import { StepStatusMark } from "../../ui/status.tsx";
 import { Duration } from "../../ui/time.tsx";
+import { countText } from "./count-text.ts";
 
 export type StepNodeData = { node: WorkflowNode; overlay: Overlay | undefined; isChosen: boolean; isTabStop: boolean };
-export type StepNode = Node<StepNodeData, "step" | "map">;
+export type StepNode = Node<StepNodeData, "step" | "container">;
 
 type CanvasActions = {
   open: ((nodeId: string) => void) | undefined;
@@ -105,7 +106,7 @@ const StatusLine = ({ overlay }: { overlay: Overlay }) => {
     <span className="flex h-6 items-center justify-between gap-2 border-t border-line pb-0.5 text-2xs text-ink-3">
       <StepStatusMark status={status} className="min-w-0 text-2xs" />
       <span className="tabular truncate">
-        {items ? t("canvas.items", { done: items.done, total: items.total }) : null}
+        {items ? countText(items, t) : null}
         {!items && attempt > 1 ? `${t("canvas.attempts", { count: attempt })} · ` : null}
         {!items && startedAt ? <Duration from={startedAt} to={endedAt ?? null} /> : null}
       </span>
@@ -113,20 +114,23 @@ const StatusLine = ({ overlay }: { overlay: Overlay }) => {
   );
 };
 
-/** A `map` holds its steps: a frame with a head that opens it. */
-export const MapFrame = ({ data }: NodeProps<StepNode>) => {
+/** A `map` or `loop` holds its steps: a frame with a head that opens it. */
+export const ContainerFrame = ({ data }: NodeProps<StepNode>) => {
   const { t } = useTranslation();
   const { node, overlay } = data;
   const button = useNodeButton(data);
   const items = overlay?.items;
+  const subtitle = nodeSubtitle(node);
   return (
     <>
       <div className={cn("relative size-full rounded-2xl border bg-[color-mix(in_oklch,var(--kind-data)_4%,transparent)]", frameOf(data))}>
         <button {...button} className="nopan nodrag flex h-12 w-full items-center gap-2.5 rounded-t-2xl px-3 text-left">
-          <KindTile type="map" className="size-7.5 rounded-lg" />
+          <KindTile type={node.type} className="size-7.5 rounded-lg" />
           <span className="min-w-0 flex-1">
             <span className="block truncate text-[0.8125rem] leading-4.5 font-semibold">{nodeLabel(node)}</span>
-            <span className="block truncate text-2xs text-ink-3">{t("canvas.perItem")}</span>
+            <span className="block truncate text-2xs text-ink-3">
+              {node.type === "loop" ? t("canvas.perRound", { while: subtitle }) : t("canvas.perItem", { items: subtitle })}
+            </span>
           </span>
           {items ? <ItemProgress items={items} status={overlay.status} /> : null}
           {overlay ? <StepStatusMark status={overlay.status} wordless={items !== undefined} /> : null}
@@ -137,23 +141,24 @@ export const MapFrame = ({ data }: NodeProps<StepNode>) => {
   );
 };
 
-const ItemProgress = ({ items: { done, total, running }, status }: { items: ItemCount; status: Overlay["status"] }) => {
+const ItemProgress = ({ items, status }: { items: ItemCount; status: Overlay["status"] }) => {
   const { t } = useTranslation();
+  const { done, total, running, unit } = items;
+  const tone = status === "failed" ? "bg-bad" : status === "succeeded" ? "bg-ok" : "bg-busy";
   return (
     <span
       className="flex items-center gap-2 text-2xs text-ink-2"
       title={running > 0 ? t("canvas.itemsRunning", { count: running }) : undefined}
     >
-      <span aria-hidden="true" className="h-1.5 w-20 overflow-hidden rounded-full bg-idle-soft">
-        <span
-          className={cn(
-            "block h-full rounded-full transition-[width] duration-300",
-            status === "failed" ? "bg-bad" : status === "succeeded" ? "bg-ok" : "bg-busy",
-          )}
-          style={{ width: `${total === 0 ? 100 : (100 * done) / total}%` }}
-        />
-      </span>
-      <span className="tabular font-medium">{t("canvas.items", { done, total })}</span>
+      {unit === "item" ? (
+        <span aria-hidden="true" className="h-1.5 w-20 overflow-hidden rounded-full bg-idle-soft">
+          <span
+            className={cn("block h-full rounded-full transition-[width] duration-300", tone)}
+            style={{ width: `${total === 0 ? 100 : (100 * done) / total}%` }}
+          />
+        </span>
+      ) : null}
+      <span className="tabular font-medium">{countText(items, t)}</span>
     </span>
   );
 };

@@ -1,13 +1,14 @@
 import { useTranslation } from "react-i18next";
 import type { WorkflowNode } from "#contract/definition.ts";
 import { labelsOf, nodeLabel, nodeSubtitle } from "../../graph/describe-node.ts";
-import { inFlowOrder } from "../../graph/to-flow.ts";
+import { holdsNodes, inFlowOrder } from "../../graph/to-flow.ts";
 import { cn } from "../../ui/cn.ts";
 import { KindTile } from "../../ui/kind.tsx";
 import { StepStatusMark } from "../../ui/status.tsx";
+import { countText } from "./count-text.ts";
 import type { GraphProps } from "./flow-elements.ts";
 
-/** The graph as a list in the order of the flow, with what follows each step; a `map` holds its steps. */
+/** The graph as a list in the order of the flow, with what follows each step; a container holds its steps. */
 export const StepList = (props: GraphProps) => {
   const { t } = useTranslation();
   return (
@@ -24,7 +25,7 @@ const Level = ({ parentId, label, ...props }: GraphProps & { parentId: string | 
     {inFlowOrder(props.definition, parentId).map((node) => (
       <li key={node.id}>
         <Row {...props} node={node} />
-        {node.type === "map" ? <Level {...props} parentId={node.id} label={nodeLabel(node)} /> : null}
+        {holdsNodes(node.type) ? <Level {...props} parentId={node.id} label={nodeLabel(node)} /> : null}
       </li>
     ))}
   </ol>
@@ -54,9 +55,7 @@ const Row = ({ node, definition, overlays, chosen, onOpen }: GraphProps & { node
           {next.length > 0 ? ` · ${t("canvas.next", { names: next.join(", ") })}` : ""}
         </span>
       </span>
-      {overlay?.items ? (
-        <span className="tabular text-xs text-ink-2">{t("canvas.items", { done: overlay.items.done, total: overlay.items.total })}</span>
-      ) : null}
+      {overlay?.items ? <span className="tabular text-xs text-ink-2">{countText(overlay.items, t)}</span> : null}
       {overlay ? <StepStatusMark status={overlay.status} /> : null}
     </button>
   );

@@ -11,12 +11,12 @@ import { useNarrow } from "../../ui/use-narrow.ts";
 import { useSize } from "../../ui/use-size.ts";
 import { CanvasControls } from "./canvas-controls.tsx";
 import { flowEdges, flowNodes, type GraphProps } from "./flow-elements.ts";
-import { CanvasContext, MapFrame, StepCard, nodeButtonId, type StepNode } from "./nodes.tsx";
+import { CanvasContext, ContainerFrame, StepCard, nodeButtonId, type StepNode } from "./nodes.tsx";
 import { StepList } from "./step-list.tsx";
 import { RoutedEdgePath, type RoutedEdge } from "./routed-edge.tsx";
 import { useDrawing, type Drawn } from "./use-drawing.ts";
 
-const NODE_TYPES = { step: StepCard, map: MapFrame };
+const NODE_TYPES = { step: StepCard, container: ContainerFrame };
 const EDGE_TYPES = { routed: RoutedEdgePath };
 /** Beyond this many nodes only those in view are drawn. */
 const MANY_NODES = 150;
@@ -164,6 +164,6 @@ const MINIMAP_COLOUR = {
 } as const;
 
 const minimapColour = ({ type, data }: StepNode): string => {
-  if (type === "map") return "var(--sunken)";
+  if (type === "container") return "var(--sunken)";
   return data.overlay ? MINIMAP_COLOUR[data.overlay.status] : "var(--line-strong)";
 };

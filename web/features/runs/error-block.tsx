@@ -1,8 +1,12 @@
 import { CircleX } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import type { ErrorClass } from "#contract/errors.ts";
 import type { StepError } from "#contract/journal.ts";
+import { Badge, type Tone } from "../../ui/badge.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
+
+const CLASS_TONE: Readonly<Record<ErrorClass, Tone>> = { retryable: "busy", needs_person: "wait", fatal: "bad" };
 
 /** An error of a step or a run: what happened, what the other side said, what to do, and all of it to copy. */
 export const ErrorBlock = ({ error, children }: { error: StepError; children?: ReactNode }) => {
@@ -38,7 +42,14 @@ export const ErrorBlock = ({ error, children }: { error: StepError; children?: R
         </div>
       ) : null}
       <div>
-        <p className="eyebrow">{t("run.step.remedy")}</p>
+        <p className="eyebrow flex items-center gap-2">
+          {t("run.step.remedy")}
+          {error.class === undefined ? null : (
+            <Badge tone={CLASS_TONE[error.class]} className="h-5 text-2xs normal-case tracking-normal">
+              {t(`run.step.class.${error.class}`)}
+            </Badge>
+          )}
+        </p>
         <p className="text-[0.8125rem] text-ink-2">{error.remedy}</p>
       </div>
       {children}

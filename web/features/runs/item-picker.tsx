@@ -1,13 +1,12 @@
 import { useVirtualRows } from "../../ui/virtual.ts";
 import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { StepState } from "#engine/types.ts";
-import { firstStepOfItem, itemsOf, shownStatus, type MapItem } from "../../graph/overlay.ts";
+import { firstStepOfItem, itemsOf, shownStatus, unitOf, type ContainerItem, type ItemUnit } from "../../graph/overlay.ts";
 import type { StepRef } from "../../graph/scope.ts";
 import { Input } from "../../ui/field.tsx";
 import { Segmented } from "../../ui/segmented.tsx";
 import { StepStatusMark } from "../../ui/status.tsx";
-import { previewOf } from "./item-preview.ts";
+import { previewOfItem } from "./item-preview.ts";
 import type { RunModel } from "./run-model.ts";
 
 const FILTERS = ["all", "failed", "running", "succeeded"] as const;
@@ -18,37 +17,38 @@ const MANY_ITEMS = 8;
 
 type Props = {
   model: RunModel;
-  mapId: string;
-  /** Which `map` step, for maps inside maps; without it, all of this node. */
-  scope?: string;
+  containerId: string;
+  /** The container's steps in here, for containers inside others. */
+  scope: string;
   /** The node to open in the chosen item; without it, the one that tells most. */
   nodeId?: string;
   onPick: (step: StepRef) => void;
 };
 
-type Listed = MapItem & { preview: string };
+type Listed = ContainerItem & { preview: string };
 
-/** The items of a `map`, to choose one. */
-export const ItemPicker = ({ model, mapId, scope, nodeId, onPick }: Props) => {
+/** The items of a `map`, rounds of a `loop` or turns of a `team`, to choose one. */
+export const ItemPicker = ({ model, containerId, scope, nodeId, onPick }: Props) => {
   const { t } = useTranslation();
   const [filter, setFilter] = useState<Filter>("all");
   const [search, setSearch] = useState("");
-  const items = useMemo(() => listed(model, mapId, scope), [model, mapId, scope]);
+  const items = useMemo(() => listed(model, containerId, scope), [model, containerId, scope]);
+  const unit = unitOf(model.nodeAt(containerId)?.type);
   const wanted = search.trim().toLowerCase();
   const shown = items.filter(
     (item) => fits(item, filter) && (wanted === "" || item.preview.toLowerCase().includes(wanted) || String(item.index + 1) === wanted),
   );
-  const pick = (item: MapItem): void =>
-    onPick({ scope: item.scope, nodeId: nodeId ?? firstStepOfItem(item)?.nodeId ?? firstChild(model, mapId) });
+  const pick = (item: ContainerItem): void =>
+    onPick({ scope: item.scope, nodeId: nodeId ?? firstStepOfItem(item)?.nodeId ?? item.firstNode });
   return (
-    <section aria-label={t("run.step.itemPicker")} className="flex flex-col gap-2">
+    <section aria-label={t(`run.step.choose.${unit}`)} className="flex flex-col gap-2">
       <h3 className="eyebrow">
-        {t("run.step.items")} <span className="tabular">({items.length})</span>
+        {t(`run.step.units.${unit}`)} <span className="tabular">({items.length})</span>
       </h3>
       {items.length > MANY_ITEMS ? (
         <>
           <Segmented
-            label={t("run.step.itemPicker")}
+            label={t(`run.step.choose.${unit}`)}
             value={filter}
             onChange={setFilter}
             options={FILTERS.map((value) => ({ value, label: t(`run.step.itemFilters.${value}`) }))}
@@ -65,13 +65,14 @@ export const ItemPicker = ({ model, mapId, scope, nodeId, onPick }: Props) => {
       {shown.length === 0 ? (
         <p className="py-3 text-[0.8125rem] text-ink-3">{t("run.step.noItems")}</p>
       ) : (
-        <Items items={shown} onPick={pick} model={model} />
+        <Items items={shown} onPick={pick} model={model} unit={unit} />
       )}
     </section>
   );
 };
 
-const Items = ({ items, onPick, model }: { items: readonly Listed[]; onPick: (item: MapItem) => void; model: RunModel }) => {
+type ItemsProps = { items: readonly Listed[]; onPick: (item: ContainerItem) => void; model: RunModel; unit: ItemUnit };
+const Items = ({ items, onPick, model, unit }: ItemsProps) => {
   const { t } = useTranslation();
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualRows({
@@ -94,7 +95,10 @@ const Items = ({ items, onPick, model }: { items: readonly Listed[]; onPick: (it
                 style={{ height: ROW_HEIGHT }}
                 className="flex w-full items-center gap-2.5 px-3 text-left text-[0.8125rem] outline-offset-[-2px] hover:bg-hover"
               >
-                <span className="tabular w-8 shrink-0 text-xs text-ink-3" aria-label={t("run.step.item", { index: item.index + 1 })}>
+                <span
+                  className="tabular w-8 shrink-0 text-xs text-ink-3"
+                  aria-label={t(`run.step.unit.${unit}`, { index: item.index + 1 })}
+                >
                   {item.index + 1}
                 </span>
                 <span className="min-w-0 flex-1 truncate">{item.preview}</span>
@@ -108,20 +112,16 @@ const Items = ({ items, onPick, model }: { items: readonly Listed[]; onPick: (it
   );
 };
 
-function listed(model: RunModel, mapId: string, scope: string | undefined): Listed[] {
+function listed(model: RunModel, containerId: string, scope: string): Listed[] {
   const { definition } = model.view;
   if (!definition) return [];
-  const maps: StepState[] = (model.index.get(mapId) ?? []).filter((step) => scope === undefined || step.scope === scope);
-  return maps.flatMap((map) =>
-    itemsOf(map, model.index, definition).map((item) => ({ ...item, preview: previewOf(map.map?.items[item.index] ?? null) })),
-  );
+  return (model.index.get(containerId) ?? [])
+    .filter((step) => step.scope === scope || step.scope.startsWith(`${scope}/`))
+    .flatMap((step) => itemsOf(step, model.index, definition).map((item) => ({ ...item, preview: previewOfItem(item) })));
 }
 
-function fits({ status }: MapItem, filter: Filter): boolean {
+function fits({ status }: ContainerItem, filter: Filter): boolean {
   if (filter === "all") return true;
   if (filter === "running") return status === "running" || status === "waiting" || status === "retrying" || status === "parked";
   return status === filter;
 }
-
-const firstChild = ({ view }: RunModel, mapId: string): string =>
-  view.definition?.nodes.find((node) => node.parentId === mapId)?.id ?? mapId;

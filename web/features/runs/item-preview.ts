@@ -1,4 +1,5 @@
 import type { Json } from "#contract/common.ts";
+import type { ContainerItem } from "../../graph/overlay.ts";
 
 const NAMING = ["name", "title", "id", "label", "path", "file"] as const;
 const PREVIEW_CHARS = 80;
@@ -15,3 +16,7 @@ export function previewOf(item: Json): string {
 }
 
 const shorten = (text: string): string => (text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS)}…` : text);
+
+/** Whose turn it is and with what, or the item itself; of a loop's round there is nothing to say. */
+export const previewOfItem = ({ member, value }: Pick<ContainerItem, "member" | "value">): string =>
+  [member, value === undefined ? undefined : previewOf(value)].filter((part) => part !== undefined).join(" · ");

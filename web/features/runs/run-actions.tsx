@@ -1,12 +1,31 @@
-import { CircleStop, Pause, Play, RotateCw } from "lucide-react";
+import { ChevronDown, CircleStop, Pause, Play, RotateCw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { isFinal, type Run } from "#contract/runs.ts";
 import { usePermission } from "../../api/session.ts";
 import { useCommands } from "../../commands/use-commands.ts";
+import { Button } from "../../ui/button.tsx";
 import { GatedButton } from "../../ui/gated-button.tsx";
+import { Menu, MenuItem } from "../../ui/menu.tsx";
 import { CancelDialog } from "./cancel-dialog.tsx";
-import { usePauseRun, useRetryRun } from "./use-run-actions.ts";
+import { usePauseRun, useRetryRun, type RetryFrom } from "./use-run-actions.ts";
+
+const RetryMenu = ({ onRetry }: { onRetry: (from: RetryFrom) => void }) => {
+  const { t } = useTranslation();
+  return (
+    <Menu
+      align="end"
+      trigger={
+        <Button size="icon" aria-label={t("run.retryFrom")}>
+          <ChevronDown />
+        </Button>
+      }
+    >
+      <MenuItem onSelect={() => onRetry("failed")}>{t("run.retryFromFailed")}</MenuItem>
+      <MenuItem onSelect={() => onRetry("start")}>{t("run.retryFromStart")}</MenuItem>
+    </Menu>
+  );
+};
 
 /** Pause, cancel and retry, each disabled with its reason. */
 export const RunActions = ({ run }: { run: Run }) => {
@@ -23,7 +42,7 @@ export const RunActions = ({ run }: { run: Run }) => {
   const pauseReason = control.reason ?? (over ? t("run.reason.final") : isStopping ? t("run.reason.stopping") : undefined);
   const doPause = (): void => (pause.isPending ? undefined : pause.mutate());
   const openCancel = (): void => setCancelling(true);
-  const doRetry = (): void => retry.mutate();
+  const doRetry = (): void => (retry.isPending ? undefined : retry.mutate(undefined));
   useCommands({
     pauseRun: pauseReason === undefined ? doPause : undefined,
     cancelRun: cancelReason === undefined ? openCancel : undefined,
@@ -52,6 +71,7 @@ export const RunActions = ({ run }: { run: Run }) => {
         <RotateCw />
         {t("run.retry")}
       </GatedButton>
+      {retryReason === undefined && run.status !== "succeeded" ? <RetryMenu onRetry={(from) => retry.mutate(from)} /> : null}
       {cancelling ? <CancelDialog run={run} onClose={() => setCancelling(false)} /> : null}
     </>
   );

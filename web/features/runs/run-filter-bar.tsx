@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronDown, X } from "lucide-react";
+import { ChevronDown, Skull, X } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { RUN_STATUSES, type RunStatus } from "#contract/runs.ts";
+import { RUN_STATUSES, RunMode, type RunStatus } from "#contract/runs.ts";
 import type { RunFilter } from "../../api/runs.ts";
 import { workflowNamesQuery } from "../../api/workflows.ts";
 import { Button } from "../../ui/button.tsx";
 import { Input } from "../../ui/field.tsx";
-import { Menu, MenuCheckItem } from "../../ui/menu.tsx";
+import { Menu, MenuCheckItem, MenuSeparator } from "../../ui/menu.tsx";
 import { Select } from "../../ui/select.tsx";
 import { RunStatusIcon } from "../../ui/status.tsx";
 import { useUrlText } from "../../ui/use-url-text.ts";
@@ -23,13 +23,23 @@ export const RunFilters = ({ filter, onChange }: Props) => {
       aria-label={t("runs.filters.label")}
       className="-mx-4 flex min-w-0 items-center gap-2 overflow-x-auto px-4 pb-1 sm:mx-0 sm:flex-wrap sm:overflow-visible sm:px-0 sm:pb-0"
     >
-      <StatusFilter value={filter.status ?? []} onChange={(status) => set({ status })} />
+      <StatusFilter filter={filter} set={set} />
       <Select
         label={t("runs.filters.workflow")}
         value={filter.workflowId ?? ""}
         onChange={(workflowId) => set({ workflowId: workflowId === "" ? undefined : workflowId })}
         options={[{ value: "", label: t("runs.filters.anyWorkflow") }, ...workflows.map(({ id, name }) => ({ value: id, label: name }))]}
         className="max-w-56 shrink-0"
+      />
+      <Select
+        label={t("runs.filters.mode")}
+        value={filter.mode ?? ""}
+        onChange={(mode) => set({ mode: RunMode.safeParse(mode).data })}
+        options={[
+          { value: "", label: t("runs.filters.anyMode") },
+          ...RunMode.options.map((mode) => ({ value: mode, label: t(`runs.filters.modes.${mode}`) })),
+        ]}
+        className="shrink-0"
       />
       <TagFilter value={filter.tag ?? ""} onChange={(tag) => set({ tag: tag.trim() === "" ? undefined : tag.trim() })} />
       <DayFilter label={t("runs.filters.from")} value={filter.from} onChange={(from) => set({ from })} />
@@ -44,17 +54,15 @@ export const RunFilters = ({ filter, onChange }: Props) => {
   );
 };
 
-const StatusFilter = ({ value, onChange }: { value: readonly RunStatus[]; onChange: (status: readonly RunStatus[]) => void }) => {
+type StatusProps = { filter: RunFilter; set: (part: Partial<RunFilter>) => void };
+const StatusFilter = ({ filter: { status: value = [], dead }, set }: StatusProps) => {
   const { t } = useTranslation();
-  const [only] = value;
+  const names = [...value.map((status) => t(`runs.status.${status}`)), ...(dead ? [t("runs.dead")] : [])];
+  const [only] = names;
   const words =
-    only === undefined
-      ? t("runs.filters.anyStatus")
-      : value.length === 1
-        ? t(`runs.status.${only}`)
-        : t("runs.filters.statuses", { count: value.length });
+    only === undefined ? t("runs.filters.anyStatus") : names.length === 1 ? only : t("runs.filters.statuses", { count: names.length });
   const toggle = (status: RunStatus, checked: boolean): void =>
-    onChange(checked ? [...value, status] : value.filter((other) => other !== status));
+    set({ status: checked ? [...value, status] : value.filter((other) => other !== status) });
   return (
     <Menu
       trigger={
@@ -70,6 +78,11 @@ const StatusFilter = ({ value, onChange }: { value: readonly RunStatus[]; onChan
           {t(`runs.status.${status}`)}
         </MenuCheckItem>
       ))}
+      <MenuSeparator />
+      <MenuCheckItem checked={dead === true} onChange={(checked) => set({ dead: checked ? true : undefined })}>
+        <Skull aria-hidden="true" className="text-bad" />
+        {t("runs.dead")}
+      </MenuCheckItem>
     </Menu>
   );
 };

@@ -8,9 +8,25 @@ import { barOf, offsetAt, shareOf } from "./timeline-span.ts";
 
 describe("filters in the address", () => {
   test("are read and written alike", () => {
-    const search = { status: "running,failed", workflow: id(10), tag: "nightly", from: "2026-01-31", to: "2026-02-01" };
+    const search = {
+      status: "running,failed",
+      workflow: id(10),
+      tag: "nightly",
+      mode: "editor",
+      dead: true,
+      from: "2026-01-31",
+      to: "2026-02-01",
+    };
     const filter = filterFromSearch(RunSearch.parse(search));
-    expect(filter).toEqual({ status: ["running", "failed"], workflowId: id(10), tag: "nightly", from: "2026-01-31", to: "2026-02-01" });
+    expect(filter).toEqual({
+      status: ["running", "failed"],
+      workflowId: id(10),
+      tag: "nightly",
+      mode: "editor",
+      dead: true,
+      from: "2026-01-31",
+      to: "2026-02-01",
+    });
     expect(searchFromFilter(filter)).toEqual(search);
   });
 
@@ -31,8 +47,8 @@ describe("filters in the address", () => {
   });
 
   test("reach the server as moments, a day from its first to its last", () => {
-    const query = toQuery({ status: ["failed", "running"], from: "2026-01-31", to: "2026-01-31" });
-    expect(query.status).toBe("failed,running");
+    const query = toQuery({ status: ["failed", "running"], mode: "editor", dead: true, from: "2026-01-31", to: "2026-01-31" });
+    expect(query).toMatchObject({ status: "failed,running", mode: "editor", dead: "true" });
     expect(Date.parse(query.to ?? "") - Date.parse(query.from ?? "")).toBe(24 * 60 * 60 * 1_000 - 1);
   });
 });

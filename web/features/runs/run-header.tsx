@@ -2,7 +2,9 @@ import { Link } from "@tanstack/react-router";
 import { ChevronLeft } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import type { JournalEvent } from "#contract/journal.ts";
 import type { Run } from "#contract/runs.ts";
+import { formatStepRef } from "../../graph/scope.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { CopyButton } from "../../ui/copy-button.tsx";
 import { shortId } from "../../ui/format.ts";
@@ -11,7 +13,9 @@ import { RunStatusBadge } from "../../ui/status.tsx";
 import { Duration, RelativeTime } from "../../ui/time.tsx";
 import { RunActions } from "./run-actions.tsx";
 
-export const RunHeader = ({ run }: { run: Run }) => {
+type Props = { run: Run; created: JournalEvent | undefined };
+
+export const RunHeader = ({ run, created }: Props) => {
   const { t } = useTranslation();
   return (
     <PageHeader
@@ -32,13 +36,13 @@ export const RunHeader = ({ run }: { run: Run }) => {
           <RunStatusBadge status={run.status} className="h-6 align-middle" />
         </output>
       }
-      subtitle={<Facts run={run} />}
+      subtitle={<Facts run={run} created={created} />}
       actions={<RunActions run={run} />}
     />
   );
 };
 
-const Facts = ({ run }: { run: Run }) => {
+const Facts = ({ run, created }: Props) => {
   const { t } = useTranslation();
   return (
     <dl className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-1 text-xs">
@@ -55,12 +59,11 @@ const Facts = ({ run }: { run: Run }) => {
         </code>
         <CopyButton value={run.id} what={t("run.id")} className="-my-1 size-6" />
       </Fact>
-      {run.parentRunId ? (
-        <Fact name={t("run.parent")}>
-          <Link to="/runs/$runId" params={{ runId: run.parentRunId }} className="font-mono text-accent hover:underline">
-            {shortId(run.parentRunId)}
-          </Link>
-        </Fact>
+      {run.parentRunId ? <Parent runId={run.parentRunId} created={created} /> : null}
+      {run.mode === "editor" ? (
+        <dd title={t("run.editorHint")}>
+          <Badge className="h-5 text-2xs">{t("runs.editor")}</Badge>
+        </dd>
       ) : null}
       {run.tags.length > 0 ? (
         <div className="flex gap-1">
@@ -73,6 +76,24 @@ const Facts = ({ run }: { run: Run }) => {
         </div>
       ) : null}
     </dl>
+  );
+};
+
+/** The run that this one retries or goes on from, or whose step waits for it. */
+const Parent = ({ runId, created }: { runId: string; created: JournalEvent | undefined }) => {
+  const { t } = useTranslation();
+  const { parentStep, copied } = created?.kind === "run_created" ? created.body : {};
+  return (
+    <Fact name={t(parentStep ? "run.caller" : copied === undefined ? "run.parent" : "run.forkOf")}>
+      <Link
+        to="/runs/$runId"
+        params={{ runId }}
+        search={parentStep ? { step: formatStepRef(parentStep) } : {}}
+        className="font-mono text-accent hover:underline"
+      >
+        {shortId(runId)}
+      </Link>
+    </Fact>
   );
 };
 

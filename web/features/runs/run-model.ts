@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import type { Definition } from "#contract/definition.ts";
+import type { Definition, WorkflowNode } from "#contract/definition.ts";
 import type { Run } from "#contract/runs.ts";
 import type { RunState, StepState, StepStatus } from "#engine/types.ts";
 import type { RunView } from "../../api/journal.ts";
@@ -19,6 +19,8 @@ export type RunModel = {
   histories: ReadonlyMap<string, StepHistory>;
   timeline: readonly TimelineRow[];
   stepAt: (ref: StepRef) => StepState | undefined;
+  /** A node of the definition, or a member of a team. */
+  nodeAt: (nodeId: string) => WorkflowNode | undefined;
 };
 
 export function useRunModel(run: Run, view: RunView): RunModel {
@@ -36,6 +38,7 @@ export function runModel(run: Run, view: RunView): RunModel {
     index: state ? stepsByNode(state) : new Map<string, readonly StepState[]>(),
     histories,
     timeline: buildTimeline({ histories, edges: definition?.edges ?? [], runStart }),
+    nodeAt: (nodeId) => state?.plan.nodes.get(nodeId)?.node ?? definition?.nodes.find(({ id }) => id === nodeId),
     stepAt: ({ scope, nodeId }) => state?.steps.get(historyKey(scope, nodeId)),
   };
 }

@@ -8,6 +8,7 @@ import { ErrorState, PageSkeleton, usePageTitle } from "../../ui/page.ts";
 import { RunApprovals } from "../approvals/run-approvals.tsx";
 import { Questions } from "./questions.tsx";
 import { RunHeader } from "./run-header.tsx";
+import { RunNotice } from "./run-notice.tsx";
 import { useRunModel } from "./run-model.ts";
 import { RunSide } from "./run-side.tsx";
 import { RunViews } from "./run-views.tsx";
@@ -37,7 +38,8 @@ const Loaded = ({ run, view, nav }: { run: Run; view: RunView; nav: RunNav }) =>
   });
   return (
     <div className="flex min-h-full flex-col lg:h-full">
-      <RunHeader run={run} />
+      <RunHeader run={run} created={view.events[0]} />
+      <RunNotice model={model} nav={nav} />
       <RunApprovals run={run} />
       <Questions run={run} labels={model.labels} onOpen={(step) => nav.open(step)} />
       <div className="flex min-h-0 flex-1 flex-col lg:flex-row">

@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
+import { Skull } from "lucide-react";
 import { useMemo, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { RunSummary } from "#contract/runs.ts";
@@ -13,7 +14,7 @@ const column = columnsFor<RunSummary>();
 
 const columnsIn = (t: TFunction) =>
   column.columns([
-    column.display({ id: "status", header: t("runs.columns.status"), cell: ({ row }) => <RunStatusBadge status={row.original.status} /> }),
+    column.display({ id: "status", header: t("runs.columns.status"), cell: ({ row }) => <StatusCell run={row.original} /> }),
     column.display({ id: "workflow", header: t("runs.columns.workflow"), cell: ({ row }) => <WorkflowCell run={row.original} /> }),
     column.display({
       id: "started",
@@ -53,6 +54,17 @@ export const RunTable = ({ runs, end }: { runs: RunSummary[]; end: ReactNode }) 
   );
 };
 
+const StatusCell = ({ run: { status, dead } }: { run: RunSummary }) => {
+  const { t } = useTranslation();
+  if (!dead) return <RunStatusBadge status={status} />;
+  return (
+    <Badge tone="bad" title={dead.reason}>
+      <Skull aria-hidden="true" />
+      {t("runs.dead")}
+    </Badge>
+  );
+};
+
 const SHOWN_TAGS = 3;
 
 const WorkflowCell = ({ run }: { run: RunSummary }) => {
@@ -71,6 +83,7 @@ const WorkflowCell = ({ run }: { run: RunSummary }) => {
       <code className="hidden shrink-0 font-mono text-2xs text-ink-3 md:inline" title={run.id}>
         {shortId(run.id)}
       </code>
+      {run.mode === "editor" ? <Badge className="h-5 text-2xs">{t("runs.editor")}</Badge> : null}
       {run.tags.slice(0, SHOWN_TAGS).map((tag) => (
         <Badge key={tag} className="hidden h-5 text-2xs lg:inline-flex">
           {tag}

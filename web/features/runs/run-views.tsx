@@ -1,6 +1,7 @@
 import { GanttChart, MessagesSquare, ScrollText, Workflow } from "lucide-react";
 import { lazy, Suspense, useMemo } from "react";
 import { useTranslation } from "react-i18next";
+import { containersOf, scopeWithin } from "../../graph/overlay.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { Skeleton } from "../../ui/skeleton.tsx";
 import { EmptyState } from "../../ui/page.ts";
@@ -62,21 +63,11 @@ const GraphTab = ({ model, nav }: { model: RunModel; nav: RunNav }) => {
     const title = foldError ?? t("run.noDefinition.title");
     return <EmptyState icon={<Workflow />} title={title} detail={t("run.noDefinition.detail")} />;
   }
-  /** A node inside the map whose item is chosen belongs to that item; any other stands for itself. */
-  const open = (nodeId: string): void => {
-    const parentId = definition.nodes.find(({ id }) => id === nodeId)?.parentId;
-    const item = parentId === undefined ? "" : scopeWithin(scope, parentId);
-    nav.open({ nodeId, scope: item });
-  };
+  /** A node inside the container whose item is chosen belongs to that item; any other stands for itself. */
+  const open = (nodeId: string): void => nav.open({ nodeId, scope: scopeWithin(scope, containersOf(definition, nodeId)) });
   return (
     <Suspense fallback={<Skeleton className="m-6 h-15 w-52" />}>
       <WorkflowCanvas definition={definition} overlays={shown.overlays} flows={shown.flows} chosen={nav.step?.nodeId} onOpen={open} />
     </Suspense>
   );
 };
-
-/** The part of `scope` up to an item of `mapId`; empty when it has none. */
-function scopeWithin(scope: string, mapId: string): string {
-  const at = scope.lastIndexOf(`/${mapId}[`);
-  return at < 0 ? "" : scope.slice(0, scope.indexOf("]", at) + 1);
-}

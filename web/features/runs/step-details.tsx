@@ -1,17 +1,21 @@
-import { GanttChart, MessagesSquare } from "lucide-react";
-import type { ReactNode } from "react";
+import { GanttChart, GitFork, MessagesSquare } from "lucide-react";
+import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { StepState, StepStatus } from "#engine/types.ts";
 import { historyKey, type StepHistory } from "../../graph/attempts.ts";
 import { shownStatus } from "../../graph/overlay.ts";
 import type { StepRef } from "../../graph/scope.ts";
+import { usePermission } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
+import { GatedButton } from "../../ui/gated-button.tsx";
 import { ValueView } from "../../ui/json-view.tsx";
 import { StepStatusBadge } from "../../ui/status.tsx";
 import { Duration, RelativeTime } from "../../ui/time.tsx";
 import { Attempts } from "./attempts.tsx";
 import { ErrorBlock } from "./error-block.tsx";
 import type { RunModel } from "./run-model.ts";
+import { ForkDialog } from "./fork-dialog.tsx";
+import { RunLink, StepWaiting } from "./step-waiting.tsx";
 import type { RunNav } from "./use-run-nav.ts";
 
 type Props = { model: RunModel; nav: RunNav; step: StepRef };
@@ -26,6 +30,7 @@ export const StepDetails = ({ model, nav, step: ref }: Props) => {
   return (
     <>
       <Facts step={step} status={status} history={history} />
+      {status === "waiting" ? <StepWaiting step={step} hookUrl={model.view.state?.hookUrl ?? ""} /> : null}
       {status === "pending" ? <p className="text-[0.8125rem] text-ink-3">{t("run.step.notReached")}</p> : null}
       {status === "skipped" ? <p className="text-[0.8125rem] text-ink-3">{t("run.step.skipped")}</p> : null}
       {step.error ? <ErrorBlock error={step.error} /> : null}
@@ -34,7 +39,9 @@ export const StepDetails = ({ model, nav, step: ref }: Props) => {
       {step.input === undefined && step.output === undefined && isOver && !step.error ? (
         <p className="text-[0.8125rem] text-ink-3">{t("run.step.noInput")}</p>
       ) : null}
-      {history && (history.segments.length > 1 || status === "retrying") ? <Attempts history={history} retryAt={step.retryAt} /> : null}
+      {history && (history.segments.filter(({ kind }) => kind === "executing").length > 1 || status === "retrying") ? (
+        <Attempts history={history} retryAt={step.retryAt} />
+      ) : null}
       {history ? (
         <div className="flex flex-wrap gap-2">
           <Button size="sm" onClick={() => nav.setTab("messages")}>
@@ -45,9 +52,25 @@ export const StepDetails = ({ model, nav, step: ref }: Props) => {
             <GanttChart />
             {t("run.step.showTimeline")}
           </Button>
+          <ForkButton model={model} step={ref} />
         </div>
       ) : null}
       <Fine step={step} />
+    </>
+  );
+};
+
+const ForkButton = ({ model: { run, labels }, step }: { model: RunModel; step: StepRef }) => {
+  const { t } = useTranslation();
+  const { reason } = usePermission("run:start");
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <GatedButton size="sm" reason={reason} onClick={() => setOpen(true)}>
+        <GitFork />
+        {t("run.fork.action")}
+      </GatedButton>
+      {open ? <ForkDialog run={run} step={step} name={labels.get(step.nodeId) ?? step.nodeId} onClose={() => setOpen(false)} /> : null}
     </>
   );
 };
@@ -58,7 +81,11 @@ const Facts = ({ step, status, history }: { step: StepState; status: StepStatus;
   return (
     <dl className="grid grid-cols-[auto_1fr] items-center gap-x-4 gap-y-1.5 text-[0.8125rem]">
       <Fact name={t("runs.columns.status")}>
-        <StepStatusBadge status={status} />
+        <span className="flex flex-wrap items-center gap-2">
+          <StepStatusBadge status={status} />
+          {step.isUndoing ? <span className="text-xs text-ink-3">{t("run.undo.step")}</span> : null}
+          {history?.source === undefined ? null : <span className="text-xs text-ink-3">{t(`run.step.source.${history.source}`)}</span>}
+        </span>
       </Fact>
       {step.startedAt ? (
         <Fact name={t("run.duration")}>
@@ -69,6 +96,11 @@ const Facts = ({ step, status, history }: { step: StepState; status: StepStatus;
         </Fact>
       ) : null}
       {step.attempt > 1 ? <Fact name={t("run.step.attempts")}>{step.attempt}</Fact> : null}
+      {history?.childRunId === undefined ? null : (
+        <Fact name={t("run.step.childRun")}>
+          <RunLink runId={history.childRunId} />
+        </Fact>
+      )}
       {step.effect ? <Fact name={t("run.step.effect")}>{t(`run.step.effects.${step.effect}`)}</Fact> : null}
       {step.handle !== undefined && step.handle !== "success" ? (
         <Fact name={t("run.step.handle")}>

@@ -1,10 +1,10 @@
 import { ArrowLeft, X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import type { WorkflowNode } from "#contract/definition.ts";
-import { isInsideMap } from "../../graph/overlay.ts";
+import type { NodeType, WorkflowNode } from "#contract/definition.ts";
+import { containersOf, unitOf } from "../../graph/overlay.ts";
 import { nodeSubtitle } from "../../graph/describe-node.ts";
-import { enclosing, type StepRef } from "../../graph/scope.ts";
+import { enclosing, iterationsOf, type StepRef } from "../../graph/scope.ts";
 import { Button } from "../../ui/button.tsx";
 import { KindTile } from "../../ui/kind.tsx";
 import { ItemBar } from "./item-bar.tsx";
@@ -15,12 +15,14 @@ import type { RunNav } from "./use-run-nav.ts";
 
 type Props = { model: RunModel; nav: RunNav; step: StepRef; inDrawer?: boolean };
 
-/** One step of the run. Of a node inside a `map`, when no item is chosen: the items, to choose from. */
+/** One step of the run. Of a node inside a container, when no item is chosen: the items, to choose from. */
 export const StepPanel = ({ model, nav, step, inDrawer = false }: Props) => {
   const { t } = useTranslation();
   const { definition } = model.view;
-  const node = definition?.nodes.find(({ id }) => id === step.nodeId);
-  const map = mapOf(model, step);
+  const node = model.nodeAt(step.nodeId);
+  const container = containerOf(model, step);
+  const around = definition ? containersOf(definition, step.nodeId) : [];
+  const unchosen = around[iterationsOf(step.scope).length];
   return (
     <section
       aria-label={t("run.step.label", { name: model.labels.get(step.nodeId) ?? step.nodeId })}
@@ -32,24 +34,28 @@ export const StepPanel = ({ model, nav, step, inDrawer = false }: Props) => {
         label={model.labels.get(step.nodeId) ?? step.nodeId}
         onClose={inDrawer ? undefined : nav.close}
       >
-        {map ? <BackToMap label={model.labels.get(map.nodeId) ?? map.nodeId} onClick={() => nav.open(map)} /> : null}
+        {container ? <BackTo container={container} model={model} onClick={() => nav.open(container)} /> : null}
       </Head>
       <ItemBar model={model} nav={nav} step={step} />
-      {definition && node?.parentId !== undefined && step.scope === "" && isInsideMap(definition, node.id) ? (
-        <ItemPicker model={model} mapId={node.parentId} nodeId={node.id} onPick={nav.open} />
+      {unchosen !== undefined ? (
+        <ItemPicker model={model} containerId={unchosen} scope={step.scope} nodeId={step.nodeId} onPick={nav.open} />
       ) : (
         <StepDetails model={model} nav={nav} step={step} />
       )}
-      {node?.type === "map" ? <ItemPicker model={model} mapId={node.id} scope={step.scope} onPick={nav.open} /> : null}
+      {unchosen === undefined && model.stepAt(step) && isContainer(node?.type) ? (
+        <ItemPicker model={model} containerId={step.nodeId} scope={step.scope} onPick={nav.open} />
+      ) : null}
     </section>
   );
 };
 
-/** The `map` step whose item the step belongs to. */
-function mapOf({ view }: RunModel, { scope, nodeId }: StepRef): StepRef | undefined {
+const isContainer = (type: NodeType | undefined): boolean => type === "map" || type === "loop" || type === "team";
+
+/** The container's step whose item the step belongs to. */
+function containerOf({ nodeAt }: RunModel, { scope, nodeId }: StepRef): StepRef | undefined {
   const around = enclosing(scope);
   if (around) return { scope: around.scope, nodeId: around.nodeId };
-  const parentId = view.definition?.nodes.find(({ id }) => id === nodeId)?.parentId;
+  const parentId = nodeAt(nodeId)?.parentId;
   return parentId === undefined ? undefined : { scope: "", nodeId: parentId };
 }
 
@@ -75,8 +81,10 @@ const Head = ({ nodeId, node, label, onClose, children }: HeadProps) => {
   );
 };
 
-const BackToMap = ({ label, onClick }: { label: string; onClick: () => void }) => {
+const BackTo = ({ container, model, onClick }: { container: StepRef; model: RunModel; onClick: () => void }) => {
   const { t } = useTranslation();
+  const unit = unitOf(model.nodeAt(container.nodeId)?.type);
+  const name = model.labels.get(container.nodeId) ?? container.nodeId;
   return (
     <button
       type="button"
@@ -84,7 +92,7 @@ const BackToMap = ({ label, onClick }: { label: string; onClick: () => void }) =
       className="mb-0.5 flex max-w-full items-center gap-1 rounded text-xs font-medium text-ink-3 hover:text-ink"
     >
       <ArrowLeft aria-hidden="true" className="size-3 shrink-0" />
-      <span className="truncate">{t("run.step.backToMap", { name: label })}</span>
+      <span className="truncate">{t(`run.step.backTo.${unit}`, { name })}</span>
     </button>
   );
 };

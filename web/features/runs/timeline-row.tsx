@@ -2,13 +2,13 @@ import { ChevronRight } from "lucide-react";
 import type { CSSProperties, KeyboardEvent, MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { StepStatus } from "#engine/types.ts";
-import { shownStatus } from "../../graph/overlay.ts";
+import { shownStatus, unitOf, type ItemUnit } from "../../graph/overlay.ts";
 import type { ShownRow, TimelineRow } from "../../graph/timeline.ts";
 import { cn } from "../../ui/cn.ts";
 import { formatDuration, formatPercent } from "../../ui/format.ts";
 import { KindTile } from "../../ui/kind.tsx";
 import { StepStatusMark } from "../../ui/status.tsx";
-import { previewOf } from "./item-preview.ts";
+import { previewOfItem } from "./item-preview.ts";
 import type { RunModel } from "./run-model.ts";
 import { PANES } from "./timeline-axis.tsx";
 import { Bars } from "./timeline-bars.tsx";
@@ -31,7 +31,7 @@ export const TimelineRowView = ({ row, model, span, style, isTabStop, isChosen, 
   const status = statusOf(row, model);
   const took = Math.max(0, (row.to ?? span.end) - row.from);
   const duration = took === 0 ? t("run.timeline.instant") : formatDuration(took);
-  const label = labelOf(row, model, (index) => t("run.step.item", { index }));
+  const label = labelOf(row, model, (unit, index) => t(`run.step.unit.${unit}`, { index }));
   const hover = [
     t("run.timeline.offset", { offset: formatDuration(row.from - span.start) }),
     duration,
@@ -96,10 +96,12 @@ function statusOf(row: TimelineRow, model: RunModel): StepStatus {
   return LOUD.find((status) => statuses.has(status)) ?? (row.to === null ? "running" : "succeeded");
 }
 
-function labelOf(row: TimelineRow, { labels, view, stepAt }: RunModel, itemName: (index: number) => string) {
-  const node = view.definition?.nodes.find(({ id }) => id === row.nodeId);
-  if (row.kind === "step") return { text: labels.get(row.nodeId) ?? row.nodeId, detail: undefined, type: node?.type };
-  const map = stepAt({ scope: row.scope.slice(0, row.scope.lastIndexOf("/")), nodeId: row.nodeId });
-  const item = map?.map?.items[row.index];
-  return { text: itemName(row.index + 1), detail: item === undefined ? undefined : previewOf(item), type: undefined };
+function labelOf(row: TimelineRow, { labels, nodeAt, stepAt }: RunModel, itemName: (unit: ItemUnit, index: number) => string) {
+  const type = nodeAt(row.nodeId)?.type;
+  if (row.kind === "step") return { text: labels.get(row.nodeId) ?? row.nodeId, detail: undefined, type };
+  const container = stepAt({ scope: row.scope.slice(0, row.scope.lastIndexOf("/")), nodeId: row.nodeId });
+  const value = container?.map?.items[row.index];
+  const member = container?.team?.turns[row.index]?.member;
+  const detail = previewOfItem({ ...(value === undefined ? {} : { value }), ...(member === undefined ? {} : { member }) });
+  return { text: itemName(unitOf(type), row.index + 1), detail, type: undefined };
 }

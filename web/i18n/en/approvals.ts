@@ -16,7 +16,6 @@ export const approvals = {
   reject: "Reject",
   comment: "Comment (optional)",
   edit: "Edit before approving",
-  notJson: "Expected JSON.",
   decided: "Decided",
   approvedBy: "{{by}} approved",
   rejectedBy: "{{by}} rejected",

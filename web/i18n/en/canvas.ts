@@ -13,7 +13,12 @@ export const canvas = {
   next: "then {{names}}",
   items: "{{done}} of {{total}}",
   itemsRunning: "{{count}} running",
-  perItem: "for each item",
+  rounds_one: "{{count}} round",
+  rounds_other: "{{count}} rounds",
+  turns_one: "{{count}} turn",
+  turns_other: "{{count}} turns",
+  perItem: "for each of {{items}}",
+  perRound: "while {{while}}",
   attempts: "attempt {{count}}",
   type: {
     start: "Start",

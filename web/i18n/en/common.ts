@@ -34,6 +34,7 @@ export const common = {
     action: "Go to workflows",
   },
   json: {
+    broken: "Expected JSON.",
     items_one: "{{count}} item",
     items_other: "{{count}} items",
     fields_one: "{{count}} field",

@@ -12,6 +12,8 @@ export const runs = {
     failed: "Failed",
     cancelled: "Cancelled",
   },
+  dead: "Dead",
+  editor: "Trying out",
   columns: { status: "Status", workflow: "Workflow", started: "Started", duration: "Duration", tags: "Tags" },
   filters: {
     label: "Filters",
@@ -21,6 +23,9 @@ export const runs = {
     statuses_other: "{{count}} statuses",
     workflow: "Workflow",
     anyWorkflow: "Any workflow",
+    mode: "Kind of run",
+    anyMode: "Any kind",
+    modes: { production: "Production", editor: "Trying out" },
     tag: "Tag",
     tagPlaceholder: "Tag",
     from: "From",
