@@ -1,17 +1,35 @@
+import { GitFork } from "lucide-react";
 import { useId, useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { Run } from "#contract/runs.ts";
+import { usePermission } from "../../api/session.ts";
 import type { StepRef } from "../../graph/scope.ts";
 import { parseJson } from "../../ui/parse-json.ts";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Field, TextArea, describedBy } from "../../ui/field.tsx";
+import { GatedButton } from "../../ui/gated-button.tsx";
 import { useForkRun } from "./use-run-actions.ts";
 
-type Props = { run: Run; step: StepRef; name: string; onClose: () => void };
+type Props = { run: Run; step: StepRef; name: string };
+
+export const ForkFromHere = (props: Props) => {
+  const { t } = useTranslation();
+  const { reason } = usePermission("run:start");
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <GatedButton size="sm" reason={reason} onClick={() => setOpen(true)}>
+        <GitFork />
+        {t("run.fork.action")}
+      </GatedButton>
+      {open ? <ForkDialog {...props} onClose={() => setOpen(false)} /> : null}
+    </>
+  );
+};
 
 /** Starts a new run that executes this step again, on request with another input. */
-export const ForkDialog = ({ run, step, name, onClose }: Props) => {
+const ForkDialog = ({ run, step, name, onClose }: Props & { onClose: () => void }) => {
   const { t } = useTranslation();
   const id = useId();
   const before = JSON.stringify(run.input, null, 2);

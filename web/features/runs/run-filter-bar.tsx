@@ -55,7 +55,8 @@ export const RunFilters = ({ filter, onChange }: Props) => {
 };
 
 type StatusProps = { filter: RunFilter; set: (part: Partial<RunFilter>) => void };
-const StatusFilter = ({ filter: { status: value = [], dead }, set }: StatusProps) => {
+const NONE: readonly RunStatus[] = [];
+const StatusFilter = ({ filter: { status: value = NONE, dead }, set }: StatusProps) => {
   const { t } = useTranslation();
   const names = [...value.map((status) => t(`runs.status.${status}`)), ...(dead ? [t("runs.dead")] : [])];
   const [only] = names;
