@@ -88,6 +88,8 @@ export class Reconciler {
     const hesitationMs = Math.min(this.#worker.held.count * HESITATION_MS, LONGEST_HESITATION_MS);
     if (hesitationMs >= 1) await pause(hesitationMs);
     if (!this.#mayClaim) return;
+    // Who takes one takes what waits with it, so that starts need not wait behind it for long.
+    if (this.#mayHaveMore && this.#worker.held.room > 0) return this.#claim();
     const places = Math.min(runs, this.#worker.held.room);
     if (places < runs) this.#mayHaveMore = true;
     await this.#take(places, (granted) => claimNext(this.#deps.database, this.#claimant, granted));
