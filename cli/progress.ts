@@ -14,7 +14,8 @@ export function progressLines(print: Line): (event: JournalEvent) => void {
     first ??= at;
     const key = `${event.scope}/${event.nodeId ?? ""}`;
     if (event.kind === "step_started") began.set(key, at);
-    const text = describe(event, at - (began.get(key) ?? at));
+    const text = event.kind === "run_claimed" ? claimed(event, began.size > 0) : describe(event, at - (began.get(key) ?? at));
+    if (event.kind !== "step_started" && event.kind !== "step_bound" && event.kind !== "step_handle") began.delete(key);
     if (text !== undefined) print(`${pc.dim(`${((at - first) / 1000).toFixed(2).padStart(6)} s`)}  ${text}`);
   };
 }
@@ -35,8 +36,39 @@ function describe(event: JournalEvent, tookMs: number): string | undefined {
       return `${pc.yellow("?")} ${name} ${printable(event.body.question)}`;
     case "step_cancelled":
       return `${pc.yellow("–")} ${name} ${event.body.outcome === "cancelled" ? "cancelled" : "cancelled, outcome unknown"}`;
-    case "run_claimed":
-      return event.epoch > 1 ? `${pc.yellow("↻")} taken over by another worker` : undefined;
+    default:
+      return describeWait(event, name) ?? describeRun(event);
+  }
+}
+
+/** A run that only waited is claimed by whoever goes on with it; only with calls under way does that tell of a worker's end. */
+const claimed = ({ epoch }: JournalEvent, hasCalls: boolean): string | undefined =>
+  epoch > 1 && hasCalls ? `${pc.yellow("↻")} taken over by another worker` : undefined;
+
+function describeWait(event: JournalEvent, name: string): string | undefined {
+  if (event.kind === "approval_requested") {
+    const { message = "", approvers } = event.body;
+    return `${pc.yellow("…")} ${name} waits for ${approvers.join(", ")} to decide ${pc.dim(printable(message))}`;
+  }
+  if (event.kind !== "step_waiting") return undefined;
+  const { signal, hook, childRunId, until } = event.body;
+  const what = signal === undefined ? undefined : `the signal ${printable(signal)}`;
+  const time = until === undefined ? "something" : new Date(until).toISOString();
+  return `${pc.yellow("…")} ${name} waits for ${what ?? (hook ? "a call of its hook" : childRunId === undefined ? time : `run ${childRunId}`)}`;
+}
+
+function describeRun(event: JournalEvent): string | undefined {
+  switch (event.kind) {
+    case "run_paused":
+    case "breakpoint_hit":
+      return `${pc.yellow("‖")} paused`;
+    case "run_resumed":
+      return `${pc.green("▸")} resumed`;
+    case "compensation_started":
+      return `${pc.yellow("↶")} undoing ${event.body.steps.length} steps`;
+    case "cancel_requested":
+    case "force_requested":
+      return `${pc.yellow("–")} asked to end`;
     default:
       return undefined;
   }
