@@ -8,6 +8,8 @@ import { WorkflowNode } from "#contract/definition.ts";
 import { Policy } from "#contract/policy.ts";
 import { readConfig } from "#server/main.ts";
 import { runCli, type CliResult } from "#test/support/cli.ts";
+import { newId } from "#server/kernel/ids.ts";
+import { eventually } from "#test/support/eventually.ts";
 import { PlatformProcess, TOKEN } from "#test/support/platform.ts";
 import { ROOT } from "#test/support/source-files.ts";
 
@@ -58,6 +60,27 @@ const showing =
     for (const part of parts) expect(stdout + stderr).toContain(part);
   };
 
+/** A run that asks somebody. */
+async function waitForDecision(): Promise<void> {
+  const { client } = platform;
+  const ask = { id: "ask", type: "approval", data: { approvers: ["role:owner"], message: "Ship it?" } };
+  const definition = {
+    version: 2,
+    name: "Asks",
+    nodes: [{ id: "start", type: "start" }, ask, { id: "end", type: "end" }],
+    edges: [
+      { id: "a", source: "start", target: "ask" },
+      { id: "b", source: "ask", target: "end" },
+    ],
+  };
+  const { id } = await client.createWorkflow({ body: { name: `Asks ${newId()}`, definition } });
+  await client.startRun({ params: { id }, body: {} });
+  await eventually(
+    () => client.listApprovals({ query: {} }),
+    ({ items }) => items.length > 0,
+  );
+}
+
 /** How each command of the documents is carried out here. One that is not listed fails. */
 const WAYS: Readonly<Record<string, Way>> = {
   // Installs, and runs the bundled workflow: the end-to-end test does it whole. Here, that it hands over to what runs already.
@@ -72,9 +95,12 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity runs": showing("STATUS"),
   "npx auterity mcp": showing("NAME"),
   // There are none: nothing is printed.
-  "npx auterity approvals": showing(),
   "npx auterity runs list --dead": showing(),
   // The web app may not be built where tests run; everything else has to be well.
+  "npx auterity approvals": async (command) => {
+    await waitForDecision();
+    await showing("Ship it?", "role:owner", "0 of 1")(command);
+  },
   "npx auterity doctor": async (command) => {
     const { code, stdout } = await auterity(command);
     const wrong = stdout.split("\n").filter((line) => line.includes("✗"));
