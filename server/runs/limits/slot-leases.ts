@@ -22,6 +22,7 @@ export class SlotLeases {
   readonly #deps: SlotDeps;
   readonly #held = new Map<string, HeldSlot>();
   readonly #freed: (slot: Slot) => Promise<boolean>;
+  readonly #freeing = new Set<Promise<boolean>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(deps: SlotDeps) {
@@ -46,15 +47,16 @@ export class SlotLeases {
 
   free(slot: Slot): void {
     this.#held.delete(placeOf(slot));
-    background(this.#deps.log, "freeing a slot", () => this.#freed(slot));
+    const freeing = this.#freed(slot);
+    this.#freeing.add(freeing);
+    background(this.#deps.log, "freeing a slot", () => freeing.finally(() => this.#freeing.delete(freeing)));
   }
 
   /** Frees everything. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    const left = [...this.#held.values()];
-    this.#held.clear();
-    if (left.length > 0) await freeSlots(this.#deps.database, left, this.#deps.owner);
+    for (const slot of this.#held.values()) this.free(slot);
+    await Promise.allSettled(this.#freeing);
   }
 
   #hold(slot: Slot): HeldSlot {
