@@ -64,13 +64,13 @@ const COLUMNS = [
   ["hash", "bytea"],
 ] as const;
 
-function sql(first: number): string {
+function sql(first: number, onlyIf = "true"): string {
   const p = (offset: number): string => `$${first + offset}`;
   const names = COLUMNS.map(([name]) => name).join(", ");
   const arrays = COLUMNS.map(([, type], i) => `unnest(${p(7 + i)}::${type}[])`).join(", ");
   return `audit_head as (
     update audit_heads set seq = ${p(1)}::bigint, hash = ${p(2)}::bytea, mac = ${p(3)}::bytea
-    where tenant_id = ${p(0)}::uuid and seq = ${p(4)}::bigint and hash = ${p(5)}::bytea returning tenant_id
+    where tenant_id = ${p(0)}::uuid and seq = ${p(4)}::bigint and hash = ${p(5)}::bytea and ${onlyIf} returning tenant_id
   ), audit_lines as (
     insert into audit_log (tenant_id, at, ${names}) select tenant_id, ${p(6)}::text, ${arrays} from audit_head
   )`;

@@ -58,9 +58,9 @@ export interface AuditDrafts {
   /**
    * Two CTEs, `audit_head` and `audit_lines`, whose parameters are numbered from `first`: an AuditDraft's values. `audit_head`
    * has one row if the trail still ends where the draft expects it, else none, and then nothing is recorded: the statement must
-   * make its changes only for that row.
+   * make its changes only for that row. `onlyIf`: a condition on earlier CTEs, without which there is none either.
    */
-  sql(first: number): string;
+  sql(first: number, onlyIf?: string): string;
   /** Undefined when the trail has not begun. */
   draft(tenantId: string, entries: readonly AuditRecord[]): Promise<AuditDraft | undefined>;
 }

@@ -27,7 +27,7 @@ export function orderFor(
   { request, found, idempotency, created: more }: Checked,
 ): StartOrder {
   const { tenantId, initiator, parentRunId, parentStep, depth, mode = "production", editor, tags = [] } = request;
-  const { workflowId, workflowName, version, plan } = found;
+  const { workflowId, workflowName, version, newest, isRemembered, plan } = found;
   const id = newId();
   const input = redactor.json(request.input);
   const isConfidential = plan.definition.classification === "confidential";
@@ -63,6 +63,7 @@ export function orderFor(
       idempotency,
     },
     plan,
+    believed: isRemembered ? { id: workflowId, name: workflowName, version: newest } : null,
     created,
     audit: {
       tenantId,

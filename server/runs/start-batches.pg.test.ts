@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
@@ -103,4 +104,54 @@ test("when the answer to a start is lost, the run is not started twice, and it i
   expect(rows).toHaveLength(1);
   expect(await over(rows[0]?.id ?? "")).toMatchObject({ status: "succeeded", output: 1_234_567 });
   expect(await auditLines(rows[0]?.id ?? "")).toEqual(["run.started"]);
+});
+
+describe("what a process remembers of a workflow", () => {
+  const save = async (n: number): Promise<string> => {
+    const steps = definition([transform("a", `=input.n + ${n}`), endNode("=steps.a")], ["start>a", "a>end"]);
+    const json: Json = JSON.parse(JSON.stringify(steps));
+    const { id } = await platform.workflows.save({ tenantId: db.tenantId, actor: "user:owner", name: "Remembered", definition: json });
+    return id;
+  };
+  const startOf = (id: string, { by = runs, version }: { by?: Runs; version?: number } = {}) =>
+    by.startRun({ tenantId: db.tenantId, initiator: "user:owner", workflowId: id, version, input: { n: 1 } });
+  const change = (id: string, assignment: string) =>
+    db.database.asTenant(db.tenantId, (tx) => tx.query(`update workflows set ${assignment} where id = $1`, [id]));
+
+  test("is never acted on when it is not so any more", async () => {
+    const id = await save(1);
+    expect(await over((await startOf(id)).id)).toMatchObject({ version: 1, output: 2 });
+    for (let version = 2; version <= 4; version += 1) {
+      await save(version);
+      const started = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? startOf(id) : start(n))));
+      for (const [n, run] of started.entries()) {
+        expect(run).toMatchObject(n % 2 === 0 ? { workflowId: id, version } : { workflowId });
+        expect(await auditLines(run.id)).toEqual(["run.started"]);
+      }
+    }
+    await save(5);
+    expect(await startOf(id, { version: 5 })).toMatchObject({ version: 5 });
+    expect(await startOf(id, { version: 2 })).toMatchObject({ version: 2 });
+    await change(id, "name = 'Renamed'");
+    expect((await startOf(id)).workflowName).toBe("Renamed");
+    await change(id, "deleted_at = now()");
+    await expect(startOf(id)).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("and is wrong is no reason to start again what may have been stored", async () => {
+    const id = await save(1);
+    let isLost = false;
+    const breaking: Database = {
+      ...db.database,
+      statement: (tenantId, statement) =>
+        isLost && statement.name === "start_runs" ? Promise.reject(lostConnection) : db.database.statement(tenantId, statement),
+    };
+    const by = await started(breaking);
+    await over((await startOf(id, { by })).id);
+    await change(id, "name = 'Lost'");
+    isLost = true;
+    await expect(startOf(id, { by })).rejects.toMatchObject({ code: "database_unavailable" });
+    const { rows } = await db.ownerPool.query("select from runs where workflow_id = $1", [id]);
+    expect(rows).toHaveLength(1);
+  });
 });

@@ -4,14 +4,34 @@ import { AppError } from "../kernel/errors.ts";
 import type { Audit, AuditDrafts, AuditRecord, Database } from "../kernel/ports.ts";
 import { gatherByTenant } from "../kernel/gather.ts";
 import { isTransactionConflict, isUniqueViolation } from "../kernel/pg-errors.ts";
-import { insertRuns, insertRunsAtOnce, type AuditedStart, type Claim, type NewRun, type StoredAt } from "./store/insert-runs.pg.ts";
+import {
+  findOutdated,
+  insertRuns,
+  insertRunsAtOnce,
+  type AuditedStart,
+  type Believed,
+  type Claim,
+  type NewRun,
+  type StoredAt,
+} from "./store/insert-runs.pg.ts";
 import type { HeldRuns } from "./worker/held-runs.ts";
 import type { FreshRun } from "./worker/load-run.ts";
 
 /** A run to be started: its row, its plan, its first event as it will be read back, and the audit line. */
-export type StartOrder = { run: NewRun; plan: Plan; created: EventBody<"run_created">; audit: AuditRecord };
-/** `key_taken`: the caller has used this Idempotency-Key before. */
-export type StartResult = { kind: "started"; at: Date; isClaimed: boolean } | { kind: "key_taken" } | { kind: "failed"; error: unknown };
+export type StartOrder = {
+  run: NewRun;
+  plan: Plan;
+  /** What must still be so, because it was not asked for this start. */
+  believed: Believed | null;
+  created: EventBody<"run_created">;
+  audit: AuditRecord;
+};
+/** `key_taken`: the caller has used this Idempotency-Key before. `outdated`: what was believed is not so. */
+export type StartResult =
+  | { kind: "started"; at: Date; isClaimed: boolean }
+  | { kind: "key_taken" }
+  | { kind: "outdated" }
+  | { kind: "failed"; error: unknown };
 
 type Deps = {
   database: Database;
@@ -57,7 +77,7 @@ async function startTogether(batches: Batches, tenantId: string, orders: readonl
   const { held, claimant, isBacklogged } = batches;
   const places = isBacklogged() ? 0 : held.reserve(orders.length);
   const claim = { ...claimant, count: places };
-  let stored: (order: StartOrder) => Date | undefined;
+  let stored: Stored;
   try {
     stored = await store(batches, { tenantId, orders, claim });
   } finally {
@@ -69,8 +89,8 @@ async function startTogether(batches: Batches, tenantId: string, orders: readonl
 }
 
 type Batch = { tenantId: string; orders: readonly StartOrder[]; claim: Claim };
-/** When each was stored; undefined for one whose key is taken. */
-type Stored = (order: StartOrder) => Date | undefined;
+/** When each was stored, or why it was not. */
+type Stored = (order: StartOrder) => Date | "key_taken" | "outdated";
 
 async function store(batches: Batches, batch: Batch): Promise<Stored> {
   let lost: AppError | undefined;
@@ -82,7 +102,7 @@ async function store(batches: Batches, batch: Batch): Promise<Stored> {
     lost = error;
   }
   try {
-    return await storeInSteps(batches, batch);
+    return await storeInSteps(batches, batch, lost);
   } catch (error) {
     // The connection broke after the runs had been stored. They are taken over like those of a worker that died.
     if (lost && isUniqueViolation(error)) throw lost;
@@ -93,12 +113,13 @@ async function store(batches: Batches, batch: Batch): Promise<Stored> {
 /** The usual way, in one round trip. Undefined when something stood in the way, and nothing was stored. */
 async function storeAtOnce({ auditDrafts, insertAtOnce }: Batches, { tenantId, orders, claim }: Batch): Promise<Stored | undefined> {
   const records = orders.map(({ audit }) => audit);
+  const believed = believedBy(orders);
   for (let attempt = 1; attempt <= ATTEMPTS_AT_ONCE; attempt += 1) {
     const draft = await auditDrafts.draft(tenantId, records);
     if (!draft) return undefined;
     let stored: StoredAt | undefined;
     try {
-      stored = await insertAtOnce({ tenantId, runs: orders.map(({ run }) => run), claim, draft });
+      stored = await insertAtOnce({ tenantId, runs: orders.map(({ run }) => run), claim, draft, believed });
     } catch (error) {
       draft.settle({ kind: "not_recorded" });
       // A key that is taken, or was being taken in another order: the other way tells which.
@@ -113,18 +134,32 @@ async function storeAtOnce({ auditDrafts, insertAtOnce }: Batches, { tenantId, o
   return undefined;
 }
 
-/** With locks instead of expectations: always gets there, and leaves out the starts whose key is taken. */
-async function storeInSteps({ database, audit }: Batches, { tenantId, orders, claim }: Batch): Promise<Stored> {
+/**
+ * With locks instead of expectations: always gets there, and leaves out the starts whose key is taken or whose belief is wrong.
+ * After a lost connection they may be stored already, as they are: then they are not to be made anew.
+ */
+async function storeInSteps({ database, audit }: Batches, { tenantId, orders, claim }: Batch, lost?: AppError): Promise<Stored> {
   return database.asTenant(tenantId, async (tx) => {
-    const runs = orders.map(({ run }) => run);
+    const outdated = new Set((await findOutdated(tx, believedBy(orders))).map(keyOf));
+    if (lost && outdated.size > 0) throw lost;
+    const isOutdated = ({ believed }: StartOrder): boolean => believed !== null && outdated.has(keyOf(believed));
+    const runs = orders.filter((order) => !isOutdated(order)).map(({ run }) => run);
     const started = new Map((await insertRuns(tx, runs, claim)).map(({ id, at }) => [id, at]));
     await audit.record(tx, ...orders.filter(({ run }) => started.has(run.id)).map((order) => order.audit));
-    return (order) => started.get(order.run.id);
+    return (order) => started.get(order.run.id) ?? (isOutdated(order) ? "outdated" : "key_taken");
   });
 }
 
-function resultOf(at: Date | undefined, isClaimed: boolean): StartResult {
-  return at === undefined ? { kind: "key_taken" } : { kind: "started", at, isClaimed };
+/** Each once. */
+function believedBy(orders: readonly StartOrder[]): Believed[] {
+  const all = new Map<string, Believed>();
+  for (const { believed } of orders) if (believed) all.set(keyOf(believed), believed);
+  return [...all.values()];
+}
+const keyOf = ({ id, name, version }: Believed): string => `${id} ${version} ${name}`;
+
+function resultOf(stored: ReturnType<Stored>, isClaimed: boolean): StartResult {
+  return typeof stored === "string" ? { kind: stored } : { kind: "started", at: stored, isClaimed };
 }
 
 function takeUp({ claimant, onClaimed, onLeft }: Deps, orders: readonly StartOrder[], results: readonly StartResult[]): void {

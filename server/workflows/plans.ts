@@ -7,10 +7,15 @@ import type { Database, Tx } from "../kernel/ports.ts";
 import { versionUnknown } from "./show-workflows.ts";
 import { findNames, findVersion, findWorkflowByName, type NameAndVersion } from "./store.pg.ts";
 
-export type Startable = { workflowId: string; workflowName: string; version: number; plan: Plan };
+/** `isRemembered`: name and newest version as this process last heard, which may be some time ago. */
+export type Startable = { workflowId: string; workflowName: string; version: number; newest: number; isRemembered: boolean; plan: Plan };
+type StartRef = { tenantId: string; workflowId: string; version?: number | undefined; mayBeRemembered?: boolean };
 export type Plans = {
-  /** What a new run needs: the newest version unless one is named. Undefined when there is no such workflow. */
-  loadForStart(ref: { tenantId: string; workflowId: string; version?: number | undefined }): Promise<Startable | undefined>;
+  /**
+   * What a new run needs: the newest version unless one is named. Undefined when there is no such workflow. With `mayBeRemembered`
+   * the caller finds out itself whether name and newest version are still the same.
+   */
+  loadForStart(ref: StartRef): Promise<Startable | undefined>;
   /** The same by id or by name. */
   findForStart(ref: { tenantId: string; workflow: string; version?: number | undefined }): Promise<Startable | undefined>;
   /** For a run that exists already, also when its workflow has been deleted. */
@@ -18,8 +23,9 @@ export type Plans = {
 };
 
 const PLANS_KEPT = 500;
+const NAMES_KEPT = 1_000;
 
-/** Versions never change, so each is compiled once and kept. Whether a workflow still exists is asked at every start. */
+/** Versions never change, so each is compiled once and kept. Whether a workflow still exists is asked at every start, here or by the caller. */
 export function createPlans(database: Database): Plans {
   const compiled = new LRUCache<string, Promise<Plan>>({ max: PLANS_KEPT });
   const planOf = (
@@ -38,13 +44,22 @@ export function createPlans(database: Database): Plans {
     return loading;
   };
   const nameOf = createNames(database);
-  const loadForStart: Plans["loadForStart"] = async ({ tenantId, workflowId, version }) => {
+  const heard = new LRUCache<string, NameAndVersion>({ max: NAMES_KEPT });
+  const ask = async (tenantId: string, workflowId: string): Promise<NameAndVersion | undefined> => {
     const found = await nameOf(tenantId, workflowId);
-    if (found === "absent") return undefined;
+    if (found === "absent") heard.delete(`${tenantId}/${workflowId}`);
+    else heard.set(`${tenantId}/${workflowId}`, found);
+    return found === "absent" ? undefined : found;
+  };
+  const loadForStart: Plans["loadForStart"] = async ({ tenantId, workflowId, version, mayBeRemembered = false }) => {
+    const known = mayBeRemembered ? heard.get(`${tenantId}/${workflowId}`) : undefined;
+    const remembered = known && known.version >= (version ?? 0) ? known : undefined;
+    const found = remembered ?? (await ask(tenantId, workflowId));
+    if (!found) return undefined;
     const wanted = { workflowId, version: version ?? found.version };
     if (wanted.version > found.version) throw versionUnknown(wanted);
     const plan = await planOf(wanted, (fn) => database.asTenant(tenantId, fn));
-    return { ...wanted, workflowName: found.name, plan };
+    return { ...wanted, workflowName: found.name, newest: found.version, isRemembered: remembered !== undefined, plan };
   };
   return {
     loadForStart,

@@ -37,22 +37,23 @@ export async function insertRuns(tx: Tx, runs: readonly NewRun[], claim: Claim):
 
 /**
  * The same together with the audit lines, all or nothing, in one round trip: the time of the runs and the time now in ms since
- * the epoch, or undefined when the trail has gone on meanwhile and nothing was stored. A key that is taken is a unique violation.
+ * the epoch, or undefined when the trail has gone on meanwhile or a belief is wrong, and nothing was stored. A key that is taken is
+ * a unique violation.
  */
 export function insertRunsAtOnce(database: Database, audit: AuditDrafts): (start: AuditedStart) => Promise<StoredAt | undefined> {
   const text = insertText({
-    before: `${audit.sql(BODY + 1)}, `,
+    before: `${BELIEF}, ${audit.sql(BELIEFS + 3, "(select holds from belief)")}, `,
     from: "from audit_head",
     onConflict: "",
     answer: `select ${msOf(NOW)}, ${msOf("clock_timestamp()")} from audit_head`,
   });
-  return async ({ tenantId, runs, claim, draft }) => {
-    const values = [...valuesOf(runs, claim), ...draft.values];
+  return async ({ tenantId, runs, claim, believed, draft }) => {
+    const values = [...valuesOf(runs, claim), ...believedColumns(believed), ...draft.values];
     const [row] = await database.statement(tenantId, { name: "start_runs", text, values });
     return row && { at: Number(row[0]), now: Number(row[1]) };
   };
 }
-export type AuditedStart = { tenantId: string; runs: readonly NewRun[]; claim: Claim; draft: AuditDraft };
+export type AuditedStart = { tenantId: string; runs: readonly NewRun[]; claim: Claim; believed: readonly Believed[]; draft: AuditDraft };
 export type StoredAt = { at: number; now: number };
 
 /** Sub-selects are computed once a statement, calls once a row. */
@@ -80,7 +81,38 @@ const COLUMNS = [
   ["mode", "text"],
 ] as const;
 /** Numbers of the parameters after the columns. */
-const [OWNER, LEASE_MS, BODY] = [COLUMNS.length + 1, COLUMNS.length + 2, COLUMNS.length + 3];
+const [OWNER, LEASE_MS, BODY, BELIEFS] = [COLUMNS.length + 1, COLUMNS.length + 2, COLUMNS.length + 3, COLUMNS.length + 4];
+
+/** A workflow that exists, with its name and newest version. */
+export type Believed = { id: string; name: string; version: number };
+
+const IS_SO = "w.id = b.id and w.name = b.name and w.version = b.version and w.deleted_at is null";
+const BELIEF = `belief as (
+    select not exists (select from unnest($${BELIEFS}::uuid[], $${BELIEFS + 1}::text[], $${BELIEFS + 2}::int4[]) as b (id, name, version)
+      where not exists (select from workflows w where ${IS_SO})) as holds
+  )`;
+
+/** Those of them that are not so, or not so any more. */
+export async function findOutdated(tx: Tx, believed: readonly Believed[]): Promise<Believed[]> {
+  if (believed.length === 0) return [];
+  return tx.query<Believed>(
+    `select b.id, b.name, b.version from unnest($1::uuid[], $2::text[], $3::int4[]) as b (id, name, version)
+     where not exists (select from workflows w where ${IS_SO})`,
+    believedColumns(believed),
+  );
+}
+
+function believedColumns(believed: readonly Believed[]): Buffer[] {
+  const id = new ArrayColumn("uuid");
+  const name = new ArrayColumn("text");
+  const version = new ArrayColumn("int4");
+  for (const belief of believed) {
+    id.bytes(uuidBytes(belief.id));
+    name.text(belief.name);
+    version.int4(belief.version);
+  }
+  return [id, name, version].map((column) => column.toBuffer());
+}
 
 type Variant = { before: string; from: string; onConflict: string; answer: string };
 
