@@ -1,11 +1,13 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Json } from "#contract/common.ts";
+import type { DefinitionInput } from "#contract/definition.ts";
 import { readDocument } from "#cli/definition-file.ts";
 import { accessibilityProblems, launchBrowser, openPage } from "#test/support/screenshot.ts";
 import { PlatformProcess } from "#test/support/platform.ts";
 
 const FLAGSHIP = "Service desk triage";
+const PAYMENT = "Payment with an approval";
 
 describe("the web app", () => {
   const platform = new PlatformProcess();
@@ -97,6 +99,37 @@ describe("the web app", () => {
     await page.getByText("Succeeded").first().waitFor();
   });
 
+  test("approves in the browser what a run waits for, and sees it go on", async () => {
+    const definition: DefinitionInput = {
+      version: 2,
+      name: PAYMENT,
+      nodes: [
+        { id: "start", type: "start" },
+        {
+          id: "ask",
+          type: "approval",
+          label: "May we pay?",
+          data: { message: "Pay 1200 to Ada?", approvers: ["role:owner"], arguments: { amount: 1200 } },
+        },
+        { id: "end", type: "end", data: { output: "=steps.ask.arguments" } },
+      ],
+      edges: [
+        { id: "e1", source: "start", target: "ask" },
+        { id: "e2", source: "ask", target: "end" },
+      ],
+    };
+    const { id } = await platform.client.createWorkflow({ body: { name: PAYMENT, definition: Json.parse(definition) } });
+    const run = await platform.client.startRun({ params: { id }, body: {} });
+    await page.getByRole("link", { name: "Approvals", exact: true }).first().click();
+    await page.getByText("Pay 1200 to Ada?").waitFor();
+    await page.getByRole("link", { name: `Step ask of ${PAYMENT}` }).click();
+    await heading(PAYMENT).waitFor();
+    await page.getByRole("button", { name: "Approve", exact: true }).click();
+    await page.locator("output").getByText("Succeeded").waitFor();
+    expect(page.url()).toContain(run.id);
+    expect(await platform.client.getRun({ params: { id: run.id } })).toMatchObject({ status: "succeeded", output: { amount: 1200 } });
+  });
+
   test("shows servers and agents with their state", async () => {
     await page.getByRole("link", { name: "MCP servers", exact: true }).first().click();
     await heading("MCP servers").waitFor();
@@ -118,6 +151,7 @@ describe("the web app", () => {
     const paths = [
       "/workflows",
       "/runs",
+      "/approvals",
       `/runs/${run?.id ?? ""}?tab=timeline`,
       `/runs/${run?.id ?? ""}?tab=messages`,
       "/mcp-servers",

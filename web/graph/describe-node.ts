@@ -1,5 +1,5 @@
 import type { Json } from "#contract/common.ts";
-import type { Definition, NodeType, WorkflowNode } from "#contract/definition.ts";
+import type { Definition, NodeOf, NodeType, WorkflowNode } from "#contract/definition.ts";
 import { memberId } from "#engine/index.ts";
 
 /** Kinds that share a colour: the four kinds of agents, what steers the flow, and what works on data. */
@@ -59,10 +59,28 @@ export function nodeSubtitle(node: WorkflowNode): string {
     case "subworkflow":
       return node.data.workflow;
     case "http":
-      return `${node.data.method} ${node.data.url}`;
+      return `${node.data.method} ${node.data.url.replace(/^=/, "")}`;
+    case "wait":
+      return waitSubtitle(node.data);
+    case "approval":
+      return node.data.approvers.join(", ");
+    case "context":
+      return Object.keys(node.data.set).join(", ");
+    case "code":
+      return brief(node.data.source);
+    case "join":
+      return node.data.n === undefined ? node.data.mode : `${node.data.n}`;
+    case "note":
+      return brief(node.data.text);
     default:
       return "";
   }
+}
+
+/** What is waited for, without words: a signal's name, a time or a number of ms, or nothing for a call. */
+function waitSubtitle({ signal, until, forMs }: NodeOf<"wait">["data"]): string {
+  if (forMs !== undefined) return typeof forMs === "number" ? `${forMs / 1_000} s` : brief(forMs);
+  return brief(signal ?? until ?? "");
 }
 
 /** A value as one short line: an expression without its `=`, an object by its keys. */

@@ -50,14 +50,16 @@ export function stepsByNode(state: Pick<RunState, "steps">): StepIndex {
 
 /** Overlays by node id. `scope` is that of the chosen step: items on its path are shown alone. */
 export function overlays(definition: Definition, index: StepIndex, scope: string): Map<string, Overlay> {
+  // A note is nothing that a run does.
+  const steps = definition.nodes.filter(({ type }) => type !== "note");
   return new Map(
-    definition.nodes.map((node) => {
+    steps.map((node) => {
       const around = containersOf(definition, node.id);
       const within = scopeWithin(scope, around);
-      const steps = (index.get(node.id) ?? []).filter((step) => isWithin(step.scope, within));
-      if (iterationsOf(within).length === around.length) return [node.id, single(steps.find((step) => step.scope === within))];
+      const reached = (index.get(node.id) ?? []).filter((step) => isWithin(step.scope, within));
+      if (iterationsOf(within).length === around.length) return [node.id, single(reached.find((step) => step.scope === within))];
       const parents = (index.get(around.at(-1) ?? "") ?? []).filter((step) => isWithin(step.scope, within));
-      return [node.id, many(steps, itemTotal(parents))];
+      return [node.id, many(reached, itemTotal(parents))];
     }),
   );
 }

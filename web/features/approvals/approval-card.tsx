@@ -35,9 +35,10 @@ export const ApprovalCard = ({ approval, showsRun }: { approval: Approval; shows
         </p>
       </div>
       {approval.arguments === null ? null : (
-        <section aria-label={t("approvals.arguments")} className="max-h-60 overflow-auto rounded-lg border border-line bg-sunken p-2">
+        <figure className="rounded-lg border border-line bg-sunken p-2">
+          <figcaption className="sr-only">{t("approvals.arguments")}</figcaption>
           <JsonTree value={approval.arguments} />
-        </section>
+        </figure>
       )}
       <Decisions approval={approval} />
       {approval.status === "pending" ? <Decide approval={approval} /> : null}
@@ -93,10 +94,15 @@ const Decide = ({ approval }: { approval: Approval }) => {
           />
         </Field>
       )}
-      <Field id={id} label={t("approvals.comment")}>
-        <Input id={id} value={comment} maxLength={2_000} onChange={(event) => setComment(event.target.value)} />
-      </Field>
-      <div className="flex flex-wrap gap-2">
+      <div className="flex flex-wrap items-center gap-2">
+        <Input
+          aria-label={t("approvals.comment")}
+          placeholder={t("approvals.comment")}
+          value={comment}
+          maxLength={2_000}
+          onChange={(event) => setComment(event.target.value)}
+          className="min-w-0 flex-1 basis-60"
+        />
         <GatedButton variant="primary" reason={reason ?? (isBroken ? t("common.json.broken") : undefined)} onClick={() => send("approve")}>
           {t("approvals.approve")}
         </GatedButton>

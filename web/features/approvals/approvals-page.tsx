@@ -23,6 +23,7 @@ export const ApprovalsPage = () => {
         value={status}
         onChange={setStatus}
         options={APPROVAL_STATUSES.map((value) => ({ value, label: t(`approvals.statuses.${value}`) }))}
+        className="max-w-full overflow-x-auto [&_button]:shrink-0"
       />
       {approvals.isPending ? <SkeletonRows rows={3} className="h-36" /> : null}
       {approvals.isError && !approvals.data ? <ErrorState error={approvals.error} onRetry={() => void approvals.refetch()} /> : null}

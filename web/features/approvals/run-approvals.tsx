@@ -13,11 +13,11 @@ export const RunApprovals = ({ run }: { run: Run }) => {
   const asked = isFinal(run.status) ? [] : (approvals.data ?? []);
   if (asked.length === 0) return null;
   return (
-    <section aria-labelledby="approvals" className="mx-4 mb-3 rounded-xl border border-line bg-sheet p-3.5 sm:mx-6">
-      <h2 id="approvals" className="font-semibold">
+    <section aria-labelledby="approvals" className="mx-4 mb-3 sm:mx-6">
+      <h2 id="approvals" className="text-[0.8125rem] font-semibold text-wait">
         {t("approvals.ofRun", { count: asked.length })}
       </h2>
-      <ul className="mt-3 flex max-h-[28rem] flex-col gap-3 overflow-y-auto">
+      <ul className="mt-1.5 flex max-h-[28rem] flex-col gap-3 overflow-y-auto">
         {asked.map((approval) => (
           <ApprovalCard key={approval.id} approval={approval} showsRun={false} />
         ))}

@@ -126,7 +126,7 @@ export const ContainerFrame = ({ data }: NodeProps<StepNode>) => {
       <div className={cn("relative size-full rounded-2xl border bg-[color-mix(in_oklch,var(--kind-data)_4%,transparent)]", frameOf(data))}>
         <button {...button} className="nopan nodrag flex h-12 w-full items-center gap-2.5 rounded-t-2xl px-3 text-left">
           <KindTile type={node.type} className="size-7.5 rounded-lg" />
-          <span className="min-w-0 flex-1">
+          <span className="min-w-2/5 flex-1">
             <span className="block truncate text-[0.8125rem] leading-4.5 font-semibold">{nodeLabel(node)}</span>
             <span className="block truncate text-2xs text-ink-3">
               {node.type === "loop" ? t("canvas.perRound", { while: subtitle }) : t("canvas.perItem", { items: subtitle })}
@@ -147,18 +147,18 @@ const ItemProgress = ({ items, status }: { items: ItemCount; status: Overlay["st
   const tone = status === "failed" ? "bg-bad" : status === "succeeded" ? "bg-ok" : "bg-busy";
   return (
     <span
-      className="flex items-center gap-2 text-2xs text-ink-2"
+      className="flex min-w-0 items-center gap-2 text-2xs text-ink-2"
       title={running > 0 ? t("canvas.itemsRunning", { count: running }) : undefined}
     >
       {unit === "item" ? (
-        <span aria-hidden="true" className="h-1.5 w-20 overflow-hidden rounded-full bg-idle-soft">
+        <span aria-hidden="true" className="h-1.5 w-20 min-w-3 shrink overflow-hidden rounded-full bg-idle-soft">
           <span
             className={cn("block h-full rounded-full transition-[width] duration-300", tone)}
             style={{ width: `${total === 0 ? 100 : (100 * done) / total}%` }}
           />
         </span>
       ) : null}
-      <span className="tabular font-medium">{countText(items, t)}</span>
+      <span className="tabular shrink-0 font-medium">{countText(items, t)}</span>
     </span>
   );
 };

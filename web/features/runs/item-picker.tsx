@@ -101,7 +101,7 @@ const Items = ({ items, onPick, model, unit }: ItemsProps) => {
                 >
                   {item.index + 1}
                 </span>
-                <span className="min-w-0 flex-1 truncate">{item.preview}</span>
+                <span className="min-w-0 flex-1 truncate">{item.preview || t(`run.step.unit.${unit}`, { index: item.index + 1 })}</span>
                 <StepStatusMark status={shownStatus(item.status, model.run.status)} wordless />
               </button>
             </li>

@@ -61,9 +61,12 @@ const Facts = ({ run, created }: Props) => {
       </Fact>
       {run.parentRunId ? <Parent runId={run.parentRunId} created={created} /> : null}
       {run.mode === "editor" ? (
-        <dd title={t("run.editorHint")}>
-          <Badge className="h-5 text-2xs">{t("runs.editor")}</Badge>
-        </dd>
+        <div title={t("run.editorHint")}>
+          <dt className="sr-only">{t("runs.filters.mode")}</dt>
+          <dd>
+            <Badge className="h-5 text-2xs">{t("runs.editor")}</Badge>
+          </dd>
+        </div>
       ) : null}
       {run.tags.length > 0 ? (
         <div className="flex gap-1">
