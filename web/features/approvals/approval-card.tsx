@@ -35,8 +35,7 @@ export const ApprovalCard = ({ approval, showsRun }: { approval: Approval; shows
         </p>
       </div>
       {approval.arguments === null ? null : (
-        <figure className="rounded-lg border border-line bg-sunken p-2">
-          <figcaption className="sr-only">{t("approvals.arguments")}</figcaption>
+        <figure aria-label={t("approvals.arguments")} className="rounded-lg border border-line bg-sunken p-2">
           <JsonTree value={approval.arguments} />
         </figure>
       )}

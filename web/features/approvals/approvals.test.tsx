@@ -15,7 +15,7 @@ test("what waits is shown with what will be done, and can be approved with a com
     fake.answer("listApprovals", pageOf([makeApproval()])).answer("decideApproval", makeApproval({ status: "pending", mayDecide: false })),
   );
   expect(await screen.findByText("Pay 5?")).toBeTruthy();
-  expect(screen.getByRole("region", { name: "What will be done" }).textContent).toContain("amount");
+  expect(screen.getByRole("figure", { name: "What will be done" }).textContent).toContain("amount");
   await user.type(screen.getByLabelText("Comment (optional)"), "fine");
   await user.click(screen.getByRole("button", { name: "Approve" }));
   await vi.waitFor(() => expect(server.callsOf("decideApproval")[0]?.body).toEqual({ decision: "approve", comment: "fine" }));
