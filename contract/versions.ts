@@ -75,6 +75,16 @@ export const MoveRuns = z.strictObject({
   nodes: Mapping,
 });
 
+/** How the live runs on other versions are sorted by a version. */
+export const LiveRunCounts = z.object({
+  compatible: z.number().int(),
+  needsMapping: z.number().int(),
+  mustFinish: z.number().int(),
+  /** There are more live runs than were looked at; `live-runs` of the version lists them all. */
+  hasMore: z.boolean(),
+});
+export type LiveRunCounts = z.infer<typeof LiveRunCounts>;
+
 const SortQuery = PageQuery.extend({ limit: z.coerce.number().int().min(1).max(LIMITS.movedRuns).default(20) });
 const VersionParams = z.object({ id: Id, version: z.coerce.number().int().min(1).max(2_147_483_647) });
 const tag = "workflows";

@@ -3,6 +3,7 @@ import { Id, IdParams, Json, Name, PageQuery, Time, pageOf } from "./common.ts";
 import { Definition, NODE_TYPES } from "./definition.ts";
 import { Issue } from "./errors.ts";
 import { defineRoute } from "./route.ts";
+import { LiveRunCounts } from "./versions.ts";
 
 export const Workflow = z.object({
   id: Id,
@@ -21,6 +22,9 @@ const Source = Json.optional();
 
 export const WorkflowDetail = Workflow.extend({ definition: Definition, source: Source });
 export type WorkflowDetail = z.infer<typeof WorkflowDetail>;
+
+export const PublishedWorkflow = WorkflowDetail.extend({ liveRuns: LiveRunCounts });
+export type PublishedWorkflow = z.infer<typeof PublishedWorkflow>;
 
 export const WorkflowVersion = z.object({ version: z.number().int(), hash: z.string(), createdAt: Time, createdBy: z.string() });
 export type WorkflowVersion = z.infer<typeof WorkflowVersion>;
@@ -81,12 +85,12 @@ export const updateWorkflow = defineRoute({
   name: "updateWorkflow",
   method: "PUT",
   path: "/api/v1/workflows/:id",
-  summary: "Publish a new version",
+  summary: "Publish a new version; the answer counts the live runs on earlier ones by whether they could go on with it",
   tag,
   permission: "workflow:write",
   params: IdParams,
   body: UpdateWorkflow,
-  response: WorkflowDetail,
+  response: PublishedWorkflow,
   errors: ["not_found", "workflow_invalid", "conflict", "name_taken"],
 });
 export const deleteWorkflow = defineRoute({

@@ -166,7 +166,7 @@ async function createSlices(
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
   const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves, ...sharing(config) });
-  const workflows = createWorkflows(base);
+  const workflows = createWorkflows({ ...base, countLiveRuns: (version) => runs.countLiveRuns(version) });
   const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
   const runs = createRuns({

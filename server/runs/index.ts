@@ -60,6 +60,7 @@ export function createRuns(deps: RunsDeps): Runs {
     getRun: useCases.get,
     cancelRun: useCases.cancel,
     callHook: useCases.callHook,
+    countLiveRuns: useCases.versions.count,
     activeCount: () => held.count,
   };
 }

@@ -13,6 +13,7 @@ export type Runs = {
   getRun(tenantId: string, runId: string): Promise<Run>;
   cancelRun: UseCases["cancel"];
   callHook: UseCases["callHook"];
+  countLiveRuns: UseCases["versions"]["count"];
   /** Runs that this process holds in memory. */
   activeCount(): number;
 };

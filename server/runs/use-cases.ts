@@ -9,7 +9,7 @@ import { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
 import { patchContext } from "./patch-context.ts";
 import { callHook, signalRun } from "./signal-run.ts";
 import { createStarting, type Driving, type StartingDeps } from "./starting.ts";
-import { listLiveRuns, moveRuns, sortLiveRuns } from "./versions/move-runs.ts";
+import { createVersions } from "./versions/create-versions.ts";
 import { awaitRun, awaitRuns } from "./wait-for-runs.ts";
 
 export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
@@ -31,7 +31,7 @@ export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
     signal: signalRun({ ...deps, wake }),
     callHook: callHook({ ...deps, wake }),
     approvals: createApprovals({ ...deps, wake }),
-    versions: { list: listLiveRuns({ ...deps, wake }), sort: sortLiveRuns({ ...deps, wake }), move: moveRuns({ ...deps, wake }) },
+    versions: createVersions({ ...deps, wake }),
     get: getRun(deps),
     list: listRuns(deps),
     journal: readJournal(deps),

@@ -1,5 +1,5 @@
 import type { Json } from "#contract/common.ts";
-import type { Workflow, WorkflowDetail } from "#contract/workflows.ts";
+import type { PublishedWorkflow, Workflow, WorkflowDetail } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx } from "../kernel/ports.ts";
 import { mustBeValid, type CheckedDefinition } from "./definition.ts";
@@ -25,7 +25,7 @@ export type UpdateRequest = Author & { id: string; name?: string | undefined; de
 /** Publishes a new version; a definition that equals the newest one makes none. Fails with `conflict` when `baseVersion` is not the newest. */
 export const updateWorkflow =
   (deps: WorkflowsDeps) =>
-  async (request: UpdateRequest): Promise<WorkflowDetail> => {
+  async (request: UpdateRequest): Promise<PublishedWorkflow> => {
     const { tenantId, id, baseVersion } = request;
     if (request.name !== undefined) checkName(request.name);
     const { workflow, checked } = await deps.database.asTenant(tenantId, async (tx) => {
@@ -38,7 +38,8 @@ export const updateWorkflow =
       const checked = mustBeValid(request.definition, name);
       return { workflow: await publish(deps, tx, { ...request, name, current, checked }), checked };
     });
-    return announced(deps, tenantId, { workflow, checked });
+    const liveRuns = await deps.countLiveRuns({ tenantId, workflowId: id, version: workflow.version });
+    return { ...announced(deps, tenantId, { workflow, checked }), liveRuns };
   };
 
 /** Creates the workflow of this name, or brings it to this definition. Doing it again changes nothing. */

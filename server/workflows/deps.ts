@@ -1,3 +1,4 @@
+import type { LiveRunCounts } from "#contract/versions.ts";
 import type { Audit, Database, LiveBus } from "../kernel/ports.ts";
 
 export type WorkflowsDeps = {
@@ -5,4 +6,6 @@ export type WorkflowsDeps = {
   audit: Audit;
   live: LiveBus;
   newId: () => string;
+  /** How the live runs on other versions of a workflow are sorted by this one. */
+  countLiveRuns: (version: { tenantId: string; workflowId: string; version: number }) => Promise<LiveRunCounts>;
 };

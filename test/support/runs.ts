@@ -58,6 +58,9 @@ export type Platform = {
   readonly base: Omit<RunsDeps, "executors" | "instanceId" | "connectWorker">;
 };
 
+/** Publishing counts runs only in the whole platform. */
+const NO_LIVE_RUNS = { compatible: 0, needsMapping: 0, mustFinish: 0, hasMore: false };
+
 export function createPlatform(db: TestDatabase): Platform {
   const { database } = db;
   const redactor = createRedactor();
@@ -66,7 +69,7 @@ export function createPlatform(db: TestDatabase): Platform {
   const secrets = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const frames: Frame[] = [];
-  const workflows = createWorkflows({ database, audit, live, newId });
+  const workflows = createWorkflows({ database, audit, live, newId, countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS) });
   return {
     db,
     workflows,

@@ -2,7 +2,7 @@ import type { Json, Page } from "#contract/common.ts";
 import type { Definition } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { FINAL_STATUSES, RUN_STATUSES, type RunStatus } from "#contract/runs.ts";
-import type { LiveRun, MovedRun, MoveReason } from "#contract/versions.ts";
+import type { LiveRun, LiveRunCounts, MovedRun, MoveReason, Verdict } from "#contract/versions.ts";
 import { compile, validate, type Plan } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -14,7 +14,7 @@ import { mustFind, speak, type SpeakDeps } from "../send-message.ts";
 import { selectRuns, type RunFilter, type RunRecord } from "../store/runs.pg.ts";
 import { sortForMove } from "./sort-for-move.ts";
 
-type Deps = SpeakDeps & { plans: PlanSource; log: Log };
+export type MoveDeps = SpeakDeps & { plans: PlanSource; log: Log };
 type Where = { tenantId: string; workflowId: string };
 type Target = Where & { version: number };
 type Paging = { limit: number; cursor?: string | undefined };
@@ -26,19 +26,34 @@ const LIVE: RunStatus[] = RUN_STATUSES.filter((status) => !FINAL_STATUSES.some((
 
 /** The live runs on other versions, each sorted by whether it could go on with this one. */
 export const listLiveRuns =
-  (deps: Deps) =>
+  (deps: MoveDeps) =>
   async ({ limit, cursor, ...target }: Target & Paging): Promise<Page<LiveRun>> =>
     sortPage(deps, target, { limit, cursor, plan: await planOf(deps, target), version: target.version, nodes: {} });
 
+/** How many of the newest live runs on other versions are of each verdict. */
+export const countLiveRuns = (deps: MoveDeps) => {
+  const list = listLiveRuns(deps);
+  return async (target: Target): Promise<LiveRunCounts> => {
+    const { items, nextCursor } = await list({ ...target, limit: LIMITS.movedRuns });
+    const count = (verdict: Verdict): number => items.filter((run) => run.verdict === verdict).length;
+    return {
+      compatible: count("compatible"),
+      needsMapping: count("needs_mapping"),
+      mustFinish: count("must_finish"),
+      hasMore: nextCursor !== null,
+    };
+  };
+};
+
 /** The same for a definition that is not published yet. */
 export const sortLiveRuns =
-  (deps: Deps) =>
+  (deps: MoveDeps) =>
   async ({ definition, ...request }: Where & Paging & { definition: Json; nodes: Record<string, string> }): Promise<Page<LiveRun>> => {
     await planOf(deps, request);
     return sortPage(deps, request, { ...request, plan: compile(mustBeValid(definition)) });
   };
 
-async function sortPage(deps: Deps, where: Where, { limit, cursor, ...goal }: Paging & Goal): Promise<Page<LiveRun>> {
+async function sortPage(deps: MoveDeps, where: Where, { limit, cursor, ...goal }: Paging & Goal): Promise<Page<LiveRun>> {
   const [before] = decodeCursor(cursor, [UUID]) ?? [];
   const found = await liveRuns(deps, where, { limit: limit + 1, before, otherThanVersion: goal.version });
   const page = toPage(found, { limit, map: (run) => run, key: ({ id }) => [id] });
@@ -58,7 +73,7 @@ function mustBeValid(given: Json): Definition {
 
 /** Asks those runs that the mapping makes compatible to go on with this version; says of each whether it was asked, or why not. */
 export const moveRuns =
-  (deps: Deps) =>
+  (deps: MoveDeps) =>
   async ({ actor, runIds, nodes, ...target }: MoveRequest): Promise<{ items: MovedRun[] }> => {
     const plan = await planOf(deps, target);
     const { version } = target;
@@ -74,7 +89,7 @@ export const moveRuns =
     return { items };
   };
 
-async function planOf({ plans, codec }: Deps, target: Where & { version?: number }): Promise<Plan> {
+async function planOf({ plans, codec }: MoveDeps, target: Where & { version?: number }): Promise<Plan> {
   await codec.prepare(target.tenantId);
   const found = await plans.loadForStart(target);
   if (!found) throw new AppError("not_found", `There is no workflow ${target.workflowId}.`);
@@ -84,11 +99,11 @@ async function planOf({ plans, codec }: Deps, target: Where & { version?: number
 type Subject = Pick<RunRecord, "id" | "version" | "status" | "seq" | "workflowId">;
 
 type RunPage = Pick<RunFilter, "limit" | "before" | "otherThanVersion">;
-const liveRuns = ({ database }: Deps, { tenantId, workflowId }: Where, page: RunPage): Promise<Subject[]> =>
+const liveRuns = ({ database }: MoveDeps, { tenantId, workflowId }: Where, page: RunPage): Promise<Subject[]> =>
   database.asTenant(tenantId, (tx) => selectRuns(tx, { ...page, workflowId, status: LIVE }));
 
 /** Throws when one of them is not a run of this workflow: then nothing is asked of any. */
-async function namedRuns({ database }: Deps, { tenantId, workflowId }: Target, runIds: readonly string[]): Promise<Subject[]> {
+async function namedRuns({ database }: MoveDeps, { tenantId, workflowId }: Target, runIds: readonly string[]): Promise<Subject[]> {
   return database.asTenant(tenantId, async (tx) => {
     const runs: Subject[] = [];
     for (const id of new Set(runIds)) {
@@ -102,7 +117,7 @@ async function namedRuns({ database }: Deps, { tenantId, workflowId }: Target, r
 
 type Sorting = { run: Subject; where: Where; goal: Goal };
 
-async function sortOne({ database, codec, plans, log }: Deps, { run, where: { tenantId }, goal }: Sorting): Promise<LiveRun> {
+async function sortOne({ database, codec, plans, log }: MoveDeps, { run, where: { tenantId }, goal }: Sorting): Promise<LiveRun> {
   const { id: runId, version, status, seq } = run;
   const mustFinish = (code: MoveReason["code"], message: string): LiveRun => ({
     runId,
@@ -126,7 +141,7 @@ async function sortOne({ database, codec, plans, log }: Deps, { run, where: { te
 
 type Move = Target & { actor: string; nodes: Record<string, string> };
 
-async function ask(deps: Deps, sorted: LiveRun, { tenantId, actor, version: to, nodes }: Move): Promise<MovedRun> {
+async function ask(deps: MoveDeps, sorted: LiveRun, { tenantId, actor, version: to, nodes }: Move): Promise<MovedRun> {
   const { runId, version: from } = sorted;
   const isAsked = await deps.database.asTenant(tenantId, async (tx) => {
     const record = await mustFind(tx, runId);

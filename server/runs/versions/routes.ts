@@ -1,14 +1,15 @@
 import * as contract from "#contract/versions.ts";
 import { handle, type Handled } from "../../kernel/handle.ts";
-import type { listLiveRuns, moveRuns, sortLiveRuns } from "./move-runs.ts";
+import type { countLiveRuns, listLiveRuns, moveRuns, sortLiveRuns } from "./move-runs.ts";
 
 export type VersionUseCases = {
   list: ReturnType<typeof listLiveRuns>;
   sort: ReturnType<typeof sortLiveRuns>;
   move: ReturnType<typeof moveRuns>;
+  count: ReturnType<typeof countLiveRuns>;
 };
 
-export const versionRoutes = ({ list, sort, move }: VersionUseCases): Handled[] => [
+export const versionRoutes = ({ list, sort, move }: Omit<VersionUseCases, "count">): Handled[] => [
   handle(contract.listLiveRuns, ({ params, query, caller }) =>
     list({ ...query, tenantId: caller.tenantId, workflowId: params.id, version: params.version }),
   ),
