@@ -59,11 +59,11 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
     const [a, b] = workers();
     const headers = { "idempotency-key": newId() };
     const call = { params: { id: linear }, headers, body: { input: { delayMs: 5 } } };
-    const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).platform.client.startRun(call)));
+    const answers = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).client.startRun(call)));
     const ids = new Set(answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value.id] : [])));
     expect(ids.size).toBe(1);
     arena.accept(...ids);
-    const other = b.platform.client.startRun({ ...call, body: { input: { delayMs: 6 } } });
+    const other = b.client.startRun({ ...call, body: { input: { delayMs: 6 } } });
     expect(await codeOf(other)).toBe("idempotency_conflict");
     await over();
   });
@@ -108,7 +108,7 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
     await inTurns(RACES, 10, async () => {
       const id = await start(quick, {}, anyone());
       await pause(any(4));
-      heard.set(id, await codeOf(anyone().platform.client.cancelRun({ params: { id } })));
+      heard.set(id, await codeOf(anyone().client.cancelRun({ params: { id } })));
     });
     const answers = await over();
     for (const [id, code] of heard) {
@@ -132,8 +132,8 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
         (found) => found !== undefined,
       );
       const params = { id: approval?.id ?? "" };
-      const decide = (decision: "approve" | "reject") => codeOf(anyone().platform.client.decideApproval({ params, body: { decision } }));
-      const cancel = codeOf(anyone().platform.client.cancelRun({ params: { id } }));
+      const decide = (decision: "approve" | "reject") => codeOf(anyone().client.decideApproval({ params, body: { decision } }));
+      const cancel = codeOf(anyone().client.cancelRun({ params: { id } }));
       const codes = await Promise.all([decide("approve"), decide(any(2) === 0 ? "approve" : "reject"), cancel]);
       for (const code of codes) expect(["ok", "approval_closed", "run_transition_invalid"]).toContain(code);
       await arena.client.getRun({ params: { id } });
@@ -175,7 +175,7 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
     const caught = a.database.trap(PARKING, "statement");
     const parking = await start(listens, {}, a);
     const statement = await caught;
-    await b.platform.client.signalRun({ params: { id: parking, signal: "go" }, body: { payload: 1 } });
+    await b.client.signalRun({ params: { id: parking, signal: "go" }, body: { payload: 1 } });
     statement.release();
     const early = await start(
       await arena.saveWorkflow(
@@ -184,7 +184,7 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
       { delayMs: 300 },
       a,
     );
-    await b.platform.client.signalRun({ params: { id: early, signal: "go" }, body: { payload: 2 } });
+    await b.client.signalRun({ params: { id: early, signal: "go" }, body: { payload: 2 } });
     const answers = await over();
     expect([parking, early].map((id) => statusOf(answers, id))).toEqual(["succeeded", "succeeded"]);
   });
@@ -221,7 +221,7 @@ describe.each(SEEDS)("what people and tools do to runs, seed %s", (seed) => {
     const cancelled = await start(undone, { delayMs: 150 }, b);
     const orphaned = await start(undone, { delayMs: 400 }, a);
     await Promise.all([reaches(cancelled, "step_started", "undo_b"), reaches(orphaned, "step_started", "undo_b")]);
-    arena.history.mark(`cancel during compensation: ${await codeOf(b.platform.client.cancelRun({ params: { id: cancelled } }))}`);
+    arena.history.mark(`cancel during compensation: ${await codeOf(b.client.cancelRun({ params: { id: cancelled } }))}`);
     await a.kill();
     await a.start();
     await arena.expireLeases([orphaned]);

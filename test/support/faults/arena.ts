@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -6,12 +6,12 @@ import type pg from "pg";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import type { Run } from "#contract/runs.ts";
-import { ApiError, type Client } from "#sdk/client.ts";
+import { ApiError, createClient, type Client } from "#sdk/client.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { openPool } from "#server/postgres/database.ts";
 import { lockDataDir, startEmbeddedPostgres, withDatabase, type EmbeddedPostgres } from "#server/postgres/index.ts";
-import { PlatformProcess } from "../platform.ts";
+import { PlatformProcess, TOKEN } from "../platform.ts";
 import { processesAbout } from "../processes.ts";
 import { Proxy } from "../proxy.ts";
 import { check, type Violation } from "../run-checker.ts";
@@ -27,7 +27,16 @@ const SETTLED_MS = 1_500;
 
 const MOST_SHOWN = 20;
 const MOST_LOOKED_AT = 60;
+const LAST_WORDS = 3_000;
+const ANSWER_MS = 15_000;
+/** How long a caller tries to start a run. */
+const START_MS = 60_000;
 const RUN_ID = /[0-9a-f]{8}-[0-9a-f-]{27}/;
+
+const impatient: typeof fetch = (url, init) => {
+  const patience = AbortSignal.timeout(ANSWER_MS);
+  return fetch(url, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, patience]) : patience });
+};
 
 /** A platform process and what stands between it and the database. */
 export class FaultWorker {
@@ -42,6 +51,11 @@ export class FaultWorker {
     this.platform = platform;
     this.database = database;
     this.#serves = serves;
+  }
+
+  /** Gives up on an answer that does not come. */
+  get client(): Client {
+    return createClient({ url: this.platform.url, token: TOKEN, fetch: impatient });
   }
 
   get canBeAsked(): boolean {
@@ -104,7 +118,7 @@ export class Arena {
       const args = [join(ROOT, "test/support/mcp/faulty-ledger-server.ts")];
       const env = { LEDGER_FILE: arena.ledgerFile };
       const launch = { transport: "stdio" as const, command: process.execPath, args, env };
-      await first.platform.client.createMcpServer({ body: { name: "ledger", launch } });
+      await first.client.createMcpServer({ body: { name: "ledger", launch } });
       await Promise.all(roles.slice(1).map((role) => arena.addWorker({ role })));
     } catch (error) {
       await arena.close();
@@ -156,7 +170,7 @@ export class Arena {
   get client(): Client {
     const worker = this.workers.find(({ canBeAsked }) => canBeAsked);
     if (!worker) throw new Error("No worker can be asked.");
-    return worker.platform.client;
+    return worker.client;
   }
 
   async saveWorkflow(definition: DefinitionInput): Promise<string> {
@@ -167,7 +181,8 @@ export class Arena {
   /** Starts a run as a careful caller does: under a key, and again under the same key until there is an answer. */
   async startRun({ workflowId, input = {}, by }: Started): Promise<string> {
     const key = newId();
-    for (let client = by?.canBeAsked ? by.platform.client : this.client; ; client = this.client) {
+    const until = Date.now() + START_MS;
+    for (let client = by?.canBeAsked ? by.client : this.client; ; client = this.client) {
       try {
         const call = { params: { id: workflowId }, headers: { "idempotency-key": key }, body: { input } };
         const { id } = await this.history.record(
@@ -178,7 +193,7 @@ export class Arena {
         this.#accepted.push(id);
         return id;
       } catch (error) {
-        if (error instanceof ApiError && error.status < 500) throw error;
+        if ((error instanceof ApiError && error.status < 500) || Date.now() > until) throw error;
         await pause(100);
       }
     }
@@ -273,7 +288,9 @@ export class Arena {
        from runs where id = any($1::uuid[])`,
       [ids.slice(0, 3)],
     );
-    return rows.map(({ row, events }) => `  ${row}\n    ${events}`).join("\n");
+    const dead = this.workers.filter(({ platform, isAway }) => !isAway && !isRunning(platform.pid));
+    const last = dead.map(({ platform }) => `  a worker died by itself; its last words:\n${platform.output.slice(-LAST_WORDS)}`);
+    return [...rows.map(({ row, events }) => `  ${row}\n    ${events}`), ...last].join("\n");
   }
 
   /** The checker's verdict on the runs since the last one; those are forgotten then. */
@@ -358,6 +375,8 @@ export class Arena {
     if (left.length > 0) throw new Error(`Outlived their platform: ${left.map(({ pid, command }) => `${pid} ${command}`).join(", ")}`);
   }
 }
+
+const isRunning = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
 /** For signals to processes that may be gone. */
 function tryTo(act: () => void): void {
