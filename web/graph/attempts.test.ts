@@ -29,6 +29,33 @@ describe("what a step did", () => {
     ]);
   });
 
+  test("waits for a run of its own, and says which", () => {
+    const script = new JournalScript()
+      .started("list")
+      .wait(5)
+      .append({ kind: "step_waiting", body: { childRunId: "child" } }, { nodeId: "list" })
+      .wait(50)
+      .succeeded("list");
+    expect(segmentsOf(script, "list")).toEqual([
+      ["executing", 0, 5, "done"],
+      ["waiting", 5, 55, "succeeded"],
+    ]);
+    expect(readHistories(script.events).get(historyKey("", "list"))).toMatchObject({ childRunId: "child", ended: true });
+  });
+
+  test("of a loop is one segment over all its rounds, and none for a breakpoint", () => {
+    const round = (index: number) => ({ kind: "round_started" as const, body: { index } });
+    const script = new JournalScript()
+      .append({ kind: "breakpoint_hit", body: {} }, { nodeId: "again" })
+      .wait(10)
+      .append(round(0), { nodeId: "again" })
+      .wait(10)
+      .append(round(1), { nodeId: "again" })
+      .wait(10)
+      .succeeded("again");
+    expect(segmentsOf(script, "again")).toEqual([["executing", 10, 30, "succeeded"]]);
+  });
+
   test("stays open while it is under way", () => {
     expect(segmentsOf(new JournalScript().started("list"), "list")).toEqual([["executing", 0, null, "open"]]);
   });

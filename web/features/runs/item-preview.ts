@@ -17,6 +17,6 @@ export function previewOf(item: Json): string {
 
 const shorten = (text: string): string => (text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS)}…` : text);
 
-/** Whose turn it is and with what, or the item itself; of a loop's round there is nothing to say. */
+/** Whose turn it is, or the item itself; of a loop's round there is nothing to say. */
 export const previewOfItem = ({ member, value }: Pick<ContainerItem, "member" | "value">): string =>
-  [member, value === undefined ? undefined : previewOf(value)].filter((part) => part !== undefined).join(" · ");
+  member ?? (value === undefined ? "" : previewOf(value));

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Play } from "lucide-react";
-import { useId, type FormEvent } from "react";
+import { useId, useState, type FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import type { WorkflowDetail } from "#contract/workflows.ts";
 import { explain } from "../../api/explain.ts";
@@ -9,6 +9,7 @@ import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { ErrorState, SkeletonRows } from "../../ui/page.ts";
 import { RunInputFields } from "./run-input-fields.tsx";
+import { TryOut } from "./try-out.tsx";
 import { useRunInput } from "./use-run-input.ts";
 import { useStartRun } from "./use-start-run.ts";
 
@@ -42,15 +43,17 @@ const StartForm = ({ workflow, onClose }: { workflow: WorkflowDetail; onClose: (
   const id = useId();
   const form = useRunInput(workflow);
   const start = useStartRun(workflow.id);
+  const [breakpoints, setBreakpoints] = useState<readonly string[]>();
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     const input = form.read();
-    if (input !== undefined && !start.isPending) start.mutate(input);
+    if (input !== undefined && !start.isPending) start.mutate({ input, breakpoints });
   };
   return (
     <form id={id} onSubmit={submit} noValidate className="flex min-h-0 flex-col">
       <div className="flex min-h-0 flex-col gap-4 overflow-y-auto px-5 pb-4">
         <RunInputFields form={form} />
+        <TryOut workflow={workflow} value={breakpoints} onChange={setBreakpoints} />
         {start.isError ? <StartError error={start.error} /> : null}
       </div>
       <footer className="flex justify-end gap-2 border-t border-line px-5 py-3">

@@ -98,6 +98,19 @@ describe("starting a run", () => {
     expect(call?.headers.get("idempotency-key")).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  test("tries it out with breakpoints when asked to", async () => {
+    const { user, dialog, server } = await openForm();
+    await user.type(dialog.getByRole("textbox", { name: "Folder" }), "letters");
+    await user.click(dialog.getByRole("checkbox", { name: "Try it out" }));
+    const stops = within(dialog.getByRole("group", { name: "Stop before" }));
+    await user.click(stops.getByRole("checkbox", { name: "Rank" }));
+    await user.click(stops.getByRole("checkbox", { name: "End" }));
+    await user.click(stops.getByRole("checkbox", { name: "End" }));
+    await user.click(dialog.getByRole("button", { name: "Start the run" }));
+    const body = { input: { folder: "letters" }, mode: "editor", breakpoints: ["rank"] };
+    await vi.waitFor(() => expect(server.callsOf("startRun")[0]?.body).toEqual(body));
+  });
+
   test("takes JSON as well, and says what is wrong with it", async () => {
     const { user, dialog, server } = await openForm();
     await user.type(dialog.getByRole("textbox", { name: "Folder" }), "a");
