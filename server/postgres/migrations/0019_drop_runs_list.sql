@@ -1,0 +1,2 @@
+-- auterity:no-transaction
+drop index concurrently runs_list;
