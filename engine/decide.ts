@@ -118,7 +118,11 @@ function commandFor(state: RunState, step: StepState): Command | undefined {
     const { scope, nodeId, attempt } = step;
     return { kind: "record", isQuiet: false, event: { kind: "breakpoint_hit", scope, nodeId, attempt, body: {} } };
   }
-  if (!isOutside(type) || step.waiting?.delivered || isPinned(state, step)) return { kind: "evaluate", ...addressOf(step) };
+  if (!isOutside(type) || step.waiting?.delivered || isPinned(state, step)) {
+    // Written out: this happens at every step.
+    const { scope, nodeId, attempt, generation } = step;
+    return { kind: "evaluate", scope, nodeId, attempt, generation };
+  }
   return { kind: "invoke", type, ...addressOf(step), ...resumeOf(step) };
 }
 

@@ -100,6 +100,7 @@ function unexpected(context: DriverContext, run: LiveRun, { command, error }: { 
 
 /** A step that is evaluated while its child still runs has waited long enough. */
 function stopAbandonedChild(context: DriverContext, run: LiveRun, { scope, nodeId }: Of<"evaluate">): void {
+  if (run.state.idle.size === 0) return;
   const { childRunId, delivered } = run.state.steps.get(stepKey(scope, nodeId))?.waiting ?? {};
   if (childRunId !== undefined && !delivered) stopChild(context, run, { childRunId, reason: "its parent has waited long enough" });
 }

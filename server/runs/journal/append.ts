@@ -72,8 +72,8 @@ export type Append = {
 /** `lost`: another worker holds the run. `failed`: these rows cannot be stored, or the writer stopped. */
 export type Refusal = { kind: "lost" } | { kind: "failed"; error: AppError };
 
-/** The appends of one run within a batch, in order. */
-export type RunAppends = { readonly holder: Holder; readonly appends: Append[] };
+/** The appends of one run within a batch, in order. `isSettled`: its listeners have been told. */
+export type RunAppends = { readonly holder: Holder; readonly appends: Append[]; isSettled: boolean };
 
 /** In order of run id: two batches that touch the same runs then lock them in the same order. */
 export function groupByRun(appends: readonly Append[]): RunAppends[] {
@@ -81,7 +81,7 @@ export function groupByRun(appends: readonly Append[]): RunAppends[] {
   for (const append of appends) {
     const group = groups.get(append.holder.id);
     if (group) group.appends.push(append);
-    else groups.set(append.holder.id, { holder: append.holder, appends: [append] });
+    else groups.set(append.holder.id, { holder: append.holder, appends: [append], isSettled: false });
   }
   return [...groups.values()].sort((a, b) => (a.holder.id < b.holder.id ? -1 : 1));
 }

@@ -53,12 +53,11 @@ export class JournalLane {
   async #flush(): Promise<void> {
     this.#isFlushing = true;
     const groups = groupByRun(this.#take());
-    const unsettled = new Set(groups);
     const began = performance.now();
     try {
-      await commitBatch(this.#session, groups, this.#outcome(unsettled));
+      await commitBatch(this.#session, groups, this.#outcome);
     } catch (error) {
-      for (const group of unsettled) this.#refuse(group, { kind: "failed", error: toAppError(error) });
+      for (const group of groups) if (!group.isSettled) this.#refuse(group, { kind: "failed", error: toAppError(error) });
     }
     this.#report(groups, performance.now() - began);
     this.#isFlushing = false;
@@ -82,25 +81,18 @@ export class JournalLane {
     return all;
   }
 
-  #outcome(unsettled: Set<RunAppends>): Outcome {
-    return {
-      durable: (group, at) => {
-        unsettled.delete(group);
-        for (const append of group.appends) this.#tell(append, () => append.onDurable(at));
-      },
-      lost: (group) => {
-        unsettled.delete(group);
-        this.#refuse(group, { kind: "lost" });
-      },
-      failed: (group, error) => {
-        unsettled.delete(group);
-        this.#refuse(group, { kind: "failed", error });
-      },
-    };
-  }
+  readonly #outcome: Outcome = {
+    durable: (group, at) => {
+      group.isSettled = true;
+      for (const append of group.appends) this.#tell(append, () => append.onDurable(at));
+    },
+    lost: (group) => this.#refuse(group, { kind: "lost" }),
+    failed: (group, error) => this.#refuse(group, { kind: "failed", error }),
+  };
 
   /** Also what the run has queued meanwhile: it builds on events that do not exist. */
   #refuse(group: RunAppends, refusal: Refusal): void {
+    group.isSettled = true;
     const later = this.#queue.filter(({ holder }) => holder === group.holder);
     if (later.length > 0) this.#queue = this.#queue.filter(({ holder }) => holder !== group.holder);
     for (const append of [...group.appends, ...later]) this.#tell(append, () => append.onRefused(refusal));

@@ -71,7 +71,8 @@ export function createAppendStatement(): AppendStatement {
   const columns = createJournalColumns();
   return (groups) => {
     const rows = columns(groups);
-    const special = groups.flatMap(({ appends }) => appends.filter(isSpecial));
+    const special: Append[] = [];
+    for (const { appends } of groups) for (const append of appends) if (isSpecial(append)) special.push(append);
     if (special.length === 0) return { ...JOURNAL, values: rows };
     const ends = endColumns(special);
     if (special.some(({ approvals }) => approvals !== undefined))
