@@ -20,6 +20,9 @@ export function openPool(url: string, max: number, log: Log): Pool {
     keepAlive: true,
   });
   pool.on("error", (error) => log.warn("an idle database connection broke", { reason: error.message }));
+  // A connection can break between the pool's watch and the borrower's, when the server's last word comes with its first. An
+  // error event that nobody hears would end the process; the next use of the connection tells.
+  pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 
