@@ -49,8 +49,8 @@ function outputOf({ team }: Team, next: Done): Json {
 function broken({ team }: Team): { error: StepError } | undefined {
   const turn = team.turns.find(({ error }) => error !== undefined);
   if (!turn?.error) return undefined;
-  const { code, message, remedy, issues, cause } = turn.error;
-  const known = { ...(issues && { issues }), ...(cause !== undefined && { cause }) };
+  const { code, message, remedy, issues, cause, class: kind } = turn.error;
+  const known = { ...(issues && { issues }), ...(cause !== undefined && { cause }), ...(kind && { class: kind }) };
   return { error: { code, message: `${turn.member}: ${message}`, remedy, retryable: false, ...known } };
 }
 
