@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type pg from "pg";
 import type { Json } from "#contract/common.ts";
 import { requeueRun } from "#contract/run-again.ts";
 import { cancelRun, listRuns, patchRunContext, resumeRun, startRun, type Run } from "#contract/runs.ts";
@@ -36,7 +37,7 @@ beforeAll(async () => {
   await api.start();
 });
 afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
+  await Promise.all(processes.splice(0).map((runs) => runs.stop()));
 });
 afterAll(async () => {
   await api.stop();
@@ -47,31 +48,63 @@ const never = (): Promise<Json> => new Promise(() => {});
 /** Without effect, so that it is simply called again. */
 const one = (id: string) => definition([tool(id, { effect: "none" }), endNode(`=steps.${id}`)], [`start>${id}`, `${id}>end`]);
 
-/** A process that is dead, once it is told so: it can reach nothing any more, and nobody keeps its leases. */
+/** A process that can be killed: from then on it commits nothing, and nobody keeps its leases. */
 class Mortal {
   readonly id = newId();
   isDead = false;
   readonly runs: Runs;
+  readonly #statements = new Set<Promise<unknown>>();
+  /** Of the journal's connections. */
+  readonly #backends: number[] = [];
 
-  constructor(outside: Outside, options: Parameters<typeof createProcess>[2] = {}) {
-    const through = <T>(fn: () => Promise<T>): Promise<T> =>
-      this.isDead ? Promise.reject(new AppError("database_unavailable", "The process is dead.")) : fn();
+  constructor(outside: Outside) {
     const { database } = platform.base;
     const own: Database = {
-      asTenant: (tenantId, fn) => through(() => database.asTenant(tenantId, fn)),
-      statement: (tenantId, statement) => through(() => database.statement(tenantId, statement)),
-      asWorker: (fn) => through(() => database.asWorker(fn)),
+      asTenant: (tenantId, fn) => this.#through(() => database.asTenant(tenantId, fn)),
+      statement: (tenantId, statement) => this.#through(() => database.statement(tenantId, statement)),
+      asWorker: (fn) => this.#through(() => database.asWorker(fn)),
     };
-    this.runs = createProcess(platform, outside, { ...options, database: own, instanceId: this.id });
+    this.runs = createProcess(platform, outside, {
+      database: own,
+      instanceId: this.id,
+      connectWorker: () => this.#through(() => this.#connect()),
+      // So long that the lease of a living process does not expire, however slow the machine: only a death is a death.
+      settings: { leaseMs: 60_000 },
+    });
     processes.push(this.runs);
   }
 
-  /** What it has begun to write is written first: otherwise that would be progress of the next one. */
-  async die(nodeId = "poison"): Promise<void> {
-    const isWritten = `select from runs r where r.owner = $1 and exists (select from run_journal j where j.run_id = r.id and j.kind = 'step_started' and j.node_id = $2)`;
-    while ((await db.ownerPool.query(isWritten, [this.id, nodeId])).rows.length === 0) await pause(5);
+  /** Dies in a step of this run. What it has begun to write of the step is written first: otherwise that would be progress of the next one. */
+  async dieIn({ id }: Run, nodeId = "poison"): Promise<void> {
+    const isWritten = `select from runs r where r.id = $1 and r.owner = $2 and exists (select from run_journal j where j.run_id = r.id and j.kind = 'step_started' and j.node_id = $3)`;
+    while ((await db.ownerPool.query(isWritten, [id, this.id, nodeId])).rows.length === 0) await pause(5);
+    await this.die();
+  }
+
+  /** Others know of it only when nothing that was on its way to the database can be committed any more: else the dead could take its own run over. */
+  async die(): Promise<void> {
     this.isDead = true;
+    await Promise.allSettled(this.#statements);
+    await platform.base.database.asWorker((tx) =>
+      tx.query("select pg_terminate_backend(pid, 10000) from unnest($1::int4[]) as pid", [this.#backends]),
+    );
     await db.ownerPool.query("update runs set lease_until = now() - interval '1 s' where owner = $1", [this.id]);
+  }
+
+  #through<T>(fn: () => Promise<T>): Promise<T> {
+    if (this.isDead) return Promise.reject(new AppError("database_unavailable", "The process is dead."));
+    const statement = fn();
+    this.#statements.add(statement);
+    const forget = (): void => void this.#statements.delete(statement);
+    statement.then(forget, forget);
+    return statement;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = await db.connectWorker();
+    const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    this.#backends.push(...rows.map(({ pid }) => pid));
+    return client;
   }
 }
 
@@ -81,17 +114,18 @@ const ask = (route: RouteSpec, run: Run, body?: object) =>
   callRoute(api.routes, route, { caller: ownerOf(db.tenantId), params: { id: run.id }, ...(body && { body }) });
 const isDead = ({ dead }: Run): boolean => dead !== undefined;
 
-/** Processes come and die, each as soon as the step `poison` is called in it, until this holds. */
-async function generations(outside: Outside, isEnough: () => Promise<boolean>): Promise<number> {
-  for (let count = 0; ; count += 1) {
-    const calls = outside.callsOf("poison").length;
-    const process = new Mortal(outside, { settings: { maxLiveRuns: 1_000 } });
+const callsIn = (outside: Outside, run: Run): number => outside.callsOf("poison").filter(({ step }) => step.runId === run.id).length;
+
+/** Processes come and die, each as soon as the run's step `poison` is called in it, until the run is dead. Answers with the one that finds it so. */
+async function generations(outside: Outside, run: Run, onBorn: (process: Mortal) => void = () => {}): Promise<Mortal> {
+  for (;;) {
+    const calls = callsIn(outside, run);
+    const process = new Mortal(outside);
+    onBorn(process);
     await process.runs.start();
-    while (outside.callsOf("poison").length === calls) {
-      if (await isEnough()) return count;
-      await pause(10);
-    }
-    await process.die();
+    while (callsIn(outside, run) === calls && !isDead(await api.getRun(db.tenantId, run.id))) await pause(10);
+    if (callsIn(outside, run) === calls) return process;
+    await process.dieIn(run);
   }
 }
 
@@ -100,8 +134,10 @@ describe("a run that kills its processes", () => {
     const outside = new Outside();
     outside.answer = never;
     const run = await begin("poison");
-    await generations(outside, async () => isDead(await api.getRun(db.tenantId, run.id)));
-    expect(outside.callsOf("poison")).toHaveLength(DEFAULT_SETTINGS.maxCrashes);
+    const last = await generations(outside, run);
+    // Alive, it would take the run when that is requeued.
+    await last.die();
+    expect(callsIn(outside, run)).toBe(DEFAULT_SETTINGS.maxCrashes);
     return when(run, isDead);
   };
 
@@ -162,17 +198,10 @@ describe("a run that kills its processes", () => {
     const workflowId = await saveWorkflow(platform, one("neighbour"));
     const neighbours = await Promise.all(Array.from({ length: 40 }, () => startOf(api, db.tenantId, workflowId)()));
     const run = await begin("poison");
-    for (;;) {
-      const calls = outside.callsOf("poison").length;
-      living = new Mortal(outside);
-      await living.runs.start();
-      while (outside.callsOf("poison").length === calls && !isDead(await api.getRun(db.tenantId, run.id))) await pause(10);
-      if (outside.callsOf("poison").length === calls) break;
-      await living.die();
-    }
+    await generations(outside, run, (process) => (living = process));
     const ends = await Promise.all(neighbours.map((neighbour) => when(neighbour, (now) => isOver(now) || isDead(now))));
     expect(ends.filter(({ status }) => status !== "succeeded")).toEqual([]);
-    expect(outside.callsOf("poison")).toHaveLength(DEFAULT_SETTINGS.maxCrashes);
+    expect(callsIn(outside, run)).toBe(DEFAULT_SETTINGS.maxCrashes);
   }, 60_000);
 
   test("that makes progress in between is no such run", async () => {
@@ -187,7 +216,7 @@ describe("a run that kills its processes", () => {
       const process = new Mortal(outside);
       await process.runs.start();
       while (outside.calls.at(-1)?.step.nodeId !== id) await pause(5);
-      await process.die(id);
+      await process.dieIn(run, id);
     }
     outside.answer = () => Promise.resolve("at last");
     await new Mortal(outside).runs.start();
