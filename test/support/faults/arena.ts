@@ -166,6 +166,11 @@ export class Arena {
     return worker;
   }
 
+  /** Starts the workers that are down. */
+  async revive(): Promise<void> {
+    await Promise.all(this.workers.filter(({ platform }) => !isRunning(platform.pid)).map((worker) => worker.start()));
+  }
+
   /** Of a worker that can be asked. */
   get client(): Client {
     const worker = this.workers.find(({ canBeAsked }) => canBeAsked);
