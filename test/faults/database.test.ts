@@ -50,7 +50,8 @@ describe.each(SEEDS)("a database that goes away, and answers that are lost, seed
       const start = a.database.trap(START, place);
       const starting = startRuns(RUNS / 3);
       arena.startRun({ workflowId: workflows[0] ?? "", input: { delayMs: 5 }, by: a }).catch(() => {});
-      for (const caught of await Promise.all([batch, start])) caught.reset();
+      // Each at once: behind a start that is held back, the next ones wait, and so would the batch.
+      await Promise.all([batch, start].map(async (caught) => (await caught).reset()));
       arena.history.mark(`lost: ${place}`);
       await starting;
     }

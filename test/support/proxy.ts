@@ -86,6 +86,14 @@ export class Proxy {
     for (const { client } of this.#pairs) client.end();
   }
 
+  /** Passes everything again; what was held back is reset. */
+  heal(): void {
+    this.#traps.length = 0;
+    this.mode = "pass";
+    this.delayMs = 0;
+    for (const { trap, client } of this.#pairs) if (trap) client.resetAndDestroy();
+  }
+
   async close(): Promise<void> {
     this.#server.close();
     this.reset();

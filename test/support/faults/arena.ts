@@ -166,8 +166,9 @@ export class Arena {
     return worker;
   }
 
-  /** Starts the workers that are down. */
+  /** Starts the workers that are down and mends the ways to the database. */
   async revive(): Promise<void> {
+    for (const { database } of this.workers) database.heal();
     await Promise.all(this.workers.filter(({ platform }) => !isRunning(platform.pid)).map((worker) => worker.start()));
   }
 
