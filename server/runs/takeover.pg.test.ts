@@ -65,6 +65,35 @@ async function callMade(outside: Outside): Promise<StepCall> {
   }
 }
 
+describe("a process that was frozen", () => {
+  test("does not make a call for which somebody else may be asking by now", async () => {
+    const outside = new Outside();
+    const begun = Promise.withResolvers<void>();
+    const frozen = Promise.withResolvers<Awaited<ReturnType<typeof outside.executor.prepare>>>();
+    const slow = {
+      ...outside.executor,
+      prepare: () => {
+        begun.resolve();
+        return frozen.promise;
+      },
+    };
+    const runs = await processWith(outside, {
+      settings: { pollMs: 600_000, leaseMs: 100 },
+      executors: { ...outside.executors, mcp_tool: slow },
+    });
+    const run = await begin(runs, one());
+    await begun.promise;
+    await pause(150);
+    frozen.resolve({});
+    for (let kinds: string[] = []; !kinds.includes("step_started"); kinds = await kindsOf(runs, run)) await pause(5);
+    await pause(50);
+    expect(outside.calls).toEqual([]);
+    const other = await processWith(new Outside());
+    const asked = await when(other, run, ({ questions }) => questions.length > 0);
+    expect(asked.questions).toMatchObject([{ nodeId: "call" }]);
+  });
+});
+
 describe("a worker that goes away", () => {
   test("a zombie's answer collides, its run is dropped and its call aborted; the new holder's answer counts", async () => {
     const [slow, quick] = [new Outside(), new Outside()];

@@ -14,6 +14,8 @@ export type DriverContext = {
   readonly limits: CallLimits;
   readonly observer: RunsObserver;
   readonly log: Log;
+  /** How long a lease lasts after it was renewed. */
+  readonly leaseMs: number;
   /** ms since the epoch, of this machine. */
   readonly now: () => number;
   /** In [0,1), for the jitter of retries. */

@@ -7,8 +7,8 @@ import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
 import type { Place } from "../limits/step-cache.ts";
 import type { DriverContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
-import { appendEvents } from "./events.ts";
-import { workKey, type LiveRun, type Work } from "./live-run.ts";
+import { appendEvents, lostError } from "./events.ts";
+import { dropWork, workKey, type LiveRun, type Work } from "./live-run.ts";
 import { tooLarge } from "./output-size.ts";
 import { toStepError } from "./step-error.ts";
 import { idempotencyKey } from "./step-identity.ts";
@@ -148,10 +148,24 @@ async function startStep(
   work.phase = "starting";
   work.effect = effect;
   const durable = appendDurably(context, run, drafts);
-  if (mustKnowFirst(effect)) await durable;
+  if (mustKnowFirst(effect)) {
+    await durable;
+    letGoWhenLate(context, run);
+  }
   if (work.isDropped) return undefined;
   work.phase = "open";
   return { input, effect, key, durable, place, ...(binding && { binding }) };
+}
+
+/**
+ * A process that was frozen may hold the run no longer without knowing it yet, and whoever does asks about this call: it must not
+ * be made as well.
+ */
+function letGoWhenLate(context: DriverContext, run: LiveRun): void {
+  if (run.mode === "gone" || performance.now() - run.leaseFrom < context.leaseMs) return;
+  run.mode = "gone";
+  dropWork(run, lostError());
+  context.onLost(run);
 }
 
 const mustKnowFirst = (effect: Effect): boolean => effect === "once" || effect === "ask";

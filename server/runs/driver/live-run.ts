@@ -41,6 +41,8 @@ export type LiveRun = Holder & {
   inboxSeen: number;
   /** What others have said, taken in one after another: what an answer means depends on what the one before it has changed. */
   readonly inbox: Inbox;
+  /** Since when, in monotonic ms, the lease is known to have been this holder's for its whole length. */
+  leaseFrom: number;
   /** Grants that calls in hand have taken, by the place of their approval: the journal does not show them yet. */
   readonly takenGrants: Map<string, string>;
   /** Child runs that have been told to stop. */
@@ -94,6 +96,7 @@ export function createLiveRun(held: HeldRun, state: RunState, lane: number): Liv
     looks: 0,
     inboxSeen: held.inboxSeq,
     inbox: { waiting: [], known: new Set(), gone: [], reads: 0, isBusy: false },
+    leaseFrom: performance.now(),
     takenGrants: new Map(),
     stoppedChildren: new Set(),
     snapshot: { seq: 0, dueAt: SNAPSHOT_EVENTS, isBeingStored: false },

@@ -100,11 +100,13 @@ export class Worker {
   async renew(): Promise<void> {
     const before = this.held.all();
     if (before.length === 0) return;
+    const from = performance.now();
     const kept = await this.#store.renew(before);
     for (const { id, epoch } of before) {
-      const run = kept.has(id) ? undefined : this.held.find(id);
+      const run = this.held.find(id);
+      if (run?.epoch === epoch && kept.has(id)) run.leaseFrom = from;
       // The row of a run that is just ending or parking has given up its lease in good order.
-      if (run?.epoch === epoch && run.mode === "driving" && !run.underWay.has(FINISH_KEY)) this.#lose(run);
+      else if (run?.epoch === epoch && run.mode === "driving" && !run.underWay.has(FINISH_KEY)) this.#lose(run);
     }
   }
 
@@ -193,7 +195,7 @@ export class Worker {
   }
 
   #driverContext(): DriverContext {
-    const { writer, codec, redactor, executors, limits, observer, log, now, random, newId } = this.#deps;
+    const { writer, codec, redactor, executors, limits, observer, log, now, random, newId, settings } = this.#deps;
     const context: DriverContext = {
       writer,
       codec,
@@ -205,6 +207,7 @@ export class Worker {
       now,
       random,
       newId,
+      leaseMs: settings.leaseMs,
       drive: (run) => {
         if (!this.#isDraining) drive(context, run);
       },
