@@ -33,9 +33,11 @@ const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
 
 type Connection = { client: Client; isLost: () => boolean };
-type Options = { connectWorker: () => Promise<Client>; log: Log };
+/** How long an answer may take before the connection is given up, and what it was to store is looked for on another. */
+const ANSWER_MS = 10_000;
+type Options = { connectWorker: () => Promise<Client>; log: Log; answerMs?: number };
 
-export function createJournalSession({ connectWorker, log }: Options): JournalSession {
+export function createJournalSession({ connectWorker, log, answerMs = ANSWER_MS }: Options): JournalSession {
   let connection: Connection | undefined;
   let closed = false;
   const appendStatement = createAppendStatement();
@@ -64,6 +66,8 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
   };
 
   const query = async ({ client, isLost }: Connection, statement: PreparedStatement): Promise<TextRow[]> => {
+    // A connection that neither answers nor breaks would hold up every run of its lane, whose leases go on being renewed.
+    const tooLate = setTimeout(() => void client.end().catch(() => {}), answerMs);
     try {
       return await client.query(new RoundTrip(statement)).rows;
     } catch (error) {
@@ -73,6 +77,8 @@ export function createJournalSession({ connectWorker, log }: Options): JournalSe
         throw new ConnectionLost("The connection broke; whether the rows were stored is not known.", { cause: error });
       }
       throw error;
+    } finally {
+      clearTimeout(tooLate);
     }
   };
 

@@ -20,7 +20,13 @@ afterEach(async () => {
   for (const writer of writers.splice(0)) await writer.stop();
 });
 
-type Options = { connectWorker?: () => Promise<pg.Client>; onBatch?: (batch: BatchReport) => void; lanes?: number; stopWithinMs?: number };
+type Options = {
+  connectWorker?: () => Promise<pg.Client>;
+  onBatch?: (batch: BatchReport) => void;
+  lanes?: number;
+  stopWithinMs?: number;
+  answerMs?: number;
+};
 function writerWith({ connectWorker = () => db.connectWorker(), lanes = 1, ...rest }: Options = {}): JournalWriter {
   const writer = createJournalWriter({ connectWorker, log: silentLog, lanes, ...rest });
   writers.push(writer);
@@ -100,6 +106,31 @@ async function loseConnection(client: pg.Client, waiting: RoundTrip): Promise<vo
   await client.end();
   waiting.handleError(new Error("Connection terminated unexpectedly"));
 }
+
+test("a connection that neither answers nor breaks is given up, and nothing is stored twice", async () => {
+  const blocker = await db.ownerPool.connect();
+  try {
+    let connections = 0;
+    const writer = writerWith({
+      answerMs: 200,
+      connectWorker: () => {
+        connections += 1;
+        return db.connectWorker();
+      },
+    });
+    const run = holder();
+    expect(await submit(writer, run, { firstSeq: 1 })).toHaveProperty("at");
+    await blocker.query("begin");
+    await blocker.query("lock table run_journal in exclusive mode");
+    const late = submit(writer, run, { firstSeq: 2 });
+    while (connections < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await blocker.query("rollback");
+    expect(await late).toHaveProperty("at");
+    expect((await stored(run)).map(({ seq }) => seq)).toEqual([1, 2]);
+  } finally {
+    blocker.release();
+  }
+});
 
 describe("group commit", () => {
   test("what many runs append at once is stored in few statements, with the database's time", async () => {

@@ -24,11 +24,22 @@ export type WriterOptions = {
   lanes?: number;
   /** How long `stop` waits for the database. */
   stopWithinMs?: number;
+  /** How long a connection may take to answer before it counts as broken. */
+  answerMs?: number;
 };
 
 /** Shared by all runs of a worker. Connects at the first append. */
-export function createJournalWriter({ connectWorker, log, onBatch, lanes = LANES, stopWithinMs = 5_000 }: WriterOptions): JournalWriter {
-  const sessions = Array.from({ length: lanes }, () => createJournalSession({ connectWorker, log }));
+export function createJournalWriter({
+  connectWorker,
+  log,
+  onBatch,
+  lanes = LANES,
+  stopWithinMs = 5_000,
+  answerMs,
+}: WriterOptions): JournalWriter {
+  const sessions = Array.from({ length: lanes }, () =>
+    createJournalSession({ connectWorker, log, ...(answerMs !== undefined && { answerMs }) }),
+  );
   const all = sessions.map((session) => new JournalLane({ session, log, onBatch: onBatch ?? (() => {}) }));
   let next = 0;
   const drained = async (): Promise<void> => {
