@@ -4,6 +4,7 @@ import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { cancelRun, getRunContext, listRuns, pauseRun, resumeRun, signalRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Database } from "#server/kernel/ports.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import {
@@ -157,6 +158,29 @@ describe("waits", () => {
     await when(runs, run, ({ status }) => status === "waiting");
     await runs.callHook({ tenantId: db.tenantId, runId: run.id, nodeId: "paid", scope: "", payload: { ok: true } });
     expect((await over(runs, run)).output).toEqual([`http://127.0.0.1/hooks/${run.id}.paid`, { ok: true }]);
+  });
+
+  test("a database that is away when the run would be parked only delays it", async () => {
+    let isAway = false;
+    let refused = 0;
+    const { database } = platform.base;
+    const flaky: Database = {
+      ...database,
+      asWorker: (fn) => {
+        if (!isAway) return database.asWorker(fn);
+        refused += 1;
+        return Promise.reject(new AppError("database_unavailable", "It is away."));
+      },
+    };
+    const runs = await processWith(new Outside(), { database: flaky, settings: { pollMs: 600_000 } });
+    const run = await begin(runs, chain(tool("first"), wait("nap", { forMs: 300 }), endNode("=steps.nap")));
+    isAway = true;
+    await until(
+      () => refused,
+      (count) => count >= 2,
+    );
+    isAway = false;
+    expect((await over(runs, run)).status).toBe("succeeded");
   });
 
   test("a message at the moment of parking is never lost", async () => {

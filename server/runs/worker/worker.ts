@@ -153,9 +153,18 @@ export class Worker {
     run.inbox.reads += 1;
     try {
       await this.#readInbox(run);
+    } catch (error) {
+      // Its lease is kept, so nobody else would ever look at it.
+      this.#lookAgain(run, FAILED_READ_MS);
+      throw error;
     } finally {
       endRead(run);
     }
+  }
+
+  #lookAgain({ id }: LiveRun, afterMs: number): void {
+    const again = (): void => background(this.#deps.log, "reading a run's inbox", () => this.look(id).then(() => undefined));
+    setTimeout(again, afterMs).unref();
   }
 
   async #readInbox(run: LiveRun): Promise<void> {
@@ -182,8 +191,7 @@ export class Worker {
       return true;
     } catch (error) {
       log.warn("the version that a run is to be moved to cannot be loaded; tried again", { runId: run.id, error });
-      const again = (): void => background(log, "reading a run's inbox", () => this.look(run.id).then(() => undefined));
-      setTimeout(again, settings.loadAgainMs).unref();
+      this.#lookAgain(run, settings.loadAgainMs);
       return false;
     }
   }
@@ -278,5 +286,6 @@ export class Worker {
   }
 }
 
+const FAILED_READ_MS = 1_000;
 const isGone = ({ mode }: LiveRun): boolean => mode === "gone";
 const stopping = (): AppError => new AppError("unavailable", "The server is stopping.");
