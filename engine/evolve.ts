@@ -13,6 +13,7 @@ import type { EventBody, JournalEvent, StepError } from "#contract/journal.ts";
 import { beginApproval, delegate, escalate, takeDecision } from "./approvals.ts";
 import { openItems, openRound, openTurns } from "./containers.ts";
 import { applyToRun, liveStatus, patchContext } from "./evolve-run.ts";
+import { stepError } from "./outcome.ts";
 import { initialState, isStopping, scopeOf, stepKey, stepOf, type Start } from "./state.ts";
 import { endStep } from "./step-end.ts";
 import { addCall, release } from "./stopping.ts";
@@ -135,10 +136,8 @@ function applyToWait(state: RunState, event: JournalEvent, step: StepState): voi
 }
 
 const OUTCOME_UNKNOWN: StepError = {
-  code: "step_in_doubt",
-  message: "The call was cut off by a cancellation; whether it took effect is not known.",
+  ...stepError("step_in_doubt", "The call was cut off by a cancellation; whether it took effect is not known."),
   remedy: "Look at the other side before you start this work again.",
-  retryable: false,
 };
 
 function beginContainer(state: RunState, step: StepState): void {

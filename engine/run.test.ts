@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import type { Json } from "#contract/common.ts";
 import { MemoryRun, error, workflow, type Outside } from "#test/support/engine-driver.ts";
 import { failed } from "./index.ts";
@@ -255,6 +256,16 @@ describe("map", () => {
     expect(good.state.output).toEqual([["/outer[0]/inner[0]", "/outer[0]/inner[1]"], ["/outer[1]/inner[0]"]]);
     const bad = await run(nested, { rows: [[1, 2], [3]] }, ({ scope }) => (scope === "/outer[1]/inner[0]" ? { fails: error() } : scope));
     expect(bad.state).toMatchObject({ status: "failed", error: { nodeId: "outer" } });
+  });
+
+  test("results that grow too large end the map at once, and the items under way with it", async () => {
+    const large = "x".repeat(LIMITS.expressionResultBytes - 1_000);
+    const big = mapping({}, [transform("same", "=input.large", "each")] as never);
+    const { state } = await run(big, {
+      items: Array.from({ length: LIMITS.mapResultBytes / LIMITS.expressionResultBytes + 1 }, () => 1),
+      large,
+    });
+    expect(state.error).toMatchObject({ code: "step_output_too_large", nodeId: "each" });
   });
 
   test("too many items is a typed error", async () => {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
+import { LIMITS } from "#contract/limits.ts";
 import { cancelRun, getRunContext, listRuns, pauseRun, resumeRun, signalRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
@@ -141,6 +142,21 @@ describe("waits", () => {
       message: expect.stringContaining("waits for go"),
     });
     expect(await kindsOf(runs, run)).toEqual(before);
+  });
+
+  test("a full inbox takes no more, and nothing of what waits in it is lost", async () => {
+    const runs = await processWith(new Outside(), { drives: false });
+    const run = await begin(runs, chain(wait("go", { signal: "go" }), endNode("=steps.go")));
+    await db.ownerPool.query(
+      "insert into run_inbox (run_id, id, tenant_id, kind, body) select $1, gen_random_uuid(), $2, 'unpause', ''::bytea from generate_series(1, $3)",
+      [run.id, db.tenantId, LIMITS.inboxMessages],
+    );
+    await expect(call.signal(runs, run, "go")).rejects.toMatchObject({ code: "inbox_full" });
+    const { rows } = await db.ownerPool.query("select count(*)::int4 as count from run_inbox where run_id = $1", [run.id]);
+    expect(rows).toEqual([{ count: LIMITS.inboxMessages }]);
+    await db.ownerPool.query("delete from run_inbox where ctid in (select ctid from run_inbox where run_id = $1 limit 1)", [run.id]);
+    expect(await call.signal(runs, run, "go")).toMatchObject({ id: run.id });
+    await db.ownerPool.query("delete from run_inbox where run_id = $1", [run.id]);
   });
 
   test("a signal that does not come in time fails the step", async () => {

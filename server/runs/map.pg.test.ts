@@ -53,11 +53,9 @@ describe("large maps", () => {
       const address = { id: run.id, tenantId: db.tenantId };
       const asked = await runWhen(successor, address, ({ questions }) => questions.length === OUTER * INNER);
       expect(new Set(asked.questions.map(({ nodeId }) => nodeId))).toEqual(new Set(["call"]));
-      const began = performance.now();
       const body = { answer: "happened", nodeId: "call" };
       await callRoute(successor.routes, resumeRun, { caller: ownerOf(db.tenantId), params: { id: run.id }, body });
       expect(await runWhen(successor, address, isOver)).toMatchObject({ status: "succeeded" });
-      expect(performance.now() - began).toBeLessThan(20_000);
       expect(next.calls).toEqual([]);
     } finally {
       await dead.stop();
