@@ -146,9 +146,7 @@ const hasEnded = ({ state }: LiveRun, { place }: Work): boolean =>
 /** Appends an event that nothing had to be computed for. */
 function record(context: DriverContext, run: LiveRun, { event, isQuiet }: Of<"record">): void {
   const key = `record ${event.kind} ${stepKey(event.scope, event.nodeId ?? "")}`;
-  if (run.underWay.has(key)) return;
-  forgetUnwanted(run);
-  if (isQuiet && (run.underWay.size > 0 || run.appendsInFlight > 0)) return;
+  if (run.underWay.has(key) || (isQuiet && !isQuietNow(run))) return;
   run.underWay.set(key, committing());
   appendEvents(context, run, {
     drafts: [event],
@@ -169,8 +167,13 @@ function stopChild(context: DriverContext, run: LiveRun, child: { childRunId: st
 /** The last event must really be the last: what is on its way to the journal must be folded first. */
 function finishWhenQuiet(context: DriverContext, run: LiveRun, { event }: Of<"finish">): void {
   if (run.state.isForced) dropOpen(run);
+  if (isQuietNow(run)) finishRun(context, run, { event });
+}
+
+/** Asked when nothing else is to be done: what has written nothing yet is not wanted any more. */
+function isQuietNow(run: LiveRun): boolean {
   forgetUnwanted(run);
-  if (run.underWay.size === 0 && run.appendsInFlight === 0) finishRun(context, run, { event });
+  return run.underWay.size === 0 && run.appendsInFlight === 0;
 }
 
 /** A forced end waits for nobody: calls are cut off, and what they do is not known. */
