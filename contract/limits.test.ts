@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CreateAgent } from "./agents.ts";
-import { StdioLaunch } from "./mcp.ts";
+import { StdioLaunch } from "#contract/mcp/servers.ts";
 import { Tags } from "./common.ts";
 import { Definition, WorkflowNode } from "./definition.ts";
 import { Policy } from "./policy.ts";

@@ -2,7 +2,10 @@ import * as access from "./access.ts";
 import * as agents from "./agents.ts";
 import * as approvals from "./approvals.ts";
 import * as egress from "./egress.ts";
-import * as mcp from "./mcp.ts";
+import * as mcpImport from "./mcp/import.ts";
+import * as mcpLogs from "./mcp/logs.ts";
+import * as mcpServers from "./mcp/servers.ts";
+import * as mcpTools from "./mcp/tools.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
 import * as common from "./common.ts";
@@ -72,20 +75,20 @@ export const ROUTES = {
   getApproval: approvals.getApproval,
   decideApproval: approvals.decideApproval,
   delegateApproval: approvals.delegateApproval,
-  listMcpServers: mcp.listMcpServers,
-  createMcpServer: mcp.createMcpServer,
-  importMcpServers: mcp.importMcpServers,
-  getMcpServer: mcp.getMcpServer,
-  deleteMcpServer: mcp.deleteMcpServer,
-  startMcpServer: mcp.startMcpServer,
-  stopMcpServer: mcp.stopMcpServer,
-  restartMcpServer: mcp.restartMcpServer,
-  approveMcpLaunch: mcp.approveMcpLaunch,
-  listServerTools: mcp.listServerTools,
-  listServerLogs: mcp.listServerLogs,
-  listTools: mcp.listTools,
-  callTool: mcp.callTool,
-  approveTool: mcp.approveTool,
+  listMcpServers: mcpServers.listMcpServers,
+  createMcpServer: mcpServers.createMcpServer,
+  importMcpServers: mcpImport.importMcpServers,
+  getMcpServer: mcpServers.getMcpServer,
+  deleteMcpServer: mcpServers.deleteMcpServer,
+  startMcpServer: mcpServers.startMcpServer,
+  stopMcpServer: mcpServers.stopMcpServer,
+  restartMcpServer: mcpServers.restartMcpServer,
+  approveMcpLaunch: mcpServers.approveMcpLaunch,
+  listServerTools: mcpTools.listServerTools,
+  listServerLogs: mcpLogs.listServerLogs,
+  listTools: mcpTools.listTools,
+  callTool: mcpTools.callTool,
+  approveTool: mcpTools.approveTool,
   listAgents: agents.listAgents,
   createAgent: agents.createAgent,
   getAgent: agents.getAgent,
@@ -127,7 +130,10 @@ export const CONTRACT: readonly object[] = [
   access,
   agents,
   approvals,
-  mcp,
+  mcpImport,
+  mcpLogs,
+  mcpServers,
+  mcpTools,
   messages,
   openai,
   runs,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineRoute } from "./route.ts";
 import { RunStatus } from "./runs.ts";
-import { ServerState } from "./mcp.ts";
+import { ServerState } from "#contract/mcp/servers.ts";
 
 const tag = "system";
 export const healthz = defineRoute({

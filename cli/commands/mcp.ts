@@ -1,4 +1,4 @@
-import { McpServersFile } from "#contract/mcp.ts";
+import { McpServersFile } from "#contract/mcp/import.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readInput } from "../definition-file.ts";
 import { Json } from "#contract/common.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import pc from "picocolors";
 import { Json } from "#contract/common.ts";
 import type { CreateAgent } from "#contract/agents.ts";
-import type { CreateMcpServer } from "#contract/mcp.ts";
+import type { CreateMcpServer } from "#contract/mcp/servers.ts";
 import type { Platform } from "#server/main.ts";
 import { createClient, type Client } from "#sdk/client.ts";
 import { saveWorkflow } from "../commands/run.ts";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import * as routes from "#contract/mcp.ts";
+import { ROUTES as routes } from "#contract/routes.ts";
 import { httpServer, modernHttpServer, type HttpFixture } from "#test/support/mcp/modern-server.ts";
 import { callerOf, mcpPlatforms, processesOf, published, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";

@@ -1,18 +1,18 @@
 import { dirname } from "node:path";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
-import { createExecuteTool } from "./execute-tool.ts";
-import { createFollower } from "./follow-servers.ts";
-import { createAllowTool, createInvokeTool } from "./invoke-tool.ts";
-import { serverUseCases } from "./manage-servers.ts";
-import type { ServerSpec } from "./register-server.ts";
+import { createExecuteTool } from "./calls/execute-tool.ts";
+import { createFollower } from "./registration/follow-servers.ts";
+import { createAllowTool, createInvokeTool } from "./calls/invoke-tool.ts";
+import { serverUseCases } from "./registration/manage-servers.ts";
+import type { ServerSpec } from "./registration/register-server.ts";
 import { mcpRoutes } from "./routes.ts";
-import { createSupervision } from "./supervision.ts";
-import { TIMINGS, type Timings } from "./timings.ts";
-import { toolUseCases } from "./use-tools.ts";
+import { createSupervision } from "./supervision/supervision.ts";
+import { TIMINGS, type Timings } from "./supervision/timings.ts";
+import { toolUseCases } from "./calls/use-tools.ts";
 
 export type McpDeps = {
   database: Database;
@@ -53,8 +53,8 @@ export type Mcp = {
   /** Ends all process trees. A second call joins the first. */
   stop(): Promise<void>;
 };
-export type { ServerSpec } from "./register-server.ts";
-export type { Timings } from "./timings.ts";
+export type { ServerSpec } from "./registration/register-server.ts";
+export type { Timings } from "./supervision/timings.ts";
 
 export function createMcp(deps: McpDeps): Mcp {
   const { database, audit } = deps;

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import * as routes from "#contract/mcp.ts";
+import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { hostile, mcpPlatforms, processesOf, published, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTimeOf } from "./process-tree.ts";
+import { startTimeOf } from "./process/process-tree.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);

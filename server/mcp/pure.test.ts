@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { SERVER_STATES } from "#contract/mcp.ts";
-import { canonicalJson } from "./canonical.ts";
-import { readServersFile } from "./import-file.ts";
-import { isJson, toJson } from "./json-value.ts";
-import { launchHash, maskLaunch, secretName } from "./launch.ts";
-import { lineSplitter } from "./line-splitter.ts";
-import { canMove, isUp } from "./state.ts";
-import { compileSchema, createValidators } from "./validators.ts";
+import { SERVER_STATES } from "#contract/mcp/servers.ts";
+import { canonicalJson } from "./catalogue/canonical.ts";
+import { readServersFile } from "./registration/import-file.ts";
+import { isJson, toJson } from "./connection/json-value.ts";
+import { launchHash, maskLaunch, secretName } from "./registration/launch.ts";
+import { lineSplitter } from "./connection/line-splitter.ts";
+import { canMove, isUp } from "./supervision/state.ts";
+import { compileSchema, createValidators } from "./connection/validators.ts";
 
 const launch = { transport: "stdio", command: "node", args: ["a.js"], env: { TOKEN: "secret:token" }, cwd: "/srv" } as const;
 const stdio = (change: Partial<{ command: string; args: string[]; env: Record<string, string>; cwd: string }> = {}) => ({

@@ -1,22 +1,19 @@
 import {
   approveMcpLaunch,
-  approveTool,
-  callTool,
   createMcpServer,
   deleteMcpServer,
   getMcpServer,
-  importMcpServers,
   listMcpServers,
-  listServerLogs,
-  listServerTools,
-  listTools,
   restartMcpServer,
   startMcpServer,
   stopMcpServer,
-} from "#contract/mcp.ts";
+} from "#contract/mcp/servers.ts";
+import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
+import { importMcpServers } from "#contract/mcp/import.ts";
+import { listServerLogs } from "#contract/mcp/logs.ts";
 import { handle, type Handled } from "#server/kernel/handle.ts";
-import type { ServerUseCases } from "./manage-servers.ts";
-import type { ToolUseCases } from "./use-tools.ts";
+import type { ServerUseCases } from "./registration/manage-servers.ts";
+import type { ToolUseCases } from "./calls/use-tools.ts";
 
 export const mcpRoutes = (servers: ServerUseCases, tools: ToolUseCases): Handled[] => [
   handle(listMcpServers, ({ caller, query }) => servers.list(caller, query)),

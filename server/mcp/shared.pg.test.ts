@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import * as routes from "#contract/mcp.ts";
+import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { eventually } from "#test/support/eventually.ts";
 import {
@@ -16,7 +16,7 @@ import {
   type McpPlatform,
 } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTimeOf } from "./process-tree.ts";
+import { startTimeOf } from "./process/process-tree.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);

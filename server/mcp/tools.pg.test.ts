@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import * as routes from "#contract/mcp.ts";
-import type { Tool } from "#contract/mcp.ts";
+import { ROUTES as routes } from "#contract/routes.ts";
+import type { Tool } from "#contract/mcp/tools.ts";
 import type { Frame } from "#server/kernel/ports.ts";
 import { hostile, mcpPlatforms, published, register, settled, stepCall, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";

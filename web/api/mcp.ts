@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { api } from "./client.ts";
 import { keys } from "./keys.ts";

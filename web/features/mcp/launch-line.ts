@@ -1,4 +1,4 @@
-import type { Launch } from "#contract/mcp.ts";
+import type { Launch } from "#contract/mcp/servers.ts";
 
 /** What is started or called, in one line. */
 export const launchLine = (launch: Launch): string =>

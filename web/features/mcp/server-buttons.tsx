@@ -1,7 +1,7 @@
 import { Play, RotateCw, ShieldCheck, Square } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import { GatedButton } from "../../ui/gated-button.tsx";
 import { useServerActions, type ServerAction, type ServerActions } from "./use-server-actions.ts";
 

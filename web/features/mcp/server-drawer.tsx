@@ -1,7 +1,7 @@
 import { Gauge, ScrollText, Wrench } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { Drawer } from "../../ui/dialog.tsx";
 import { TabPanel, Tabs } from "../../ui/tabs.tsx";

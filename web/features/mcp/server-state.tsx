@@ -1,6 +1,6 @@
 import { CircleAlert, CircleCheck, CircleStop, LoaderCircle, ShieldAlert, TriangleAlert, type LucideIcon } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import type { ServerState } from "#contract/mcp.ts";
+import type { ServerState } from "#contract/mcp/servers.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";
 import { cn } from "../../ui/cn.ts";
 

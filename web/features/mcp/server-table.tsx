@@ -3,7 +3,7 @@ import type { TFunction } from "i18next";
 import { CircleAlert } from "lucide-react";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import { Badge } from "../../ui/badge.tsx";
 import { DataTable, columnsFor } from "../../ui/data-table.tsx";
 import { RelativeTime } from "../../ui/time.tsx";

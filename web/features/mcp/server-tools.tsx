@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ShieldAlert, Wrench } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Tool } from "#contract/mcp.ts";
+import type { Tool } from "#contract/mcp/tools.ts";
 import { serverToolsQuery } from "../../api/mcp.ts";
 import { fieldsOf } from "../../graph/schema-form.ts";
 import { Badge, type Tone } from "../../ui/badge.tsx";

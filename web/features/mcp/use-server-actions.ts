@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import type { McpServer } from "#contract/mcp.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import { api } from "../../api/client.ts";
 import { keys } from "../../api/keys.ts";
 import { usePermission } from "../../api/session.ts";

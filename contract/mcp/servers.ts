@@ -1,0 +1,175 @@
+import { z } from "zod";
+import { Description, Environment, Id, IdParams, PageQuery, Slug, Time, pageOf } from "../common.ts";
+import { defineRoute } from "../route.ts";
+
+export const SERVER_STATES = ["STOPPED", "STARTING", "READY", "DEGRADED", "STOPPING", "FAILED", "QUARANTINED"] as const;
+
+export const ServerState = z.enum(SERVER_STATES);
+
+export type ServerState = z.infer<typeof ServerState>;
+
+export const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
+
+/** `secret:name` refers to the vault; any other value is stored as it is. */
+export const EnvValue = z.string().max(4_096);
+
+export const StdioLaunch = z.strictObject({
+  transport: z.literal("stdio"),
+  command: z.string().min(1).max(1_024),
+  args: z.array(z.string().max(4_096)).max(128).default([]),
+  env: z.record(EnvName, EnvValue).default({}),
+  cwd: z.string().max(1_024).optional(),
+});
+
+export const HttpLaunch = z.strictObject({
+  transport: z.literal("http"),
+  url: z.url({ protocol: /^https?$/ }).max(2_048),
+  headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,128}$/), EnvValue).default({}),
+});
+
+export const Launch = z.discriminatedUnion("transport", [StdioLaunch, HttpLaunch]);
+
+export type Launch = z.infer<typeof Launch>;
+
+export const McpServer = z.object({
+  id: Id,
+  name: Slug,
+  description: Description,
+  environment: Environment,
+  launch: Launch,
+  /** Whether exactly this launch has been approved; a stdio server starts only then. */
+  launchApproved: z.boolean(),
+  desired: z.enum(["running", "stopped"]),
+  state: ServerState,
+  confinement: z.enum(["unconfined", "remote"]),
+  protocolVersion: z.string().nullable(),
+  serverVersion: z.string().nullable(),
+  toolCount: z.number().int(),
+  lastError: z.object({ code: z.string(), message: z.string(), remedy: z.string(), at: Time }).nullable(),
+  pid: z.number().int().nullable(),
+  startedAt: Time.nullable(),
+  restarts: z.number().int(),
+  createdAt: Time,
+  updatedAt: Time,
+});
+
+export type McpServer = z.infer<typeof McpServer>;
+
+export const CreateMcpServer = z.strictObject({
+  name: Slug,
+  description: Description.default(""),
+  environment: Environment.default("production"),
+  launch: Launch,
+  /** Start it right after registration. */
+  start: z.boolean().default(true),
+});
+
+export type CreateMcpServer = z.infer<typeof CreateMcpServer>;
+
+export const listMcpServers = defineRoute({
+  name: "listMcpServers",
+  method: "GET",
+  path: "/api/v1/mcp-servers",
+  summary: "List MCP servers",
+  tag: "mcp-servers",
+  permission: "mcp_server:read",
+  query: PageQuery,
+  response: pageOf(McpServer),
+  errors: ["cursor_invalid"],
+});
+
+export const createMcpServer = defineRoute({
+  name: "createMcpServer",
+  method: "POST",
+  path: "/api/v1/mcp-servers",
+  summary: "Register an MCP server and, by default, start it",
+  tag: "mcp-servers",
+  permission: "mcp_server:write",
+  body: CreateMcpServer,
+  response: McpServer,
+  status: 201,
+  errors: ["name_taken"],
+});
+
+export const getMcpServer = defineRoute({
+  name: "getMcpServer",
+  method: "GET",
+  path: "/api/v1/mcp-servers/:id",
+  summary: "Read a server with its state",
+  tag: "mcp-servers",
+  permission: "mcp_server:read",
+  params: IdParams,
+  response: McpServer,
+  errors: ["not_found"],
+});
+
+export const deleteMcpServer = defineRoute({
+  name: "deleteMcpServer",
+  method: "DELETE",
+  path: "/api/v1/mcp-servers/:id",
+  summary: "Stop and delete a server",
+  tag: "mcp-servers",
+  permission: "mcp_server:write",
+  params: IdParams,
+  response: z.undefined(),
+  status: 204,
+  errors: ["not_found"],
+});
+
+export const startMcpServer = defineRoute({
+  name: "startMcpServer",
+  method: "POST",
+  path: "/api/v1/mcp-servers/:id/start",
+  summary: "Start a server and wait until it is ready",
+  tag: "mcp-servers",
+  permission: "mcp_server:control",
+  params: IdParams,
+  response: McpServer,
+  errors: [
+    "not_found",
+    "launch_not_approved",
+    "mcp_command_not_found",
+    "mcp_exited",
+    "mcp_handshake_failed",
+    "mcp_connection_refused",
+    "mcp_unauthorized",
+    "mcp_timeout",
+    "egress_denied",
+  ],
+});
+
+export const stopMcpServer = defineRoute({
+  name: "stopMcpServer",
+  method: "POST",
+  path: "/api/v1/mcp-servers/:id/stop",
+  summary: "Stop a server and its whole process tree",
+  tag: "mcp-servers",
+  permission: "mcp_server:control",
+  params: IdParams,
+  response: McpServer,
+  errors: ["not_found"],
+});
+
+export const restartMcpServer = defineRoute({
+  name: "restartMcpServer",
+  method: "POST",
+  path: "/api/v1/mcp-servers/:id/restart",
+  summary: "Stop, then start",
+  tag: "mcp-servers",
+  permission: "mcp_server:control",
+  params: IdParams,
+  response: McpServer,
+  errors: startMcpServer.errors,
+});
+
+export const approveMcpLaunch = defineRoute({
+  name: "approveMcpLaunch",
+  method: "POST",
+  path: "/api/v1/mcp-servers/:id/approve",
+  summary: "Approve exactly this launch",
+  tag: "mcp-servers",
+  permission: "tool:approve",
+  params: IdParams,
+  response: McpServer,
+  errors: ["not_found", "permission_denied"],
+});

@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { Id, IdParams, Json, PageQuery, Slug, pageOf } from "../common.ts";
+import { Effect } from "../policy.ts";
+import { defineRoute } from "../route.ts";
+
+export const APPROVALS = ["approved", "pending", "changed", "rejected"] as const;
+
+export const Tool = z.object({
+  id: Id,
+  serverId: Id,
+  serverName: Slug,
+  name: z.string(),
+  title: z.string().nullable(),
+  description: z.string(),
+  inputSchema: z.record(z.string(), Json),
+  outputSchema: z.record(z.string(), Json).nullable(),
+  annotations: z.record(z.string(), Json),
+  /** SHA-256 of the canonical definition; what an approval is about. */
+  hash: z.string(),
+  approval: z.enum(APPROVALS),
+  effect: Effect,
+  /** Why the scan holds the tool back, if it does. */
+  findings: z.array(z.string()),
+});
+
+export type Tool = z.infer<typeof Tool>;
+
+export const ToolResult = z.object({
+  text: z.string(),
+  structuredContent: Json.nullable(),
+  content: z.array(Json),
+  isError: z.boolean(),
+});
+
+export type ToolResult = z.infer<typeof ToolResult>;
+
+export const listServerTools = defineRoute({
+  name: "listServerTools",
+  method: "GET",
+  path: "/api/v1/mcp-servers/:id/tools",
+  summary: "List the tools of one server",
+  tag: "mcp-servers",
+  permission: "tool:read",
+  params: IdParams,
+  response: z.object({ items: z.array(Tool) }),
+  errors: ["not_found"],
+});
+
+export const listTools = defineRoute({
+  name: "listTools",
+  method: "GET",
+  path: "/api/v1/tools",
+  summary: "List the tools of all servers",
+  tag: "tools",
+  permission: "tool:read",
+  query: PageQuery.extend({ q: z.string().max(200).optional() }),
+  response: pageOf(Tool),
+  errors: ["cursor_invalid"],
+});
+
+export const callTool = defineRoute({
+  name: "callTool",
+  method: "POST",
+  path: "/api/v1/tools/:id/call",
+  summary: "Call a tool once, outside a run",
+  tag: "tools",
+  permission: "tool:call",
+  params: IdParams,
+  body: z.strictObject({
+    arguments: z.record(z.string(), Json).default({}),
+    timeoutMs: z.number().int().min(1).max(600_000).default(30_000),
+  }),
+  response: ToolResult,
+  errors: ["not_found", "mcp_tool_not_approved", "tool_changed", "mcp_server_not_ready", "mcp_timeout", "mcp_protocol_error", "mcp_exited"],
+});
+
+export const approveTool = defineRoute({
+  name: "approveTool",
+  method: "POST",
+  path: "/api/v1/tools/:id/approve",
+  summary: "Approve exactly the definition with this hash",
+  tag: "tools",
+  permission: "tool:approve",
+  params: IdParams,
+  body: z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/), effect: Effect.optional() }),
+  response: Tool,
+  errors: ["not_found", "conflict"],
+});

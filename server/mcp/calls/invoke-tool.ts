@@ -1,0 +1,112 @@
+import type { CallToolResult } from "@modelcontextprotocol/client";
+import type { ToolResult } from "#contract/mcp/tools.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Audit, Database, StepRef } from "#server/kernel/ports.ts";
+import type { PinnedTool } from "../catalogue/catalogue.ts";
+import type { Connection, ToolCall } from "../connection/connection.ts";
+import { callFailure, endsConnection } from "../connection/failures.ts";
+import { toJson } from "../connection/json-value.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { parseDefinition } from "../catalogue/tool-definition.ts";
+import { createValidators, type Validators } from "../connection/validators.ts";
+
+export type Invocation = {
+  server: SupervisedServer;
+  tool: string;
+  /** The definition that was chosen before; any other one is `tool_changed`. */
+  hash?: string;
+  arguments: Record<string, unknown>;
+  meta?: Record<string, unknown>;
+  timeoutMs: number;
+  signal: AbortSignal;
+  step?: StepRef;
+  actor: string;
+};
+
+/** Who wants to use which tool, and which definition of it was chosen before: any other one is `tool_changed`. */
+type Use = Pick<Invocation, "server" | "tool" | "hash" | "actor">;
+
+type Deps = { database: Database; audit: Audit };
+
+export type AllowTool = (use: Use) => Promise<PinnedTool> | PinnedTool;
+
+/** The tool, if it may be called as it is listed now. A refusal goes to the audit trail. */
+export const createAllowTool =
+  (deps: Deps): AllowTool =>
+  ({ server, tool: name, hash, actor }) => {
+    const tool = server.catalogue.tool(name);
+    if (tool === undefined) throw new AppError("mcp_tool_unknown", `The server ${server.record.name} has no tool ${name}.`);
+    const refusal = refusalOf(server.record.name, tool, hash);
+    return refusal === undefined ? tool : recordRefusal(deps, { server, tool, refusal, actor });
+  };
+
+export type InvokeTool = (invocation: Invocation) => Promise<ToolResult>;
+
+/** Calls a tool. On the way of a call that goes through, the database is not asked anything. */
+export const createInvokeTool = (allow: AllowTool): InvokeTool => {
+  const validators = createValidators();
+  return async (invocation) => {
+    const { server, timeoutMs, signal } = invocation;
+    const deadline = performance.now() + timeoutMs;
+    const allowed = allow(invocation);
+    const tool = allowed instanceof Promise ? await allowed : allowed;
+    checkArguments(validators, tool, invocation.arguments);
+    let connection = server.connection;
+    if (connection === undefined) {
+      connection = await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      // While it started, the server may have listed something else.
+      await allow({ ...invocation, hash: tool.hash });
+    }
+    const { arguments: args, meta, step } = invocation;
+    const remaining = Math.max(1, Math.round(deadline - performance.now()));
+    const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step };
+    return toResult(await callOnce(connection, call, { server, tool }));
+  };
+};
+
+type Refused = { server: SupervisedServer; tool: PinnedTool; refusal: AppError; actor: string };
+
+async function recordRefusal({ database, audit }: Deps, { server, tool, refusal, actor }: Refused): Promise<never> {
+  const { tenantId, id } = server.record;
+  const entry = { tenantId, actor, action: "mcp_tool.call", target: `mcp_tool:${tool.id}`, outcome: "deny", reason: refusal.code } as const;
+  const details = { serverId: id, name: tool.name, hash: tool.hash };
+  await database.asTenant(tenantId, (tx) => audit.record(tx, { ...entry, details }));
+  throw refusal;
+}
+
+type Called = { server: SupervisedServer; tool: PinnedTool };
+
+async function callOnce(connection: Connection, call: ToolCall, { server, tool }: Called): Promise<CallToolResult> {
+  try {
+    return await connection.callTool(call);
+  } catch (thrown) {
+    if (call.signal?.aborted) throw new AppError("step_cancelled", "The call was cancelled.", { cause: thrown });
+    const repeatable = tool.effect === "none" || tool.effect === "idempotent";
+    const failure = callFailure(thrown, { transport: connection.transport, repeatable, loss: connection.lossReason() });
+    if (endsConnection(thrown)) server.reportLost(connection, failure);
+    throw failure;
+  }
+}
+
+/** Why a tool may not be called, if so. */
+function refusalOf(serverName: string, tool: PinnedTool, bound: string | undefined): AppError | undefined {
+  const what = `The tool ${tool.name} of ${serverName}`;
+  if (tool.approval === "changed") return new AppError("tool_changed", `${what} is not what was approved any more.`);
+  if (tool.approval !== "approved") return new AppError("mcp_tool_not_approved", `${what} is ${tool.approval}.`);
+  if (tool.hash === tool.approvedHash && (bound === undefined || bound === tool.hash)) return undefined;
+  const remedy = "Start the run again to use the definition that is approved now.";
+  return new AppError("tool_changed", `${what} is not what this step was bound to any more.`, { remedy });
+}
+
+function checkArguments(validators: Validators, { name, hash, text }: PinnedTool, args: unknown): void {
+  const issues = validators.issues({ name, hash, inputSchema: () => parseDefinition(text).inputSchema }, args);
+  if (issues.length === 0) return;
+  const [first] = issues;
+  throw new AppError("request_invalid", `The arguments do not fit the tool ${name}: ${first?.path} ${first?.message}.`, { issues });
+}
+
+function toResult(result: CallToolResult): ToolResult {
+  const content = result.content.map(toJson);
+  const texts = result.content.flatMap((block) => (block.type === "text" ? [block.text] : []));
+  return { text: texts.join("\n"), structuredContent: toJson(result.structuredContent ?? null), content, isError: result.isError === true };
+}

@@ -1,0 +1,60 @@
+import type { Page, PageQuery } from "#contract/common.ts";
+import type { Effect } from "#contract/policy.ts";
+import type { ServerLogLine } from "#contract/mcp/logs.ts";
+import type { Tool, ToolResult } from "#contract/mcp/tools.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
+import { approveTool, type ApprovalDeps } from "../registration/approvals.ts";
+import type { InvokeTool } from "./invoke-tool.ts";
+import { serverNotFound } from "../registration/manage-servers.ts";
+import { pageLogs, type ServerLogs } from "../supervision/server-logs.ts";
+import { findServer } from "../registration/servers.pg.ts";
+import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.pg.ts";
+
+export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; logs: ServerLogs; redactor: Redactor };
+
+export type ToolUseCases = {
+  listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
+  list(caller: Caller, query: PageQuery & { q?: string | undefined }): Promise<Page<Tool>>;
+  /** Outside a run. A tool that says it has failed is an answer here, not an error. */
+  call(
+    caller: Caller,
+    id: string,
+    request: { arguments: Record<string, unknown>; timeoutMs: number; signal: AbortSignal },
+  ): Promise<ToolResult>;
+  approve(caller: Caller, approval: { id: string; hash: string; effect?: Effect | undefined }): Promise<Tool>;
+  logs(caller: Caller, serverId: string, query: PageQuery): Promise<Page<ServerLogLine>>;
+};
+
+/** What people and programs do with tools. Whatever belongs to another tenant is `not_found`. */
+export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
+  const { database, supervisor, logs } = deps;
+  return {
+    listOfServer: ({ tenantId }, serverId) =>
+      database.asTenant(tenantId, async (tx) => {
+        if (!(await findServer(tx, serverId))) throw serverNotFound(serverId);
+        return { items: (await listedTools(tx, serverId)).map(viewTool) };
+      }),
+    list: ({ tenantId }, query) =>
+      database.asTenant(tenantId, async (tx) => {
+        const { items, nextCursor } = await pageTools(tx, query);
+        return { items: items.map(viewTool), nextCursor };
+      }),
+    async call(caller, id, request) {
+      const found = await database.asTenant(caller.tenantId, (tx) => findTool(tx, id));
+      if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
+      const server = await supervisor.get(caller.tenantId, found.serverId);
+      // Unlike what steps return, this goes straight to the caller, and the server knows secrets that the caller may not.
+      return deps.redactor.json(await deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request }));
+    },
+    approve: async (caller, approval) => viewTool(await approveTool(deps)(caller, approval)),
+    async logs({ tenantId }, serverId, query) {
+      await logs.flush();
+      return database.asTenant(tenantId, async (tx) => {
+        if (!(await findServer(tx, serverId))) throw serverNotFound(serverId);
+        return pageLogs(tx, { serverId, ...query });
+      });
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import type { Effect } from "#contract/policy.ts";
+import type { Tool } from "#contract/mcp/tools.ts";
+import type { ListedTool } from "./tool-definition.ts";
+
+/**
+ * Pinning, fail closed. A tool is callable only while what the server lists is, byte for byte, what was approved.
+ *
+ *   first list of a trusted registration  → approved, unless the scan found something
+ *   any other new tool                    → pending
+ *   listed differently than approved      → changed
+ *   listed again as it was approved       → approved
+ */
+export type PinnedTool = {
+  readonly id: string;
+  readonly name: string;
+  /** Canonical JSON of what is listed now. */
+  readonly text: string;
+  readonly hash: string;
+  readonly approvedHash: string | null;
+  readonly approval: Tool["approval"];
+  /** `once` until somebody has approved the tool. */
+  readonly effect: Effect;
+  readonly findings: readonly string[];
+  /** Whether the server's last list held it. */
+  readonly listed: boolean;
+};
+
+export type CatalogueChange =
+  | { kind: "new" | "changed" | "reverted"; tool: PinnedTool }
+  /** Not listed any more, or listed again: nobody has to look at it. */
+  | { kind: "gone" | "back"; tool: PinnedTool };
+
+type Known = ReadonlyMap<string, PinnedTool>;
+type Policy = {
+  /** The first list of a server whose registration was itself the approval. */
+  trusted: boolean;
+  newId: () => string;
+};
+
+/** What a fresh list means for what is known. Tools without a change are left out. */
+export function compareCatalogue(known: Known, listed: readonly ListedTool[], policy: Policy): CatalogueChange[] {
+  const names = new Set(listed.map((tool) => tool.name));
+  const gone = [...known.values()]
+    .filter((tool) => tool.listed && !names.has(tool.name))
+    .map((tool): CatalogueChange => ({ kind: "gone", tool: { ...tool, listed: false } }));
+  return [...listed.flatMap((tool) => compareTool(known.get(tool.name), tool, policy)), ...gone];
+}
+
+function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: Policy): CatalogueChange[] {
+  if (known === undefined) return [{ kind: "new", tool: newTool(listed, policy) }];
+  if (known.hash === listed.hash) return known.listed ? [] : [{ kind: "back", tool: { ...known, listed: true } }];
+  const now = { ...known, text: listed.text, hash: listed.hash, findings: listed.findings, listed: true };
+  if (known.approvedHash === null) return [{ kind: "changed", tool: { ...now, approval: "pending" } }];
+  if (known.approvedHash === listed.hash) return [{ kind: "reverted", tool: { ...now, approval: "approved" } }];
+  return [{ kind: "changed", tool: { ...now, approval: "changed" } }];
+}
+
+/**
+ * A tool as this process knows it, after another one has written its row: what is approved is what was written, what is
+ * listed is what the process's own server lists.
+ */
+export function adoptStored(own: PinnedTool | undefined, stored: PinnedTool): PinnedTool {
+  if (own === undefined) return stored;
+  const { hash, text, findings, listed } = own;
+  if (own.hash === stored.hash) return { ...stored, listed };
+  const approval = stored.approval === "rejected" ? "rejected" : approvalOf(stored.approvedHash, hash);
+  return { ...stored, hash, text, findings, listed, approval };
+}
+
+function approvalOf(approvedHash: string | null, hash: string): PinnedTool["approval"] {
+  if (approvedHash === null) return "pending";
+  return approvedHash === hash ? "approved" : "changed";
+}
+
+function newTool({ name, text, hash, findings, proposal }: ListedTool, { trusted, newId }: Policy): PinnedTool {
+  const approved = trusted && findings.length === 0;
+  return {
+    id: newId(),
+    name,
+    text,
+    hash,
+    findings,
+    listed: true,
+    approval: approved ? "approved" : "pending",
+    approvedHash: approved ? hash : null,
+    effect: approved ? proposal : "once",
+  };
+}

@@ -1,0 +1,71 @@
+import type { AppError } from "#server/kernel/errors.ts";
+import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { Connection } from "./connection.ts";
+import { frameRecorder, type FrameRecorder } from "./frames.ts";
+import { secretName } from "../registration/launch.ts";
+import type { ProcessJournal } from "../process/process-journal.ts";
+import type { ServerLogs } from "../supervision/server-logs.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import type { Timings } from "../supervision/timings.ts";
+
+export type ConnectOptions = {
+  /** Gives up: the attempt ends and leaves nothing behind. */
+  signal: AbortSignal;
+  onToolsChanged: () => void;
+  /** Of a stdio server: the executable that was approved. */
+  file: string | undefined;
+};
+
+export type ConnectDeps = {
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  redactor: Redactor;
+  logs: ServerLogs;
+  processes: ProcessJournal;
+  newId: () => string;
+  dataDir: string;
+  /** What children find commands in. */
+  path: string;
+  version: string;
+  timings: Timings;
+};
+
+/** Values with the secrets that they refer to. */
+export async function resolveValues(
+  secrets: SecretReader,
+  server: ServerRecord,
+  values: Record<string, string>,
+): Promise<Record<string, string>> {
+  const { tenantId, environment } = server;
+  const resolved = Object.entries(values).map(async ([key, value]) => {
+    const name = secretName(value);
+    return [
+      key,
+      name === undefined ? value : await secrets.read({ tenantId, name, environment, usedBy: `mcp_server:${server.id}` }),
+    ] as const;
+  });
+  return Object.fromEntries(await Promise.all(resolved));
+}
+
+export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>
+  frameRecorder({ sink: deps.frames, tenantId: server.tenantId, serverName: server.name, connectionId });
+
+/** The end of a conversation: `lose` counts once, and only until the end was asked for. */
+export function ending(): { ask: () => void; lose: (error: AppError) => void; seen: Pick<Connection, "lost" | "lossReason"> } {
+  const { promise, resolve } = Promise.withResolvers<AppError>();
+  let isAsked = false;
+  let reason: AppError | undefined;
+  const lose = (error: AppError): void => {
+    if (isAsked) return;
+    reason ??= error;
+    resolve(reason);
+  };
+  return { ask: () => void (isAsked = true), lose, seen: { lost: promise, lossReason: () => reason } };
+}
+
+/** Runs a task at most once; everybody gets its result. */
+export function once<T>(task: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => (running ??= task());
+}

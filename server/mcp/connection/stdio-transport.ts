@@ -1,0 +1,107 @@
+import {
+  SdkError,
+  SdkErrorCode,
+  deserializeMessage,
+  serializeMessage,
+  type JSONRPCMessage,
+  type Transport,
+} from "@modelcontextprotocol/client";
+import { AppError } from "#server/kernel/errors.ts";
+import type { FrameRecorder } from "./frames.ts";
+import { isJson } from "./json-value.ts";
+import { lineSplitter } from "./line-splitter.ts";
+import type { ServerProcess } from "../process/server-process.ts";
+
+export const MESSAGE_BYTES = 10 * 1024 * 1024;
+
+type Options = {
+  process: ServerProcess;
+  frames: FrameRecorder;
+  /** A line on stdout that is not a message: many servers print a greeting there. */
+  onGarbage: (line: string) => void;
+  /** Why this side gave the conversation up. */
+  onFatal: (error: AppError) => void;
+};
+
+/**
+ * JSON-RPC lines over the pipes of a process that somebody else started and stops. `stderr` and `pid` are how the SDK
+ * recognises stdio: silence on its probe then means a server of the 2025 era on the same pipe.
+ */
+export class StdioTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: Transport["onmessage"];
+  readonly stderr = null;
+  readonly pid: number;
+  readonly #options: Options;
+  #closed = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.pid = options.process.pid;
+  }
+
+  async start(): Promise<void> {
+    const { process } = this.#options;
+    const split = lineSplitter({
+      maxBytes: MESSAGE_BYTES,
+      onLine: (line) => this.#receive(line),
+      onOverflow: () => this.#fail(new AppError("mcp_protocol_error", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
+    });
+    process.child.stdout.on("data", (chunk: Buffer) => this.#closed || split(chunk));
+    process.child.stdout.on("error", (error) => this.onerror?.(error));
+    // The pipes may outlive the process in the hands of a grandchild, so the exit counts, not the end of the stream.
+    process.child.once("exit", () => setImmediate(() => void this.close()));
+    if (process.child.exitCode !== null || process.child.signalCode !== null) setImmediate(() => void this.close());
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const { stdin } = this.#options.process.child;
+    if (this.#closed || !stdin.writable) throw new SdkError(SdkErrorCode.ConnectionClosed, "The server's process has ended.");
+    this.#options.frames.sent(message);
+    if (stdin.write(serializeMessage(message))) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stdin.off("drain", done).off("close", done);
+        resolve();
+      };
+      stdin.on("drain", done).on("close", done);
+    });
+  }
+
+  /** Ends the conversation, not the process. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.process.child.stdin.end();
+    this.onclose?.();
+  }
+
+  #receive(line: string): void {
+    if (line.trim() === "") return;
+    const message = parseMessage(line);
+    if (message === undefined) return this.#options.onGarbage(line);
+    const content: unknown = message;
+    if (!isJson(content)) return this.#options.onGarbage("a message that is nested too deep");
+    this.#options.frames.received(message, content);
+    try {
+      this.onmessage?.(message);
+    } catch (error) {
+      this.onerror?.(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #fail(error: AppError): void {
+    this.#options.onFatal(error);
+    this.onerror?.(error);
+    void this.close();
+  }
+}
+
+function parseMessage(line: string): JSONRPCMessage | undefined {
+  try {
+    return deserializeMessage(line);
+  } catch {
+    return undefined;
+  }
+}

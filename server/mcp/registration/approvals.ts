@@ -1,0 +1,74 @@
+import type { Effect } from "#contract/policy.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
+import type { PinnedTool } from "../catalogue/catalogue.ts";
+import { isPrivateTarget, type InspectLaunch } from "./check-launch.ts";
+import { saveLaunch } from "./servers.pg.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+import { parseDefinition, proposedEffect } from "../catalogue/tool-definition.ts";
+import { findTool, saveTool, type ServerTool } from "../catalogue/tools.pg.ts";
+
+export type ApprovalDeps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  supervisor: Supervisor;
+  inspect: InspectLaunch;
+  ownerApproves: boolean;
+};
+
+/** Approves the launch as it would run at this moment. Throws `permission_denied` when maker and checker must differ and do not. */
+export const approveLaunch =
+  ({ database, audit, egress, supervisor, inspect, ownerApproves }: ApprovalDeps) =>
+  async (caller: Caller, id: string): Promise<SupervisedServer> => {
+    const server = await supervisor.get(caller.tenantId, id);
+    const { record } = server;
+    const entry = { tenantId: caller.tenantId, actor: caller.ref, action: "mcp_server.launch_approved", target: `mcp_server:${id}` };
+    if (!ownerApproves && record.createdBy === caller.ref) {
+      const reason = "maker and checker are the same";
+      await database.asTenant(caller.tenantId, (tx) => audit.record(tx, { ...entry, outcome: "deny", reason }));
+      throw new AppError("permission_denied", "A launch must be approved by somebody other than who registered it.", {
+        remedy: "Ask another owner or admin to approve it.",
+      });
+    }
+    const { hash } = await inspect(id, record.launch);
+    const change = { ...record, launchHash: hash, approvedLaunchHash: hash };
+    const { launch } = record;
+    const privateUrl = launch.transport === "http" && (await isPrivateTarget(launch.url)) ? launch.url : undefined;
+    await database.asTenant(caller.tenantId, async (tx) => {
+      await saveLaunch(tx, change, caller.ref);
+      await audit.record(tx, { ...entry, details: { hash } });
+      if (privateUrl) await egress.allow(tx, { tenantId: caller.tenantId, url: privateUrl, purpose: "mcp_server", actor: caller.ref });
+    });
+    server.adopt(change);
+    return server;
+  };
+
+type ToolApproval = { id: string; hash: string; effect?: Effect | undefined };
+
+/**
+ * Approves exactly the definition with this hash: `conflict` when the server lists another one by now. Without an effect
+ * the tool's own annotations are accepted.
+ */
+export const approveTool =
+  ({ database, audit, supervisor }: ApprovalDeps) =>
+  async (caller: Caller, { id, hash, effect }: ToolApproval): Promise<ServerTool> => {
+    const { tenantId, ref: actor } = caller;
+    const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
+    if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
+    const server = await supervisor.get(tenantId, known.serverId);
+    const tool = await server.catalogue.change(known.tool.name, async (current): Promise<PinnedTool> => {
+      if (current?.hash !== hash) throw new AppError("conflict", "The server lists another definition than the one with this hash.");
+      const accepted = effect ?? proposedEffect(parseDefinition(current.text).annotations);
+      const approved: PinnedTool = { ...current, approvedHash: hash, approval: "approved", effect: accepted };
+      await database.asTenant(tenantId, async (tx) => {
+        await saveTool(tx, { tenantId, serverId: known.serverId, tool: approved, by: actor });
+        const details = { name: current.name, hash, effect: accepted, findings: [...current.findings] };
+        await audit.record(tx, { tenantId, actor, action: "mcp_tool.approved", target: `mcp_tool:${id}`, details });
+      });
+      return approved;
+    });
+    return { ...known, tool };
+  };

@@ -1,0 +1,88 @@
+import { lookup } from "node:dns/promises";
+import ipaddr from "ipaddr.js";
+import type { Launch } from "#contract/mcp/servers.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Audit, Database } from "#server/kernel/ports.ts";
+import { findExecutable } from "./executable.ts";
+import { launchHash } from "./launch.ts";
+import { serverFolders } from "../process/server-folders.ts";
+import type { ServerRecord } from "./server-record.ts";
+import { saveLaunch, saveLaunchHash } from "./servers.pg.ts";
+import type { ApprovedLaunch } from "../supervision/supervisor-ports.ts";
+
+type Inspect = { dataDir: string; path: string; hashFile: (file: string) => Promise<string> };
+type Inspected = { hash: string; file: string | undefined };
+
+/** What a launch would run now. Throws `mcp_command_not_found`. */
+export const inspectLaunch =
+  ({ dataDir, path, hashFile }: Inspect) =>
+  async (serverId: string, launch: Launch): Promise<Inspected> => {
+    if (launch.transport === "http") return { hash: launchHash(launch, null), file: undefined };
+    const { work } = await serverFolders(dataDir, serverId);
+    const file = await findExecutable({ command: launch.command, cwd: launch.cwd ?? work, path });
+    return { hash: launchHash(launch, await hashFile(file)), file };
+  };
+
+export type InspectLaunch = ReturnType<typeof inspectLaunch>;
+
+/** The hash to register: of the launch with its executable, or without while the command is not installed. */
+export async function registeredHash(inspect: InspectLaunch, serverId: string, launch: Launch): Promise<string> {
+  try {
+    return (await inspect(serverId, launch)).hash;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "mcp_command_not_found") return launchHash(launch, null);
+    throw error;
+  }
+}
+
+type Deps = { database: Database; audit: Audit; inspect: InspectLaunch };
+
+/** The gate before every start: no approval of exactly this, no process. */
+export const checkLaunch =
+  ({ database, audit, inspect }: Deps) =>
+  async (server: ServerRecord): Promise<ApprovedLaunch> => {
+    const { id, tenantId, launch, approvedLaunchHash } = server;
+    const { hash, file } = await inspect(id, launch);
+    if (approvedLaunchHash === hash) return { file, hashes: { launchHash: hash, approvedLaunchHash: hash } };
+    const target = `mcp_server:${id}`;
+    // Approved by its owner before the command was installed: what is found first is what was meant.
+    if (server.catalogueTrusted && approvedLaunchHash === launchHash(launch, null)) {
+      const hashes = { launchHash: hash, approvedLaunchHash: hash };
+      await database.asTenant(tenantId, async (tx) => {
+        await saveLaunch(tx, { ...server, ...hashes }, server.createdBy);
+        await audit.record(tx, { tenantId, actor: server.createdBy, action: "mcp_server.launch_approved", target, details: { hash } });
+      });
+      return { file, hashes };
+    }
+    await database.asTenant(tenantId, async (tx) => {
+      await saveLaunchHash(tx, id, hash);
+      const reason = approvedLaunchHash === null ? "never approved" : "differs from what was approved";
+      await audit.record(tx, {
+        tenantId,
+        actor: "system:mcp",
+        action: "mcp_server.launch",
+        target,
+        outcome: "deny",
+        reason,
+        details: { hash },
+      });
+    });
+    throw new AppError("launch_not_approved", `The launch of ${server.name} is not the one that was approved.`);
+  };
+
+/**
+ * Whether a URL leads to this machine or a private network, by its address or what its name resolves to now. Only such a
+ * target gets an allow entry: an entry for a public name would also let through what the name resolves to tomorrow.
+ */
+export async function isPrivateTarget(url: string): Promise<boolean> {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  if (host === "localhost" || host.endsWith(".localhost")) return true;
+  const addresses = ipaddr.isValid(host) ? [host] : await resolveAll(host);
+  return addresses.some((address) => ipaddr.process(address).range() !== "unicast");
+}
+
+const resolveAll = (host: string): Promise<string[]> =>
+  lookup(host, { all: true }).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  );

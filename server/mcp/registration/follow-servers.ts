@@ -1,0 +1,102 @@
+import { background, type Log } from "#server/kernel/log.ts";
+import type { Database } from "#server/kernel/ports.ts";
+import { findServer, registeredServers, type Registered } from "./servers.pg.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+import { toolsOfServer } from "../catalogue/tools.pg.ts";
+
+type Deps = { database: Database; supervisor: Supervisor; log: Log; onDemand: boolean; everyMs: number };
+
+/** Keeps what this process holds in step with what others have written. */
+export type Follower = { start(): void; stop(): Promise<void> };
+
+/**
+ * Where several processes run the same servers, each looks every few seconds what people have asked of the others: approvals
+ * and their loss, starts, stops, restarts, new servers and deleted ones. Whoever is asked writes first and acts then, so
+ * what differs here from what is stored has been asked elsewhere.
+ */
+export function createFollower(deps: Deps): Follower {
+  const toolsSeen = new Map<string, string>();
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> = Promise.resolve();
+  let isStopped = false;
+  const schedule = (): void => {
+    if (isStopped) return;
+    timer = setTimeout(() => (looking = look(deps, toolsSeen).finally(schedule)), deps.everyMs);
+    timer.unref();
+  };
+  return {
+    start: schedule,
+    stop: async () => {
+      isStopped = true;
+      clearTimeout(timer);
+      await looking;
+    },
+  };
+}
+
+async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
+  const { database, supervisor, log, onDemand } = deps;
+  try {
+    const before = supervisor.held();
+    const rows = new Map((await database.asWorker(registeredServers)).map((row) => [row.id, row]));
+    for (const server of before) {
+      const row = rows.get(server.record.id);
+      if (row === undefined) forget(deps, server);
+      else await follow(deps, { server, row, toolsSeen });
+    }
+    const held = new Set(supervisor.held().map(({ record }) => record.id));
+    for (const { id, tenantId, desired } of rows.values()) {
+      if (!held.has(id) && desired === "running" && !onDemand) begin(deps, await supervisor.get(tenantId, id));
+    }
+  } catch (error) {
+    log.warn("what others have done to the MCP servers could not be read; it is tried again", { error });
+  }
+}
+
+type Followed = { server: SupervisedServer; row: Registered; toolsSeen: Map<string, string> };
+
+async function follow(deps: Deps, { server, row, toolsSeen }: Followed): Promise<void> {
+  const { database, onDemand } = deps;
+  const { id, tenantId } = row;
+  const { record } = server;
+  if (toolsSeen.get(id) !== row.toolsMark) {
+    const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
+    await server.catalogue.adopt(tools, { isPinned: row.isPinned });
+    toolsSeen.set(id, row.toolsMark);
+  }
+  const { desired, startsAsked, restartsAsked } = row;
+  const isApproved = row.approvedLaunchHash !== record.approvedLaunchHash;
+  const isRestarted = restartsAsked !== record.restartsAsked;
+  const isStarted = startsAsked !== record.startsAsked || (desired === "running" && record.desired === "stopped");
+  if (isApproved) await readLaunch(deps, server);
+  server.adopt({ startsAsked, restartsAsked });
+  if (desired === "stopped") {
+    if (record.desired === "running") background(deps.log, "stopping an MCP server", () => server.stop());
+    return;
+  }
+  server.adopt({ desired });
+  const isUsed = !onDemand || record.state !== "STOPPED";
+  if (!isUsed) return;
+  if (server.connection !== undefined && (isRestarted || isApproved)) again(deps, server);
+  else if (isStarted || isRestarted || isApproved) begin(deps, server);
+}
+
+async function readLaunch({ database }: Deps, server: SupervisedServer): Promise<void> {
+  const { id, tenantId } = server.record;
+  const found = await database.asTenant(tenantId, (tx) => findServer(tx, id));
+  if (!found) return;
+  const { launch, launchHash, approvedLaunchHash, catalogueTrusted, description } = found.record;
+  server.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted, description });
+}
+
+function forget({ supervisor, log }: Deps, server: SupervisedServer): void {
+  supervisor.remove(server);
+  background(log, "ending a deleted MCP server", () => server.close());
+}
+
+/** A failure is part of the server's state. */
+const begin = ({ log }: Deps, server: SupervisedServer): void =>
+  background(log, "starting an MCP server", () => server.start().catch(() => {}));
+const again = ({ log }: Deps, server: SupervisedServer): void =>
+  background(log, "restarting an MCP server", () => server.restart().catch(() => {}));

@@ -1,0 +1,39 @@
+import type { Launch } from "#contract/mcp/servers.ts";
+import { IDENTIFIER } from "#contract/common.ts";
+import { canonicalJson, sha256 } from "../catalogue/canonical.ts";
+
+/**
+ * What an approval of a launch is about: the exact arguments, environment (names and values as written, so secrets by
+ * name), folder, and the bytes of the executable. `executable` is its SHA-256, or null while the command is not installed.
+ */
+export function launchHash(launch: Launch, executable: string | null): string {
+  const subject =
+    launch.transport === "stdio"
+      ? { transport: "stdio", argv: [launch.command, ...launch.args], env: launch.env, cwd: launch.cwd ?? null, executable }
+      : { transport: "http", url: launch.url, headers: launch.headers };
+  return sha256(canonicalJson(subject) ?? JSON.stringify(subject));
+}
+
+const SECRET = "secret:";
+
+/** The name of the secret that a value refers to, if it does. */
+export function secretName(value: string): string | undefined {
+  const name = value.startsWith(SECRET) ? value.slice(SECRET.length) : undefined;
+  return name !== undefined && IDENTIFIER.test(name) ? name : undefined;
+}
+
+const CREDENTIAL = /key|token|secret|passw|credential|auth|cookie|session/i;
+const MASK = "********";
+
+/** A launch as it may be shown: values that look like credentials and were written in plain are masked. */
+export function maskLaunch(launch: Launch): Launch {
+  return launch.transport === "stdio" ? { ...launch, env: maskValues(launch.env) } : { ...launch, headers: maskValues(launch.headers) };
+}
+
+function maskValues(values: Record<string, string>): Record<string, string> {
+  const masked = Object.entries(values).map(([name, value]) => {
+    const shown = secretName(value) !== undefined || !CREDENTIAL.test(name);
+    return [name, shown ? value : MASK];
+  });
+  return Object.fromEntries(masked);
+}

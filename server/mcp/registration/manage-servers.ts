@@ -1,0 +1,142 @@
+import type { Page, PageQuery } from "#contract/common.ts";
+import type { CreateMcpServer, McpServer } from "#contract/mcp/servers.ts";
+import type { McpServersFile } from "#contract/mcp/import.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
+import { readServersFile } from "./import-file.ts";
+import { ensureServer, registerServers, type RegistrationDeps, type Registrant, type ServerSpec } from "./register-server.ts";
+import { viewServer } from "./server-record.ts";
+import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+
+export type ServerUseCaseDeps = RegistrationDeps & ApprovalDeps;
+
+export type ServerUseCases = {
+  list(caller: Caller, query: PageQuery): Promise<Page<McpServer>>;
+  get(caller: Caller, id: string): Promise<McpServer>;
+  create(caller: Caller, body: CreateMcpServer): Promise<McpServer>;
+  importFile(caller: Caller, file: McpServersFile): Promise<{ items: McpServer[] }>;
+  remove(caller: Caller, id: string): Promise<undefined>;
+  /** A start waits for the outcome and rejects with the failure's class; a stop ends the whole process tree. */
+  control(caller: Caller, id: string, what: Control): Promise<McpServer>;
+  approveLaunch(caller: Caller, id: string): Promise<McpServer>;
+  /** Resolves when the server is ready or its first attempt has failed; its state says which. */
+  ensure: (spec: ServerSpec) => Promise<McpServer>;
+};
+
+export type Control = "start" | "stop" | "restart";
+type Context = { deps: ServerUseCaseDeps; view: (tenantId: string, id: string) => Promise<McpServer> };
+
+/** What people and programs do with servers. Whatever belongs to another tenant is `not_found`. */
+export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
+  const view = (tenantId: string, id: string): Promise<McpServer> =>
+    deps.database.asTenant(tenantId, async (tx) => {
+      const found = await findServer(tx, id);
+      if (!found) throw serverNotFound(id);
+      return viewServer(found.record, found.toolCount);
+    });
+  const context = { deps, view };
+  return {
+    list: listServers(context),
+    get: ({ tenantId }, id) => view(tenantId, id),
+    create: createServer(context),
+    importFile: importServers(context),
+    remove: removeServer(context),
+    control: controlServer(context),
+    approveLaunch: async (caller, id) => {
+      const server = await approveLaunch(deps)(caller, id);
+      if (server.record.desired === "running") await startTogether([server]);
+      return view(caller.tenantId, id);
+    },
+    ensure: async (spec) => {
+      const server = await ensureServer(deps)(spec);
+      const isWanted = server.record.desired === "running";
+      const wish = isWanted ? undefined : await deps.database.asTenant(spec.tenantId, (tx) => saveWish(tx, server.record.id, "start"));
+      if (wish) server.adopt(wish);
+      if (server.connection === undefined) await startTogether([server]);
+      return view(spec.tenantId, server.record.id);
+    },
+  };
+}
+
+const listServers =
+  ({ deps }: Context): ServerUseCases["list"] =>
+  (caller, query) =>
+    deps.database.asTenant(caller.tenantId, async (tx) => {
+      const { items, nextCursor } = await pageServers(tx, query);
+      return { items: items.map(({ record, toolCount }) => viewServer(record, toolCount)), nextCursor };
+    });
+
+const createServer =
+  ({ deps, view }: Context): ServerUseCases["create"] =>
+  async (caller, body) => {
+    const [server] = await registerServers(deps)(registrantOf(caller), [body]);
+    if (!server) throw new AppError("internal", "A registration returned no server.");
+    if (body.start) await startTogether([server]);
+    return view(caller.tenantId, server.record.id);
+  };
+
+const importServers =
+  ({ deps, view }: Context): ServerUseCases["importFile"] =>
+  async (caller, file) => {
+    const servers = await registerServers(deps)(registrantOf(caller), readServersFile(file));
+    await startTogether(servers);
+    return { items: await Promise.all(servers.map(({ record }) => view(caller.tenantId, record.id))) };
+  };
+
+const removeServer =
+  ({ deps }: Context): ServerUseCases["remove"] =>
+  async (caller, id) => {
+    const server = await deps.supervisor.get(caller.tenantId, id);
+    const isDeleted = await deps.database.asTenant(caller.tenantId, async (tx) => {
+      if (!(await deleteServer(tx, id))) return false;
+      await deps.audit.record(tx, entryOf(caller, "deleted", id));
+      return true;
+    });
+    await server.close();
+    deps.supervisor.remove(server);
+    if (!isDeleted) throw serverNotFound(id);
+    return undefined;
+  };
+
+const controlServer =
+  ({ deps, view }: Context): ServerUseCases["control"] =>
+  async (caller, id, what) => {
+    const server = await deps.supervisor.get(caller.tenantId, id);
+    const wish = await deps.database.asTenant(caller.tenantId, async (tx) => {
+      await deps.audit.record(tx, entryOf(caller, `${what}_requested`, id));
+      return saveWish(tx, id, what);
+    });
+    if (!wish) throw serverNotFound(id);
+    server.adopt(wish);
+    await server[what]();
+    return view(caller.tenantId, id);
+  };
+
+export const serverNotFound = (id: string): AppError => new AppError("not_found", `There is no MCP server ${id}.`);
+
+const registrantOf = ({ tenantId, ref, permissions }: Caller): Registrant => ({
+  tenantId,
+  actor: ref,
+  mayApprove: permissions.has("tool:approve"),
+});
+
+const entryOf = ({ tenantId, ref }: Caller, verb: string, id: string) => ({
+  tenantId,
+  actor: ref,
+  action: `mcp_server.${verb}`,
+  target: `mcp_server:${id}`,
+});
+
+/** Servers that a request starts at the same time. */
+const STARTS_AT_ONCE = 4;
+
+/** Waits for each server's first attempt. A failure is part of the server's state, not of the request. */
+async function startTogether(servers: readonly SupervisedServer[]): Promise<void> {
+  const waiting = [...servers];
+  const worker = async (): Promise<void> => {
+    for (let server = waiting.shift(); server; server = waiting.shift()) await server.start().catch(() => {});
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, worker));
+}

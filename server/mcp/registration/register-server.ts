@@ -1,0 +1,141 @@
+import type { Environment } from "#contract/common.ts";
+import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
+import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
+import type { ServerRecord } from "./server-record.ts";
+import { insertServer, saveLaunch } from "./servers.pg.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+
+export type RegistrationDeps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  supervisor: Supervisor;
+  inspect: InspectLaunch;
+  newId: () => string;
+  now: () => Date;
+  /** On a loopback install the registration by an owner is the approval; elsewhere somebody else has to approve. */
+  ownerApproves: boolean;
+};
+
+/** Who registers, and whether that person could approve. */
+export type Registrant = { tenantId: string; actor: string; mayApprove: boolean };
+type Registration = Pick<CreateMcpServer, "name" | "description" | "environment" | "launch"> & { start: boolean };
+type Prepared = { record: ServerRecord; isApproved: boolean; isPrivate: boolean };
+
+/** Saves servers, all or none, without starting them. Throws `name_taken`. */
+export const registerServers =
+  (deps: RegistrationDeps) =>
+  async (registrant: Registrant, registrations: readonly Registration[]): Promise<SupervisedServer[]> => {
+    const prepared = await Promise.all(registrations.map((registration) => prepare(deps, registrant, registration)));
+    await deps.database.asTenant(registrant.tenantId, async (tx) => {
+      for (const one of prepared) {
+        await insertServer(tx, one.record, one.isApproved ? registrant.actor : null);
+        await recordRegistration(deps, tx, { ...one, actor: registrant.actor, action: "mcp_server.registered" });
+      }
+    });
+    return prepared.map(({ record }) => deps.supervisor.add(record));
+  };
+
+async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: Registrant, registration: Registration): Promise<Prepared> {
+  const { name, description, environment, launch, start } = registration;
+  const id = deps.newId();
+  const isApproved = deps.ownerApproves && mayApprove;
+  const launchHash = await registeredHash(deps.inspect, id, launch);
+  const at = deps.now();
+  const record: ServerRecord = {
+    id,
+    tenantId,
+    environment,
+    name,
+    description,
+    launch,
+    launchHash,
+    approvedLaunchHash: isApproved ? launchHash : null,
+    catalogueTrusted: isApproved,
+    cataloguePinned: false,
+    desired: start ? "running" : "stopped",
+    startsAsked: 0,
+    restartsAsked: 0,
+    state: "STOPPED",
+    protocolVersion: null,
+    serverVersion: null,
+    lastError: null,
+    pid: null,
+    startedAt: null,
+    restarts: 0,
+    createdBy: actor,
+    createdAt: at,
+    updatedAt: at,
+  };
+  return { record, isApproved, isPrivate: isApproved && (await leadsInside(launch)) };
+}
+
+const leadsInside = async (launch: Launch): Promise<boolean> => launch.transport === "http" && isPrivateTarget(launch.url);
+
+type Recorded = Prepared & { actor: string; action: string };
+
+async function recordRegistration(
+  { audit, egress }: RegistrationDeps,
+  tx: Tx,
+  { record, isApproved, isPrivate, actor, action }: Recorded,
+): Promise<void> {
+  const { id, tenantId, name, environment, launch, launchHash } = record;
+  const target = `mcp_server:${id}`;
+  await audit.record(tx, { tenantId, actor, action, target, details: { name, environment, launch: summary(launch) } });
+  if (isApproved) await audit.record(tx, { tenantId, actor, action: "mcp_server.launch_approved", target, details: { hash: launchHash } });
+  if (isPrivate && launch.transport === "http") await egress.allow(tx, { tenantId, url: launch.url, purpose: "mcp_server", actor });
+}
+
+/** A launch as the audit trail keeps it: what runs where, without values that may be secret. */
+function summary(launch: Launch): Record<string, string | string[]> {
+  if (launch.transport === "http") return { url: launch.url, headers: Object.keys(launch.headers) };
+  return { argv: [launch.command, ...launch.args], env: Object.keys(launch.env), cwd: launch.cwd ?? "" };
+}
+
+/** What `ensureServer` is given: a server that the platform itself needs, for example for the demo. */
+export type ServerSpec = {
+  tenantId: string;
+  actor: string;
+  name: string;
+  description: string;
+  environment: Environment;
+  launch: Launch;
+};
+
+/** Registers the server, or gives the one of this name this launch; either way it is wanted and, where owners approve, approved. */
+export const ensureServer =
+  (deps: RegistrationDeps) =>
+  async (spec: ServerSpec): Promise<SupervisedServer> => {
+    const found = await deps.supervisor.find(spec);
+    if (found) return adjust(deps, found, spec);
+    const [server] = await registerServers(deps)({ tenantId: spec.tenantId, actor: spec.actor, mayApprove: true }, [
+      { ...spec, start: true },
+    ]);
+    if (!server) throw new AppError("internal", "A registration returned no server.");
+    return server;
+  };
+
+async function adjust(
+  deps: RegistrationDeps,
+  server: SupervisedServer,
+  { actor, launch, description }: ServerSpec,
+): Promise<SupervisedServer> {
+  const { record } = server;
+  const launchHash = await registeredHash(deps.inspect, record.id, launch);
+  const isSettled = record.approvedLaunchHash === launchHash || !deps.ownerApproves;
+  if (record.launchHash === launchHash && isSettled) return server;
+  const isApproved = deps.ownerApproves;
+  const change = { launch, description, launchHash, approvedLaunchHash: isApproved ? launchHash : null, catalogueTrusted: isApproved };
+  const isPrivate = isApproved && (await leadsInside(launch));
+  const changed = { ...record, ...change };
+  await deps.database.asTenant(record.tenantId, async (tx) => {
+    await saveLaunch(tx, changed, isApproved ? actor : null);
+    await recordRegistration(deps, tx, { record: changed, isApproved, isPrivate, actor, action: "mcp_server.launch_changed" });
+  });
+  server.adopt(change);
+  await server.stop();
+  return server;
+}

@@ -1,0 +1,58 @@
+import type { Environment } from "#contract/common.ts";
+import type { Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
+import { maskLaunch } from "./launch.ts";
+
+/** A registered server as the slice knows it. */
+export type ServerRecord = {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly environment: Environment;
+  readonly name: string;
+  readonly description: string;
+  readonly launch: Launch;
+  /** Of the launch as it would run now, as far as is known. */
+  readonly launchHash: string;
+  readonly approvedLaunchHash: string | null;
+  /** The registration was itself the approval: the first catalogue needs no look at each tool. */
+  readonly catalogueTrusted: boolean;
+  readonly cataloguePinned: boolean;
+  readonly desired: McpServer["desired"];
+  /** How often a person has asked for it, in any process. */
+  readonly startsAsked: number;
+  readonly restartsAsked: number;
+  readonly state: ServerState;
+  readonly protocolVersion: string | null;
+  readonly serverVersion: string | null;
+  readonly lastError: McpServer["lastError"];
+  readonly pid: number | null;
+  readonly startedAt: Date | null;
+  readonly restarts: number;
+  readonly createdBy: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+};
+
+/** A server as callers see it. */
+export function viewServer(record: ServerRecord, toolCount: number): McpServer {
+  const { id, name, description, environment, launch, desired, state, protocolVersion, serverVersion, lastError, pid, restarts } = record;
+  return {
+    id,
+    name,
+    description,
+    environment,
+    launch: maskLaunch(launch),
+    launchApproved: record.approvedLaunchHash === record.launchHash,
+    desired,
+    state,
+    confinement: launch.transport === "http" ? "remote" : "unconfined",
+    protocolVersion,
+    serverVersion,
+    toolCount,
+    lastError,
+    pid,
+    startedAt: record.startedAt?.toISOString() ?? null,
+    restarts,
+    createdAt: record.createdAt.toISOString(),
+    updatedAt: record.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,227 @@
+import { z } from "zod";
+import { Environment, Time } from "#contract/common.ts";
+import { Launch, ServerState } from "#contract/mcp/servers.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
+import { isUniqueViolation } from "#server/kernel/pg-errors.ts";
+import type { Tx } from "#server/kernel/ports.ts";
+import type { ServerRecord } from "./server-record.ts";
+
+const LastError = z.object({ code: z.string(), message: z.string(), remedy: z.string(), at: Time });
+
+const Row = z.object({
+  id: z.string(),
+  tenant_id: z.string(),
+  environment: Environment,
+  name: z.string(),
+  description: z.string(),
+  launch: z.string(),
+  launch_hash: z.string(),
+  approved_launch_hash: z.string().nullable(),
+  catalogue_trusted: z.boolean(),
+  catalogue_pinned_at: z.date().nullable(),
+  desired: z.enum(["running", "stopped"]),
+  starts_asked: z.number(),
+  restarts_asked: z.number(),
+  state: ServerState,
+  protocol_version: z.string().nullable(),
+  server_version: z.string().nullable(),
+  last_error: z.string().nullable(),
+  pid: z.number().nullable(),
+  started_at: z.date().nullable(),
+  restarts: z.number(),
+  created_by: z.string(),
+  created_at: z.date(),
+  updated_at: z.date(),
+  tool_count: z.number(),
+});
+
+/** A server and how many tools it lists. */
+export type CountedServer = { record: ServerRecord; toolCount: number };
+
+function fromRow(raw: unknown): CountedServer {
+  const row = Row.parse(raw);
+  const record: ServerRecord = {
+    id: row.id,
+    tenantId: row.tenant_id,
+    environment: row.environment,
+    name: row.name,
+    description: row.description,
+    launch: Launch.parse(JSON.parse(row.launch)),
+    launchHash: row.launch_hash,
+    approvedLaunchHash: row.approved_launch_hash,
+    catalogueTrusted: row.catalogue_trusted,
+    cataloguePinned: row.catalogue_pinned_at !== null,
+    desired: row.desired,
+    startsAsked: row.starts_asked,
+    restartsAsked: row.restarts_asked,
+    state: row.state,
+    protocolVersion: row.protocol_version,
+    serverVersion: row.server_version,
+    lastError: row.last_error === null ? null : LastError.parse(JSON.parse(row.last_error)),
+    pid: row.pid,
+    startedAt: row.started_at,
+    restarts: row.restarts,
+    createdBy: row.created_by,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+  return { record, toolCount: row.tool_count };
+}
+
+const SELECT = `
+  select s.*, (select count(*)::int from mcp_tools t where t.server_id = s.id and t.listed) as tool_count
+  from mcp_servers s where s.deleted_at is null`;
+
+/** Throws `name_taken` if a live server of this environment has the name. `approvedBy` is null while the launch waits for approval. */
+export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: string | null): Promise<void> {
+  try {
+    await tx.query(
+      `insert into mcp_servers (id, tenant_id, environment, name, description, launch, launch_hash, approved_launch_hash, launch_approved_by,
+         launch_approved_at, catalogue_trusted, desired, state, created_by, created_at, updated_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9::text is null then null else $13::timestamptz end, $10, $11, 'STOPPED', $12, $13, $13)`,
+      [
+        server.id,
+        server.tenantId,
+        server.environment,
+        server.name,
+        server.description,
+        JSON.stringify(server.launch),
+        server.launchHash,
+        server.approvedLaunchHash,
+        approvedBy,
+        server.catalogueTrusted,
+        server.desired,
+        server.createdBy,
+        server.createdAt,
+      ],
+    );
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    throw new AppError("name_taken", `A server named ${server.name} exists already in ${server.environment}.`, { cause: error });
+  }
+}
+
+export async function findServer(tx: Tx, id: string): Promise<CountedServer | undefined> {
+  const [row] = await tx.query(`${SELECT} and s.id = $1`, [id]);
+  return row && fromRow(row);
+}
+
+export async function findServerByName(tx: Tx, environment: string, name: string): Promise<CountedServer | undefined> {
+  const [row] = await tx.query(`${SELECT} and s.environment = $1 and s.name = $2`, [environment, name]);
+  return row && fromRow(row);
+}
+
+/** Newest first. */
+export async function pageServers(
+  tx: Tx,
+  { limit, cursor }: { limit: number; cursor?: string },
+): Promise<{ items: CountedServer[]; nextCursor: string | null }> {
+  const [after] = decodeCursor(cursor, [UUID]) ?? [];
+  const rows = await tx.query(`${SELECT} and ($2::uuid is null or s.id < $2) order by s.id desc limit $1`, [limit + 1, after ?? null]);
+  return toPage(rows.map(fromRow), { limit, map: (server) => server, key: ({ record }) => [record.id] });
+}
+
+/** Of all tenants, for the start of the platform. */
+export async function allServers(tx: Tx): Promise<ServerRecord[]> {
+  return (await tx.query(`${SELECT} order by s.id`)).map((row) => fromRow(row).record);
+}
+
+/** What the supervisor has learned. The launch, its approval and what is wanted are not touched. */
+export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
+  await tx.query(
+    `update mcp_servers set state = $2, protocol_version = $3, server_version = $4, last_error = $5, pid = $6,
+       started_at = $7, restarts = $8, updated_at = now() where id = $1`,
+    [
+      server.id,
+      server.state,
+      server.protocolVersion,
+      server.serverVersion,
+      server.lastError && JSON.stringify(server.lastError),
+      server.pid,
+      server.startedAt,
+      server.restarts,
+    ],
+  );
+}
+
+/** The launch, what it hashes to now, and what of it is approved; `approvedBy` is null when nobody has approved this one. */
+export async function saveLaunch(tx: Tx, server: ServerRecord, approvedBy: string | null): Promise<void> {
+  await tx.query(
+    `update mcp_servers set launch = $2, launch_hash = $3, approved_launch_hash = $4, launch_approved_by = $5,
+       launch_approved_at = case when $5::text is null then null else now() end, catalogue_trusted = $6, description = $7, updated_at = now()
+     where id = $1`,
+    [
+      server.id,
+      JSON.stringify(server.launch),
+      server.launchHash,
+      server.approvedLaunchHash,
+      approvedBy,
+      server.catalogueTrusted,
+      server.description,
+    ],
+  );
+}
+
+export async function saveLaunchHash(tx: Tx, id: string, hash: string): Promise<void> {
+  await tx.query("update mcp_servers set launch_hash = $2, updated_at = now() where id = $1", [id, hash]);
+}
+
+/** What a person wants of a server, and how often it was asked. Undefined when there is no such server any more. */
+export type Wish = Pick<ServerRecord, "desired" | "startsAsked" | "restartsAsked">;
+export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "restart"): Promise<Wish | undefined> {
+  const [row] = await tx.query<{ desired: Wish["desired"]; starts_asked: number; restarts_asked: number }>(
+    `update mcp_servers set desired = case when $2 = 'stop' then 'stopped' else 'running' end, updated_at = now(),
+       starts_asked = starts_asked + case when $2 = 'start' then 1 else 0 end,
+       restarts_asked = restarts_asked + case when $2 = 'restart' then 1 else 0 end
+     where id = $1 and deleted_at is null returning desired, starts_asked, restarts_asked`,
+    [id, wish],
+  );
+  return row && { desired: row.desired, startsAsked: row.starts_asked, restartsAsked: row.restarts_asked };
+}
+
+/** A server as others may have changed it: what is wanted of it, what is approved, and a mark that changes with its tools. */
+export type Registered = Wish & { id: string; tenantId: string; approvedLaunchHash: string | null; isPinned: boolean; toolsMark: string };
+
+/** All that are not deleted, of all tenants; for the worker role. */
+export async function registeredServers(tx: Tx): Promise<Registered[]> {
+  const rows = await tx.query<{
+    id: string;
+    tenant_id: string;
+    desired: Wish["desired"];
+    starts_asked: number;
+    restarts_asked: number;
+    approved_launch_hash: string | null;
+    is_pinned: boolean;
+    tools_mark: string | null;
+  }>(
+    `select s.id, s.tenant_id, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash,
+       s.catalogue_pinned_at is not null as is_pinned,
+       (select md5(string_agg(t.updated_at::text, ' ' order by t.id)) from mcp_tools t where t.server_id = s.id) as tools_mark
+     from mcp_servers s where s.deleted_at is null`,
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    tenantId: row.tenant_id,
+    desired: row.desired,
+    startsAsked: row.starts_asked,
+    restartsAsked: row.restarts_asked,
+    approvedLaunchHash: row.approved_launch_hash,
+    isPinned: row.is_pinned,
+    toolsMark: row.tools_mark ?? "",
+  }));
+}
+
+export async function markPinned(tx: Tx, id: string): Promise<void> {
+  await tx.query("update mcp_servers set catalogue_pinned_at = coalesce(catalogue_pinned_at, now()) where id = $1", [id]);
+}
+
+/** False when somebody else was faster. */
+export async function deleteServer(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query(
+    "update mcp_servers set deleted_at = now(), desired = 'stopped' where id = $1 and deleted_at is null returning id",
+    [id],
+  );
+  if (rows.length > 0) await tx.query("update mcp_tools set listed = false where server_id = $1", [id]);
+  return rows.length > 0;
+}

@@ -1,0 +1,98 @@
+import { AppError } from "#server/kernel/errors.ts";
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, AuditRecord, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
+import type { CatalogueChange } from "../catalogue/catalogue.ts";
+import type { ProcessJournal } from "../process/process-journal.ts";
+import type { CataloguePorts } from "../catalogue/server-catalogue.ts";
+import type { ServerLogs } from "./server-logs.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import { findServer, markPinned, saveState } from "../registration/servers.pg.ts";
+import type { SupervisorPorts } from "./supervisor-ports.ts";
+import type { Timings } from "./timings.ts";
+import { saveTool, toolsOfServer } from "../catalogue/tools.pg.ts";
+
+export type SupervisionDeps = {
+  database: Database;
+  audit: Audit;
+  live: LiveBus;
+  log: Log;
+  redactor: Redactor;
+  logs: ServerLogs;
+  processes: ProcessJournal;
+  checkLaunch: SupervisorPorts["checkLaunch"];
+  connect: SupervisorPorts["connect"];
+  newId: () => string;
+  now: () => Date;
+  random: () => number;
+  timings: Timings;
+  /** Whether other processes run the same servers. */
+  isShared: boolean;
+  /** Servers start when somebody asks something of them, not with the platform. */
+  onDemand: boolean;
+};
+
+export function supervisorPorts(deps: SupervisionDeps): SupervisorPorts {
+  const { checkLaunch, connect, logs, redactor, log, timings, random, now, isShared } = deps;
+  return {
+    checkLaunch,
+    connect,
+    reload: (server) => reload(deps, server),
+    saveState: (server) => persistState(deps, server),
+    isShared,
+    note: (server, text) => logs.add(server, "event", text),
+    redact: (text) => redactor.text(text),
+    log,
+    timings,
+    random,
+    now,
+  };
+}
+
+const reload = ({ database }: SupervisionDeps, { id, tenantId, name }: ServerRecord) =>
+  database.asTenant(tenantId, async (tx) => {
+    const found = await findServer(tx, id);
+    if (!found) throw new AppError("mcp_server_unknown", `The server ${name} was deleted.`);
+    return { record: found.record, tools: await toolsOfServer(tx, id) };
+  });
+
+/** Writes a state and announces it; what cannot be written is logged. */
+export async function persistState({ database, live, logs, log }: SupervisionDeps, server: ServerRecord): Promise<void> {
+  const { id, tenantId, state } = server;
+  logs.add(server, "event", state);
+  await database
+    .asTenant(tenantId, (tx) => saveState(tx, server))
+    .catch((error: unknown) => log.error("a server's state was not stored", { serverId: id, state, error }));
+  live.publish(tenantId, { type: "mcp_server", serverId: id, state });
+}
+
+export function cataloguePorts({ database, audit, logs, newId }: SupervisionDeps): CataloguePorts {
+  return {
+    newId,
+    note: (server, text) => logs.add(server, "event", text),
+    saveCatalogue: (server, changes, isFirst) =>
+      database.asTenant(server.tenantId, async (tx) => {
+        const { tenantId, id: serverId } = server;
+        const by = server.createdBy;
+        for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
+        if (isFirst) await markPinned(tx, serverId);
+        for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change));
+        const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
+        if (pinned.length === 0) return;
+        const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
+        await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
+      }),
+  };
+}
+
+const isNews = ({ kind, tool }: CatalogueChange): boolean =>
+  kind === "changed" || kind === "reverted" || (kind === "new" && tool.approval !== "approved");
+
+function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange): AuditRecord {
+  return {
+    tenantId: server.tenantId,
+    actor: "system:mcp",
+    action: `mcp_tool.${kind === "new" ? "found" : kind}`,
+    target: `mcp_tool:${tool.id}`,
+    details: { name: tool.name, hash: tool.hash, approval: tool.approval, findings: [...tool.findings] },
+  };
+}

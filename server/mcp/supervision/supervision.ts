@@ -1,0 +1,40 @@
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
+import { createConnect } from "../connection/connect.ts";
+import { fileHasher } from "../registration/executable.ts";
+import { createProcessJournal } from "../process/process-journal.ts";
+import { createServerLogs, type ServerLogs } from "./server-logs.ts";
+import { createSupervisor, type Supervisor } from "./supervisor.ts";
+import type { Timings } from "./timings.ts";
+
+type Deps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  live: LiveBus;
+  log: Log;
+  redactor: Redactor;
+  newId: () => string;
+  now: () => Date;
+  random: () => number;
+  instanceId: string;
+  dataDir: string;
+  path: string;
+  version: string;
+  timings: Timings;
+  isShared: boolean;
+  onDemand: boolean;
+};
+
+/** The supervisor with everything that it works through. */
+export function createSupervision(deps: Deps): { supervisor: Supervisor; logs: ServerLogs; inspect: InspectLaunch } {
+  const logs = createServerLogs({ ...deps, flushMs: deps.timings.logFlushMs });
+  const processes = createProcessJournal({ ...deps, logs });
+  const inspect = inspectLaunch({ ...deps, hashFile: fileHasher() });
+  const connect = createConnect({ ...deps, logs, processes });
+  const check = checkLaunch({ ...deps, inspect });
+  return { logs, inspect, supervisor: createSupervisor({ ...deps, logs, processes, connect, checkLaunch: check }) };
+}

@@ -1,0 +1,33 @@
+import type { Log } from "#server/kernel/log.ts";
+import type { ConnectOptions } from "../connection/connect-shared.ts";
+import type { PinnedTool } from "../catalogue/catalogue.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import type { Timings } from "./timings.ts";
+
+export type ApprovedLaunch = {
+  /** Of a stdio server: the executable whose bytes were approved. */
+  file: string | undefined;
+  hashes: Pick<ServerRecord, "launchHash" | "approvedLaunchHash">;
+};
+
+/** What a supervised server needs of the rest of the slice. */
+export type SupervisorPorts = {
+  /** Rejects with `launch_not_approved` unless exactly this launch, as it would run now, has been approved. */
+  checkLaunch(server: ServerRecord): Promise<ApprovedLaunch>;
+  /** Rejects with an `AppError`; nothing is left running then. */
+  connect(server: ServerRecord, options: ConnectOptions): Promise<Connection>;
+  /** The server and its tools as they are stored now. Rejects with `mcp_server_unknown` when it was deleted. */
+  reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[] }>;
+  /** Writes the state and announces it. Never rejects. */
+  saveState(server: ServerRecord): Promise<void>;
+  /** Whether other processes run the same servers: the end of this one's then says nothing about the server. */
+  isShared: boolean;
+  /** A line for the server's log. */
+  note(server: ServerRecord, text: string): void;
+  redact(text: string): string;
+  log: Log;
+  timings: Timings;
+  random: () => number;
+  now: () => Date;
+};

@@ -1,0 +1,115 @@
+import { AppError } from "#server/kernel/errors.ts";
+import { background } from "#server/kernel/log.ts";
+import type { PinnedTool } from "../catalogue/catalogue.ts";
+import { ServerCatalogue } from "../catalogue/server-catalogue.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import { allServers, findServer, findServerByName } from "../registration/servers.pg.ts";
+import { SupervisedServer } from "./supervised-server.ts";
+import { cataloguePorts, persistState, supervisorPorts, type SupervisionDeps } from "./supervision-records.ts";
+import { toolsOfServer } from "../catalogue/tools.pg.ts";
+
+type Address = { tenantId: string; environment: string; name: string };
+
+/** All servers that this instance owns. What it holds in memory is what calls are decided by. */
+export type Supervisor = {
+  /** Throws `not_found`, also for another tenant's server. */
+  get(tenantId: string, id: string): Promise<SupervisedServer>;
+  /** Undefined until the server has been looked up once. */
+  known(address: Address): SupervisedServer | undefined;
+  /** Undefined when there is no such server. */
+  find(address: Address): Promise<SupervisedServer | undefined>;
+  /** Those in memory. */
+  held(): SupervisedServer[];
+  add(record: ServerRecord): SupervisedServer;
+  remove(server: SupervisedServer): void;
+  /** Loads all servers; ends orphans and, unless servers wait until they are asked for, starts what should run without being waited for. */
+  start(): Promise<void>;
+  /** Ends all process trees. */
+  stop(): Promise<void>;
+};
+
+/** Servers that start at the same time when the platform does. */
+const STARTS_AT_ONCE = 4;
+
+export function createSupervisor(deps: SupervisionDeps): Supervisor {
+  const { database, log } = deps;
+  const byId = new Map<string, SupervisedServer>();
+  const byAddress = new Map<string, SupervisedServer>();
+  let isStopping = false;
+
+  const hold = (record: ServerRecord, tools: readonly PinnedTool[]): SupervisedServer => {
+    const held = byId.get(record.id);
+    if (held) return held;
+    if (isStopping) throw new AppError("unavailable", "The platform is stopping.");
+    const catalogue = new ServerCatalogue(cataloguePorts(deps), { tools, isPinned: record.cataloguePinned });
+    const server = new SupervisedServer(supervisorPorts(deps), record, catalogue);
+    byId.set(record.id, server);
+    byAddress.set(keyOf(record), server);
+    return server;
+  };
+  const load = async (record: ServerRecord): Promise<SupervisedServer> => {
+    const tools = await database.asTenant(record.tenantId, (tx) => toolsOfServer(tx, record.id));
+    return hold(atRest(record), tools);
+  };
+  return {
+    async get(tenantId, id) {
+      const held = byId.get(id);
+      if (held?.record.tenantId === tenantId) return held;
+      const found = held ? undefined : await database.asTenant(tenantId, (tx) => findServer(tx, id));
+      if (!found) throw new AppError("not_found", `There is no MCP server ${id}.`);
+      return load(found.record);
+    },
+    known: (address) => byAddress.get(keyOf(address)),
+    async find(address) {
+      const held = byAddress.get(keyOf(address));
+      if (held) return held;
+      const found = await database.asTenant(address.tenantId, (tx) => findServerByName(tx, address.environment, address.name));
+      return found && load(found.record);
+    },
+    held: () => [...byId.values()],
+    add: (record) => hold(record, []),
+    remove(server) {
+      byId.delete(server.record.id);
+      if (byAddress.get(keyOf(server.record)) === server) byAddress.delete(keyOf(server.record));
+    },
+    async start() {
+      const records = await database.asWorker(allServers);
+      const loaded = await Promise.all(records.map((record) => load(record)));
+      const changed = deps.isShared ? [] : loaded.filter(({ record }, i) => record.state !== records[i]?.state);
+      await Promise.all(changed.map(({ record }) => persistState(deps, record)));
+      background(log, "start of MCP servers", () => startWanted(deps, [...byId.values()], () => isStopping));
+    },
+    async stop() {
+      isStopping = true;
+      await Promise.allSettled([...byId.values()].map((server) => server.close()));
+    },
+  };
+}
+
+const keyOf = ({ tenantId, environment, name }: Address): string => `${tenantId}/${environment}/${name}`;
+
+/** What an earlier incarnation wrote about its own processes is over. */
+function atRest(record: ServerRecord): ServerRecord {
+  const state = record.state === "FAILED" || record.state === "QUARANTINED" ? record.state : "STOPPED";
+  // A failure is worth a new attempt after a restart, unless it was a person who has to act.
+  const isRetried = state === "FAILED" && record.desired === "running" && record.lastError?.code !== "launch_not_approved";
+  return { ...record, state: isRetried ? "STOPPED" : state, pid: null, startedAt: null };
+}
+
+async function startWanted(
+  { processes, log, onDemand }: SupervisionDeps,
+  servers: readonly SupervisedServer[],
+  isStopping: () => boolean,
+): Promise<void> {
+  const ended = await processes.endOrphans().catch((error: unknown) => log.error("orphaned processes were not looked for", { error }));
+  if (ended) log.warn("ended processes that an earlier start had left", { trees: ended });
+  if (onDemand) return;
+  const wanted = servers.filter((server) => server.isComing && server.record.state === "STOPPED");
+  const worker = async (): Promise<void> => {
+    for (let server = wanted.shift(); server && !isStopping(); server = wanted.shift()) {
+      const { name } = server.record;
+      await server.start().catch((error: unknown) => log.warn("an MCP server did not start", { name, error }));
+    }
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, worker));
+}
