@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Description, Environment, Id, IdParams, PageQuery, Slug, Time, pageOf } from "../common.ts";
 import { defineRoute } from "../route.ts";
+import { ServerSettings } from "./settings.ts";
 
 export const SERVER_STATES = ["STOPPED", "STARTING", "READY", "DEGRADED", "STOPPING", "FAILED", "QUARANTINED"] as const;
 
@@ -39,6 +40,7 @@ export const McpServer = z.object({
   launch: Launch,
   /** Whether exactly this launch has been approved; a stdio server starts only then. */
   launchApproved: z.boolean(),
+  settings: ServerSettings,
   desired: z.enum(["running", "stopped"]),
   state: ServerState,
   confinement: z.enum(["unconfined", "remote"]),
@@ -60,6 +62,7 @@ export const CreateMcpServer = z.strictObject({
   description: Description.default(""),
   environment: Environment.default("production"),
   launch: Launch,
+  settings: ServerSettings.optional(),
   /** Start it right after registration. */
   start: z.boolean().default(true),
 });

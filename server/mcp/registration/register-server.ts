@@ -1,5 +1,6 @@
 import type { Environment } from "#contract/common.ts";
 import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
+import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
@@ -22,7 +23,7 @@ export type RegistrationDeps = {
 
 /** Who registers, and whether that person could approve. */
 export type Registrant = { tenantId: string; actor: string; mayApprove: boolean };
-type Registration = Pick<CreateMcpServer, "name" | "description" | "environment" | "launch"> & { start: boolean };
+type Registration = Pick<CreateMcpServer, "name" | "description" | "environment" | "launch" | "settings"> & { start: boolean };
 type Prepared = { record: ServerRecord; isApproved: boolean; isPrivate: boolean };
 
 /** Saves servers, all or none, without starting them. Throws `name_taken`. */
@@ -40,7 +41,7 @@ export const registerServers =
   };
 
 async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: Registrant, registration: Registration): Promise<Prepared> {
-  const { name, description, environment, launch, start } = registration;
+  const { name, description, environment, launch, settings, start } = registration;
   const id = deps.newId();
   const isApproved = deps.ownerApproves && mayApprove;
   const launchHash = await registeredHash(deps.inspect, id, launch);
@@ -52,6 +53,7 @@ async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: 
     name,
     description,
     launch,
+    settings: settings ?? ServerSettings.parse({}),
     launchHash,
     approvedLaunchHash: isApproved ? launchHash : null,
     catalogueTrusted: isApproved,

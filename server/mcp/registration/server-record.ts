@@ -1,5 +1,6 @@
 import type { Environment } from "#contract/common.ts";
 import type { Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
+import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { maskLaunch } from "./launch.ts";
 
 /** A registered server as the slice knows it. */
@@ -10,6 +11,7 @@ export type ServerRecord = {
   readonly name: string;
   readonly description: string;
   readonly launch: Launch;
+  readonly settings: ServerSettings;
   /** Of the launch as it would run now, as far as is known. */
   readonly launchHash: string;
   readonly approvedLaunchHash: string | null;
@@ -41,6 +43,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     description,
     environment,
     launch: maskLaunch(launch),
+    settings: record.settings,
     launchApproved: record.approvedLaunchHash === record.launchHash,
     desired,
     state,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Environment, Time } from "#contract/common.ts";
 import { Launch, ServerState } from "#contract/mcp/servers.ts";
+import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import { isUniqueViolation } from "#server/kernel/pg-errors.ts";
@@ -16,6 +17,7 @@ const Row = z.object({
   name: z.string(),
   description: z.string(),
   launch: z.string(),
+  settings: z.string(),
   launch_hash: z.string(),
   approved_launch_hash: z.string().nullable(),
   catalogue_trusted: z.boolean(),
@@ -48,6 +50,7 @@ function fromRow(raw: unknown): CountedServer {
     name: row.name,
     description: row.description,
     launch: Launch.parse(JSON.parse(row.launch)),
+    settings: ServerSettings.parse(JSON.parse(row.settings)),
     launchHash: row.launch_hash,
     approvedLaunchHash: row.approved_launch_hash,
     catalogueTrusted: row.catalogue_trusted,
@@ -78,8 +81,8 @@ export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: str
   try {
     await tx.query(
       `insert into mcp_servers (id, tenant_id, environment, name, description, launch, launch_hash, approved_launch_hash, launch_approved_by,
-         launch_approved_at, catalogue_trusted, desired, state, created_by, created_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9::text is null then null else $13::timestamptz end, $10, $11, 'STOPPED', $12, $13, $13)`,
+         launch_approved_at, catalogue_trusted, desired, state, created_by, created_at, updated_at, settings)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9::text is null then null else $13::timestamptz end, $10, $11, 'STOPPED', $12, $13, $13, $14)`,
       [
         server.id,
         server.tenantId,
@@ -94,6 +97,7 @@ export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: str
         server.desired,
         server.createdBy,
         server.createdAt,
+        JSON.stringify(server.settings),
       ],
     );
   } catch (error) {
