@@ -17,7 +17,7 @@ type Hop = { target: Target; method: string; headers: Headers; body: NonNullable
  * checked like a first call; credentials and bodies stay with the origin they were meant for. `signal` bounds the time,
  * there is no other limit.
  */
-export function guardedFetch(guarded: Dispatcher): typeof fetch {
+export function guardedFetch(guarded: Dispatcher): typeof globalThis.fetch {
   // Node's own fetch, so that callers get the global Response class; it speaks the dispatcher interface of undici 7.
   const dispatcher = new Dispatcher1Wrapper(guarded);
   return async (input, init = {}) => {

@@ -125,7 +125,7 @@ export interface Dispatch {
 /** Where the platform's own process may open sockets to, for addresses taken from data. */
 export interface Egress {
   /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
-  fetchFor(tenantId: string, purpose: EgressPurpose): typeof fetch;
+  fetchFor(tenantId: string, purpose: EgressPurpose): typeof globalThis.fetch;
   /** Allows a private or loopback target in the transaction that registers it. Public targets need no entry. */
   allow(tx: Tx, entry: { tenantId: string; url: string; purpose: EgressPurpose; actor: string }): Promise<void>;
 }

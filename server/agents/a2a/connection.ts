@@ -40,7 +40,7 @@ export function createA2aConnector({ egress, secrets }: A2aDeps) {
     }
   };
 
-  const fetchOf = async (agent: AgentOf<"a2a">): Promise<typeof fetch> => {
+  const fetchOf = async (agent: AgentOf<"a2a">): Promise<typeof globalThis.fetch> => {
     const { tenantId, environment, id, name: who } = agent;
     const { keySecret: name, url } = agent.endpoint;
     const key = name === undefined ? undefined : await secrets.read({ tenantId, name, environment, usedBy: `agent:${id}` });

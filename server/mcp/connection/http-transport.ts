@@ -14,7 +14,7 @@ type Options = {
   url: string;
   headers: Readonly<Record<string, string>>;
   /** The guarded one: it checks each socket where it connects. */
-  fetch: typeof fetch;
+  fetch: typeof globalThis.fetch;
   frames: FrameRecorder;
 };
 
@@ -81,7 +81,7 @@ export class HttpTransport implements Transport {
 }
 
 /** A `fetch` whose answers break off when one document, or one event of a stream, grows beyond the limit. */
-function bounded(inner: typeof fetch): typeof fetch {
+function bounded(inner: typeof globalThis.fetch): typeof globalThis.fetch {
   return async (input, init) => {
     const response = await inner(input, init);
     if (response.body === null || announcedLength(response) <= MESSAGE_BYTES) return response;

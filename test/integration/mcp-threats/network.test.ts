@@ -1,0 +1,313 @@
+import { createServer, type RequestListener, type Server } from "node:http";
+import { once } from "node:events";
+import { constants, createGzip } from "node:zlib";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ROUTES as routes } from "#contract/routes.ts";
+import { createEgress } from "#server/egress/index.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import type { Audit, AuditRecord } from "#server/kernel/ports.ts";
+import { canary, type Canary } from "#test/support/canary.ts";
+import { modernHttpServer } from "#test/support/mcp/modern-server.ts";
+import { callerOf, mcpPlatforms, register, stepCall, type McpPlatform } from "#test/support/mcp/platform.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+/**
+ * Group N of the threat corpus, one entry a row: addresses of MCP servers that lead where nobody should get. The canary
+ * listens where each attack would land; whatever the answer is, nothing may have connected to it.
+ */
+type Row = { id: string; urls: (port: number) => readonly string[] };
+
+let db: TestDatabase;
+let trap: Canary;
+let audited: AuditRecord[] = [];
+let guard: ReturnType<typeof createEgress>;
+let names: Record<string, readonly string[]> = {};
+const servers: Server[] = [];
+const platforms = mcpPlatforms(() => db);
+
+beforeAll(async () => {
+  db = await testDatabase();
+  trap = await canary();
+});
+beforeEach(() => {
+  audited = [];
+  names = {};
+  const lookup = async (host: string) => {
+    const found = host === "localhost" ? ["127.0.0.1"] : names[host];
+    if (!found) throw Object.assign(new Error(`${host} is not found`), { code: "ENOTFOUND" });
+    return found.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+  };
+  guard = createEgress({ database: db.database, audit, log: silentLog, now: () => new Date(), lookup });
+});
+afterEach(async () => {
+  await platforms.close();
+  await guard.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
+});
+afterAll(async () => {
+  await trap.close();
+  await db.close();
+});
+
+const audit: Audit = { record: async (_tx, ...entries) => void audited.push(...entries) };
+const open = (): Promise<McpPlatform> => platforms.open({ audit, egress: guard.egress, timings: { quickFailures: 1 } });
+const http = (url: string, headers: Record<string, string> = {}) => ({ transport: "http" as const, url, headers });
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  servers.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}/mcp`;
+}
+
+const redirectTo =
+  (location: string, status: number): RequestListener =>
+  (request, response) => {
+    request.resume();
+    response.writeHead(status, { location }).end();
+  };
+
+/** What the platform says of a registration that an owner makes: a refusal, or why the server did not start. */
+async function verdictOn(p: McpPlatform, url: string): Promise<string> {
+  try {
+    return (await register(p, http(url))).lastError?.code ?? "started";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "request_invalid";
+  }
+}
+
+const denials = (): AuditRecord[] => audited.filter(({ action, outcome }) => action === "egress.denied" && outcome === "deny");
+
+const LOOPBACK: Row = {
+  id: "N-01",
+  urls: (port) => [`http://127.0.0.1:${port}/`, `http://localhost:${port}/`, `http://[::1]:${port}/`],
+};
+/** Refused whoever registers them. */
+const NEVER: readonly Row[] = [
+  { id: "N-01", urls: (port) => [`http://0.0.0.0:${port}/`, `http://[::]:${port}/`] },
+  {
+    id: "N-02",
+    urls: (port) => ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "0", "3232235777"].map((host) => `http://${host}:${port}/`),
+  },
+  {
+    id: "N-04",
+    urls: (port) => ["localhost.", "169.254.169.254.", "metadata.google.internal."].map((host) => `http://${host}:${port}/`),
+  },
+  {
+    id: "N-05",
+    urls: (port) =>
+      [
+        "::ffff:127.0.0.1",
+        "::ffff:a9fe:a9fe",
+        "::127.0.0.1",
+        "::a9fe:a9fe",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::",
+        "2001::1",
+        "fec0::1",
+        "fe80::1",
+        "fd00:ec2::254",
+        "ff02::1",
+        "100::1",
+        "5f00::1",
+        "3fff::1",
+      ].map((host) => `http://[${host}]:${port}/`),
+  },
+  {
+    id: "N-14",
+    urls: () => [
+      "file:///etc/passwd",
+      "ftp://example.com/",
+      "gopher://example.com/",
+      "data:text/plain,x",
+      "blob:http://example.com/x",
+      "unix:/run/docker.sock",
+      "ws://example.com/",
+      "javascript:alert(1)",
+    ],
+  },
+];
+
+describe("N: where the address of a server may lead", () => {
+  test.each(NEVER)("$id: no owner can register it", async ({ urls }) => {
+    const p = await open();
+    for (const url of urls(trap.port)) expect(["egress_denied", "request_invalid"], url).toContain(await verdictOn(p, url));
+    expect(await p.call(routes.listMcpServers, { query: { limit: 200 } })).toMatchObject({
+      items: expect.not.arrayContaining([expect.objectContaining({ state: "READY" })]),
+    });
+    expect(trap.accepted()).toBe(0);
+  });
+
+  test("N-01: on this machine it waits for an owner, and nothing is called meanwhile", async () => {
+    const p = await open();
+    for (const url of LOOPBACK.urls(trap.port)) {
+      const server = await register(p, http(url), callerOf(db.tenantId, "designer"));
+      expect(server).toMatchObject({ state: "FAILED", launchApproved: false, lastError: { code: "launch_not_approved" } });
+    }
+    expect(trap.accepted()).toBe(0);
+  });
+
+  test.each([LOOPBACK, ...NEVER].flatMap((row) => [301, 302, 303, 307, 308].map((status) => ({ ...row, status }))))(
+    "N-10 with $id: a redirect ($status) does not get there either",
+    async ({ urls, status }) => {
+      const p = await open();
+      const locations = [...urls(trap.port), `//127.0.0.1:${trap.port}/`];
+      const call = guard.egress.fetchFor(db.tenantId, "mcp_server");
+      for (const location of locations) {
+        const url = await serve(redirectTo(location, status));
+        const { state, lastError } = await register(p, http(url));
+        expect({ location, state, code: lastError?.code }).toEqual({
+          location,
+          state: "FAILED",
+          code: expect.stringMatching(/^(mcp|egress)_/),
+        });
+        // Whoever follows redirects is held at the same door.
+        await expect(call(url), location).rejects.toMatchObject({ code: "egress_denied" });
+        await expect(call(url, { method: "POST", body: "{}" }), location).rejects.toMatchObject({ code: "egress_denied" });
+      }
+      expect(denials().length).toBeGreaterThanOrEqual(1);
+      expect(trap.accepted()).toBe(0);
+    },
+  );
+
+  test("N-07, N-08: a public name that leads inside is refused; of mixed answers only the public ones are called", async () => {
+    const p = await open();
+    names = { "tools.example.com": ["93.184.215.14"] };
+    // Registered while it was public; what it resolves to later counts.
+    const { id } = await p.call(routes.createMcpServer, {
+      body: { name: "rebound", launch: http(`http://tools.example.com:${trap.port}/`), start: false },
+    });
+    names = { "tools.example.com": ["127.0.0.1", "::1"] };
+    await expect(p.call(routes.startMcpServer, { params: { id } })).rejects.toMatchObject({ code: "egress_denied" });
+    expect(denials()).toContainEqual(expect.objectContaining({ reason: "address_not_allowed" }));
+    names = { "tools.example.com": ["127.0.0.1", "203.0.113.7"] };
+    await expect(p.call(routes.startMcpServer, { params: { id } })).rejects.toMatchObject({ code: "egress_denied" });
+    expect(trap.accepted()).toBe(0);
+  });
+
+  test("N-11: a chain of redirects and a loop end after five", async () => {
+    const p = await open();
+    let hops = 0;
+    const loop = await serve((request, response) => {
+      hops += 1;
+      redirectTo(`${request.url ?? ""}x`, 308)(request, response);
+    });
+    expect(await register(p, http(loop))).toMatchObject({ state: "FAILED" });
+    await expect(guard.egress.fetchFor(db.tenantId, "mcp_server")(loop)).rejects.toMatchObject({ code: "egress_denied" });
+    expect(hops).toBeLessThanOrEqual(3 * 6);
+  });
+
+  test.each([22, 25, 5432, 6379, 11211, 2375, 10250])("N-16: port %i of a public host is not called", async (port) => {
+    const p = await open();
+    names = { "public.example.com": ["93.184.215.14"] };
+    expect(await verdictOn(p, `http://public.example.com:${port}/`)).not.toBe("started");
+    const call = guard.egress.fetchFor(db.tenantId, "mcp_server")(`http://public.example.com:${port}/`);
+    await expect(call).rejects.toMatchObject({ code: "egress_denied", reason: "port_not_allowed" });
+    expect(denials()).toContainEqual(expect.objectContaining({ reason: "port_not_allowed" }));
+  });
+
+  test("N-17: what looks like an allowed name is another one", async () => {
+    const p = await open();
+    names = { "api.box.lan": ["127.0.0.1"] };
+    await p.call(routes.createMcpServer, {
+      body: { name: "allowed", launch: http(`http://api.box.lan:${trap.port}/`), start: false },
+    });
+    const others = ["api.box.lan.evil.lan", "evil-api.box.lan", "xn--api-box-lan.lan", "box.lan"];
+    names = Object.fromEntries(others.map((name) => [name, ["127.0.0.1"]]));
+    const call = guard.egress.fetchFor(db.tenantId, "mcp_server");
+    for (const url of [...others.map((name) => `http://${name}:${trap.port}/`), `http://api.box.lan@evil.lan:${trap.port}/`])
+      await expect(call(url), url).rejects.toMatchObject({ code: "egress_denied" });
+    expect(trap.accepted()).toBe(0);
+  });
+});
+
+const MIB = 1024 * 1024;
+
+describe("N: what an address may answer", () => {
+  test.each([
+    ["N-19: a body without end", undefined],
+    ["N-20: a small body that unpacks to a huge one", "gzip"],
+  ])("%s is cut off, and memory stays", async (_, encoding) => {
+    const p = await open();
+    const endless = await serve((request, response) => {
+      request.resume();
+      response.writeHead(200, { "content-type": "application/json", ...(encoding === undefined ? {} : { "content-encoding": encoding }) });
+      const zip = createGzip({ level: 9, flush: constants.Z_SYNC_FLUSH });
+      const out = encoding === undefined ? response : zip;
+      if (encoding !== undefined) zip.pipe(response);
+      const chunk = Buffer.alloc(MIB, " ");
+      const write = (): void => {
+        while (!response.destroyed && out.write(chunk));
+      };
+      out.on("drain", write).on("error", () => {});
+      write();
+    });
+    const before = process.memoryUsage().rss;
+    const server = await register(p, http(endless));
+    expect(server).toMatchObject({ state: "FAILED" });
+    expect(server.lastError?.code).toMatch(/^mcp_/);
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * MIB);
+  });
+
+  test("N-29: of a private address nobody learns whether something listens there", async () => {
+    const p = await open();
+    names = { "inside.example.com": ["127.0.0.1"] };
+    const told: string[] = [];
+    for (const port of [trap.port, 1_025]) {
+      const call = guard.egress.fetchFor(db.tenantId, "mcp_server")(`http://inside.example.com:${port}/`);
+      const text: unknown = await call.catch((error: Error) => error.message.replaceAll(String(port), "PORT"));
+      told.push(String(text));
+    }
+    expect(new Set(told).size).toBe(1);
+    expect(trap.accepted()).toBe(0);
+    expect(p.recorded).toEqual([]);
+  });
+
+  test("N-31: the proxy settings of the machine change nothing", async () => {
+    const proxy = `http://127.0.0.1:${trap.port}`;
+    const settings = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "ALL_PROXY"];
+    const before = settings.map((name) => process.env[name]);
+    for (const name of settings) process.env[name] = proxy;
+    const remote = await modernHttpServer();
+    try {
+      const p = await open();
+      expect(await register(p, http(remote.url))).toMatchObject({ state: "READY" });
+      expect(trap.accepted()).toBe(0);
+    } finally {
+      settings.forEach((name, i) => {
+        const value = before[i];
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      });
+      await platforms.close();
+      await remote.close();
+    }
+  });
+
+  test("N-32: a hint that points elsewhere is not followed", async () => {
+    const p = await open();
+    const elsewhere = `http://127.0.0.1:${trap.port}/`;
+    const hinting = await serve((request, response) => {
+      request.resume();
+      response.writeEarlyHints({ link: `<${elsewhere}>; rel=preconnect` });
+      response.writeHead(200, {
+        "alt-svc": `h2="127.0.0.1:${trap.port}"; ma=3600`,
+        "content-type": "text/plain",
+        refresh: `0; ${elsewhere}`,
+      });
+      response.end("not a server");
+    });
+    const server = await register(p, http(hinting));
+    expect(server).toMatchObject({ state: "FAILED" });
+    await expect(p.mcp.executeTool.prepare(stepCall(db, { server: server.name, tool: "any", arguments: {} }))).rejects.toMatchObject({
+      code: "mcp_server_not_ready",
+    });
+    expect(trap.accepted()).toBe(0);
+  });
+});
