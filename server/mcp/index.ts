@@ -6,7 +6,7 @@ import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReade
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import { createExecuteTool } from "./calls/execute-tool.ts";
 import { createFollower } from "./registration/follow-servers.ts";
-import { createAllowTool, createInvokeTool } from "./calls/invoke-tool.ts";
+import { createAllowTool, createCallTool, createInvokeTool } from "./calls/invoke-tool.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
 import { mcpRoutes } from "./routes.ts";
@@ -71,7 +71,7 @@ export function createMcp(deps: McpDeps): Mcp {
     random: deps.random ?? Math.random,
   });
   const allow = createAllowTool({ database, audit });
-  const invoke = createInvokeTool(allow);
+  const invoke = createInvokeTool(createCallTool(allow));
   const shared = { ...deps, supervisor, inspect };
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;

@@ -1,4 +1,4 @@
-import type { CallToolResult } from "@modelcontextprotocol/client";
+import type { CallToolResult, Progress } from "@modelcontextprotocol/client";
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, StepRef } from "#server/kernel/ports.ts";
@@ -21,6 +21,7 @@ export type Invocation = {
   signal: AbortSignal;
   step?: StepRef;
   actor: string;
+  onProgress?: (progress: Progress) => void;
 };
 
 /** Who wants to use which tool, and which definition of it was chosen before: any other one is `tool_changed`. */
@@ -40,10 +41,18 @@ export const createAllowTool =
     return refusal === undefined ? tool : recordRefusal(deps, { server, tool, refusal, actor });
   };
 
+/** The answer as the server gave it. */
+export type CallTool = (invocation: Invocation) => Promise<CallToolResult>;
+
 export type InvokeTool = (invocation: Invocation) => Promise<ToolResult>;
 
+export const createInvokeTool =
+  (call: CallTool): InvokeTool =>
+  async (invocation) =>
+    toResult(await call(invocation));
+
 /** Calls a tool. On the way of a call that goes through, the database is not asked anything. */
-export const createInvokeTool = (allow: AllowTool): InvokeTool => {
+export const createCallTool = (allow: AllowTool): CallTool => {
   const validators = createValidators();
   return async (invocation) => {
     const { server, timeoutMs, signal } = invocation;
@@ -57,10 +66,10 @@ export const createInvokeTool = (allow: AllowTool): InvokeTool => {
       // While it started, the server may have listed something else.
       await allow({ ...invocation, hash: tool.hash });
     }
-    const { arguments: args, meta, step } = invocation;
+    const { arguments: args, meta, step, onProgress } = invocation;
     const remaining = Math.max(1, Math.round(deadline - performance.now()));
-    const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step };
-    return toResult(await callOnce(connection, call, { server, tool }));
+    const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step, onProgress };
+    return callOnce(connection, call, { server, tool });
   };
 };
 

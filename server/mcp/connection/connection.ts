@@ -1,5 +1,14 @@
-import { Client, type CallToolResult, type Transport } from "@modelcontextprotocol/client";
+import {
+  Client,
+  withInputRequired,
+  type CallToolResult,
+  type Implementation,
+  type Progress,
+  type ServerCapabilities,
+  type Transport,
+} from "@modelcontextprotocol/client";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv";
+import { z } from "zod";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { StepRef } from "#server/kernel/ports.ts";
 import { inStep } from "./frames.ts";
@@ -14,6 +23,14 @@ export type ToolCall = {
   timeoutMs: number;
   signal?: AbortSignal;
   step?: StepRef;
+  /** Asks the server for news of the call; called with what it tells. */
+  onProgress?: (progress: Progress) => void;
+};
+
+/** A request of the protocol beside tool calls. */
+export type ServerRequest = Pick<ToolCall, "timeoutMs" | "signal" | "onProgress"> & {
+  method: string;
+  params?: Record<string, unknown>;
 };
 
 /** An open conversation with a server, whatever carries it. */
@@ -22,11 +39,15 @@ export type Connection = {
   readonly pid: number | null;
   readonly protocolVersion: string | null;
   readonly serverVersion: string | null;
+  readonly serverInfo: Implementation | undefined;
+  readonly capabilities: ServerCapabilities;
   readonly instructions: string | undefined;
   /** All pages. Also how the connection is checked. */
   listTools(signal: AbortSignal): Promise<unknown[]>;
   /** Rejects with the SDK's errors; `callFailure` gives them their class. */
   callTool(call: ToolCall): Promise<CallToolResult>;
+  /** The answer as the server sent it, `input_required` of the 2026 era included. Rejects like `callTool`. */
+  request(request: ServerRequest): Promise<Record<string, unknown>>;
   /** Resolves when the conversation ends without having been asked to; never rejects. */
   readonly lost: Promise<AppError>;
   /** What `lost` has resolved with, if it has. */
@@ -59,6 +80,9 @@ export function newClient({ version, timings, era, onToolsChanged }: ClientOptio
   );
 }
 
+/** Whoever forwards an answer does not judge it. */
+const AnyResult = withInputRequired(z.looseObject({}));
+
 const schemaErrorText = (error: unknown): string =>
   typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
 
@@ -79,10 +103,15 @@ export async function handshake(client: Client, transport: Transport, options: {
 export function speak(
   client: Client,
   timings: Timings,
-): Pick<Connection, "protocolVersion" | "serverVersion" | "instructions" | "listTools" | "callTool"> {
+): Pick<
+  Connection,
+  "protocolVersion" | "serverVersion" | "serverInfo" | "capabilities" | "instructions" | "listTools" | "callTool" | "request"
+> {
   return {
     protocolVersion: client.getNegotiatedProtocolVersion() ?? null,
     serverVersion: client.getServerVersion()?.version ?? null,
+    serverInfo: client.getServerVersion(),
+    capabilities: client.getServerCapabilities() ?? {},
     instructions: client.getInstructions(),
     listTools: async (signal) => {
       const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
@@ -90,9 +119,16 @@ export function speak(
       if (client.getProtocolEra() !== "modern") await client.ping(options);
       return [];
     },
-    callTool: ({ name, arguments: args, meta, timeoutMs, signal, step }) =>
+    callTool: ({ name, arguments: args, meta, timeoutMs, signal, step, onProgress }) =>
       inStep(step, () =>
-        client.callTool({ name, arguments: args, _meta: meta }, { timeout: timeoutMs, maxTotalTimeout: timeoutMs, signal }),
+        client.callTool(
+          { name, arguments: args, _meta: meta },
+          { timeout: timeoutMs, maxTotalTimeout: timeoutMs, signal, ...(onProgress && { onprogress: onProgress }) },
+        ),
       ),
+    request: ({ method, params, timeoutMs, signal, onProgress }) => {
+      const options = { timeout: timeoutMs, maxTotalTimeout: timeoutMs, signal, allowInputRequired: true };
+      return client.request({ method, params }, AnyResult, { ...options, ...(onProgress && { onprogress: onProgress }) });
+    },
   };
 }
