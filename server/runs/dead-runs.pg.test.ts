@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type pg from "pg";
 import type { Json } from "#contract/common.ts";
 import { requeueRun } from "#contract/run-again.ts";
@@ -10,6 +10,7 @@ import { newId } from "#server/kernel/ids.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
   createProcess,
@@ -29,15 +30,12 @@ import { DEFAULT_SETTINGS } from "./worker/settings.ts";
 let db: TestDatabase;
 let platform: Platform;
 let api: Runs;
-const processes: Runs[] = [];
+const processes = runProcesses(() => platform);
 beforeAll(async () => {
   db = await testDatabase();
   platform = createPlatform(db);
   api = createProcess(platform, new Outside(), { drives: false });
   await api.start();
-});
-afterEach(async () => {
-  await Promise.all(processes.splice(0).map((runs) => runs.stop()));
 });
 afterAll(async () => {
   await api.stop();
@@ -71,7 +69,7 @@ class Mortal {
       // So long that the lease of a living process does not expire, however slow the machine: only a death is a death.
       settings: { leaseMs: 60_000 },
     });
-    processes.push(this.runs);
+    processes.keep(this.runs);
   }
 
   /** Dies in a step of this run. What it has begun to write of the step is written first: otherwise that would be progress of the next one. */
@@ -150,7 +148,7 @@ describe("a run that kills its processes", () => {
     expect((await list("false")).items.map(({ id }) => id)).not.toContain(run.id);
     const healthy = new Outside();
     const worker = createProcess(platform, healthy);
-    processes.push(worker);
+    processes.keep(worker);
     await worker.start();
     for (const [route, body] of [[resumeRun], [patchRunContext, { set: { a: 1 } }]] as const)
       await expect(ask(route, run, body), route.name).rejects.toMatchObject({ code: "run_dead" });
@@ -170,7 +168,7 @@ describe("a run that kills its processes", () => {
     await ask(cancelRun, run, {});
     const outside = new Outside();
     const worker = createProcess(platform, outside);
-    processes.push(worker);
+    processes.keep(worker);
     await worker.start();
     expect((await when(run, isOver)).status).toBe("cancelled");
     expect(outside.calls).toHaveLength(0);
@@ -231,7 +229,7 @@ test("a run that cannot be read is dead after as many attempts, and holds up nob
   const runs = createProcess({ ...platform, base: { ...platform.base, plans: createPlatform(db).workflows } }, new Outside(), {
     settings: { loadAgainMs: 10, maxCrashes: 3 },
   });
-  processes.push(runs);
+  processes.keep(runs);
   await runs.start();
   const fine = await begin("fine");
   for (;;) {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
@@ -8,9 +8,9 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
-  createProcess,
   definition,
   endNode,
   isOver,
@@ -35,16 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
-async function processWith(outside = new Outside(), options: Parameters<typeof createProcess>[2] = {}): Promise<Runs> {
-  const runs = createProcess(platform, outside, options);
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
+const processes = runProcesses(() => platform);
 
 const begin = async (runs: Runs, of: DefinitionInput, input: Json = {}): Promise<Run> =>
   startOf(runs, db.tenantId, await saveWorkflow(platform, of))(input);
@@ -81,7 +72,7 @@ async function until<T>(read: () => Promise<T> | T, isReady: (value: T) => boole
 
 describe("waits", () => {
   test("a time: the run is out of memory meanwhile, and goes on when it has come", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const began = Date.now();
     const run = await begin(runs, chain(wait("nap", { forMs: 400 }), endNode("=steps.nap.at")));
     await until(
@@ -94,19 +85,19 @@ describe("waits", () => {
   });
 
   test("a date that has passed does not wait", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, chain(wait("then", { until: "2020-01-01T00:00:00Z" }), endNode("=steps.then.at")));
     expect((await over(runs, run)).output).toBe("2020-01-01T00:00:00.000Z");
   });
 
   test("a date that is none is a clear error", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, chain(wait("then", { until: "=input.when" }), endNode()), { when: "tomorrow" });
     expect((await over(runs, run)).error).toMatchObject({ code: "expression_failed", nodeId: "then" });
   });
 
   test("a signal: parked until it comes, its payload is the output", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, chain(wait("go", { signal: "go" }), endNode("=steps.go")));
     expect((await when(runs, run, ({ status }) => status === "waiting")).status).toBe("waiting");
     await until(
@@ -121,7 +112,7 @@ describe("waits", () => {
     const outside = new Outside();
     const { promise, resolve } = Promise.withResolvers<Json>();
     outside.answer = () => promise;
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(
       runs,
       chain(tool("slow"), wait("one", { signal: "s" }), wait("two", { signal: "s" }), endNode("=[steps.one, steps.two]")),
@@ -133,7 +124,7 @@ describe("waits", () => {
   });
 
   test("a signal that no step waits for is refused by name, and nothing is written", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, chain(wait("go", { signal: "go" }), endNode()));
     await when(runs, run, ({ status }) => status === "waiting");
     const before = await kindsOf(runs, run);
@@ -145,7 +136,7 @@ describe("waits", () => {
   });
 
   test("a full inbox takes no more, and nothing of what waits in it is lost", async () => {
-    const runs = await processWith(new Outside(), { drives: false });
+    const runs = await processes.started(new Outside(), { drives: false });
     const run = await begin(runs, chain(wait("go", { signal: "go" }), endNode("=steps.go")));
     await db.ownerPool.query(
       "insert into run_inbox (run_id, id, tenant_id, kind, body) select $1, gen_random_uuid(), $2, 'unpause', ''::bytea from generate_series(1, $3)",
@@ -160,13 +151,13 @@ describe("waits", () => {
   });
 
   test("a signal that does not come in time fails the step", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, chain(wait("go", { signal: "go" }, { timeoutMs: 80 }), endNode()));
     expect((await over(runs, run)).error).toMatchObject({ code: "step_timeout", nodeId: "go" });
   });
 
   test("a call of the step's hook, whose address the run knows", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(
       runs,
       chain(transform("say", "=run.hooks.paid"), wait("paid", { webhook: true }), endNode("=[steps.say, steps.paid]")),
@@ -188,7 +179,7 @@ describe("waits", () => {
         return Promise.reject(new AppError("database_unavailable", "It is away."));
       },
     };
-    const runs = await processWith(new Outside(), { database: flaky, settings: { pollMs: 600_000 } });
+    const runs = await processes.started(new Outside(), { database: flaky, settings: { pollMs: 600_000 } });
     const run = await begin(runs, chain(tool("first"), wait("nap", { forMs: 300 }), endNode("=steps.nap")));
     isAway = true;
     await until(
@@ -200,7 +191,7 @@ describe("waits", () => {
   });
 
   test("a message at the moment of parking is never lost", async () => {
-    const runs = await processWith(new Outside(), { settings: { keepMs: 0 } });
+    const runs = await processes.started(new Outside(), { settings: { keepMs: 0 } });
     const workflow = chain(wait("go", { signal: "go" }), endNode("=steps.go"));
     const all = await Promise.all(Array.from({ length: 30 }, () => begin(runs, workflow)));
     await Promise.all(all.map((run, i) => pause(i % 7).then(() => call.signal(runs, run, "go", i))));
@@ -222,7 +213,7 @@ describe("child runs", () => {
     const outside = new Outside();
     const { promise, resolve } = Promise.withResolvers<Json>();
     outside.answer = () => promise;
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const child = await saveWorkflow(platform, chain(tool("slow"), endNode("={'doubled': input.n * 2}")));
     const run = await begin(runs, parentOf(child), { n: 21 });
     await when(runs, run, ({ status }) => status === "waiting");
@@ -241,7 +232,7 @@ describe("child runs", () => {
   test("a child's failure is the step's, and says where to look", async () => {
     const outside = new Outside();
     outside.answer = () => Promise.reject(new AppError("tool_failed", "no paper"));
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, parentOf(await saveWorkflow(platform, chain(tool("print"), endNode()))), {});
     expect((await over(runs, run)).error).toMatchObject({
       code: "run_failed_below",
@@ -253,7 +244,7 @@ describe("child runs", () => {
   test("cancelling the parent cancels the child first", async () => {
     const outside = new Outside();
     outside.answer = () => new Promise(() => {});
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, parentOf(await saveWorkflow(platform, chain(tool("forever"), endNode()))), {});
     await until(
       () => outside.calls.length,
@@ -269,7 +260,7 @@ describe("child runs", () => {
   test("a child that takes too long fails the step and is stopped", async () => {
     const outside = new Outside();
     outside.answer = () => new Promise(() => {});
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, parentOf(await saveWorkflow(platform, chain(tool("forever"), endNode())), { timeoutMs: 150 }), {});
     expect((await over(runs, run)).error).toMatchObject({ code: "step_timeout", nodeId: "sub" });
     const [child] = await childrenOf(runs, run);
@@ -277,7 +268,7 @@ describe("child runs", () => {
   });
 
   test("runs that start one another for ever are stopped at a depth", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const id = await saveWorkflow(platform, chain({ id: "again", type: "subworkflow", data: { workflow: "Recursion" } }, endNode()));
     await platform.workflows.save({
       tenantId: db.tenantId,
@@ -300,7 +291,7 @@ describe("pause", () => {
     const outside = new Outside();
     const { promise, resolve } = Promise.withResolvers<Json>();
     outside.answer = ({ step }) => (step.nodeId === "slow" ? promise : Promise.resolve("after"));
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, chain(tool("slow"), tool("after"), endNode("=steps.after")));
     await until(
       () => outside.calls.length,
@@ -327,7 +318,7 @@ describe("pause", () => {
   });
 
   test("what is over cannot be paused, and what is not paused cannot be resumed", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await over(runs, await begin(runs, chain(endNode(1))));
     await expect(act(runs, pauseRun, run)).rejects.toMatchObject({ code: "run_transition_invalid" });
     await expect(resume(runs, run)).rejects.toMatchObject({ code: "run_transition_invalid" });
@@ -355,7 +346,7 @@ describe("undoing", () => {
 
   test("when a run fails, what has succeeded is undone, the last first", async () => {
     const outside = failing("ship");
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const ended = await over(runs, await begin(runs, booking));
     expect(ended.error).toMatchObject({ code: "tool_failed", nodeId: "ship" });
     expect(outside.calls.map(({ step }) => step.nodeId)).toEqual(["book", "charge", "ship", "refund", "unbook"]);
@@ -364,7 +355,7 @@ describe("undoing", () => {
 
   test("what cannot be undone is listed, and the rest is undone all the same", async () => {
     const outside = failing("ship", "refund");
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, booking);
     await over(runs, run);
     const last = (await journalOf(runs, db.tenantId, run.id)).at(-1);
@@ -377,7 +368,7 @@ describe("undoing", () => {
     const [shipping, refunding] = [Promise.withResolvers<Json>(), Promise.withResolvers<Json>()];
     outside.answer = ({ step }) =>
       step.nodeId === "ship" ? shipping.promise : step.nodeId === "refund" ? refunding.promise : Promise.resolve(step.nodeId);
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, booking);
     await until(
       () => outside.callsOf("ship").length,
@@ -396,7 +387,7 @@ describe("undoing", () => {
   test("force ends it at once and lists what was not undone", async () => {
     const outside = new Outside();
     outside.answer = ({ step }) => (step.nodeId === "refund" || step.nodeId === "ship" ? new Promise(() => {}) : Promise.resolve(1));
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, booking);
     await until(
       () => outside.callsOf("ship").length,
@@ -417,7 +408,7 @@ describe("undoing", () => {
 
 describe("time limits and joins", () => {
   test("a run that takes longer than its definition allows fails, waiting included", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, { ...chain(wait("nap", { forMs: 60_000 }), endNode()), timeoutMs: 150 });
     expect((await over(runs, run)).error).toMatchObject({ code: "run_timeout" });
   });
@@ -425,7 +416,7 @@ describe("time limits and joins", () => {
   test("a join that waits for the first goes on at once; the loser's call is ended and never asked about", async () => {
     const outside = new Outside();
     outside.answer = ({ step }) => (step.nodeId === "slow" ? new Promise(() => {}) : Promise.resolve("fast"));
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(
       runs,
       definition(
@@ -445,7 +436,7 @@ describe("time limits and joins", () => {
   test("a join of n that cannot be met any more fails", async () => {
     const outside = new Outside();
     outside.answer = ({ step }) => (step.nodeId === "a" ? Promise.resolve(1) : Promise.reject(new AppError("tool_failed", "no")));
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const branch = { onError: "branch" } as const;
     const run = await begin(
       runs,
@@ -465,7 +456,7 @@ describe("time limits and joins", () => {
   });
 
   test("a loop goes round until its condition is false, and context set by a step is seen by later ones", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(
       runs,
       definition(
@@ -484,7 +475,7 @@ describe("time limits and joins", () => {
   });
 
   test("a loop that never ends is an error with its limit", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(
       runs,
       definition(

@@ -1,14 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { signalRun, type Run } from "#contract/runs.ts";
 import type { Log } from "#server/kernel/log.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
-  createProcess,
   definition,
   endNode,
   isOver,
@@ -32,22 +32,12 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
+const processes = runProcesses(() => platform);
 const warnings: string[] = [];
 const log: Log = { debug: () => {}, info: () => {}, warn: (text) => void warnings.push(text), error: () => {}, with: () => log };
-async function process(): Promise<Runs> {
+function process(): Promise<Runs> {
   warnings.length = 0;
-  const runs = createProcess(platform, new Outside(), { log });
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
-async function stop(runs: Runs): Promise<void> {
-  processes.splice(processes.indexOf(runs), 1);
-  await runs.stop();
+  return processes.started(new Outside(), { log });
 }
 
 /** Rounds of work, then a wait for somebody, then the result. */
@@ -76,7 +66,7 @@ async function parked(of: DefinitionInput): Promise<Run> {
   const run = await startOf(runs, db.tenantId, await saveWorkflow(platform, of))();
   await when(runs, run, ({ status }) => status === "waiting");
   while ((await snapshotsOf(run)).length === 0) await pause(5);
-  await stop(runs);
+  await processes.stop(runs);
   return run;
 }
 

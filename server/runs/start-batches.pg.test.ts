@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
-  createProcess,
   definition,
   endNode,
   isOver,
@@ -20,7 +20,7 @@ import type { Runs } from "./index.ts";
 let db: TestDatabase;
 let platform: Platform;
 let workflowId = "";
-const processes: Runs[] = [];
+const processes = runProcesses(() => platform);
 beforeAll(async () => {
   db = await testDatabase();
   platform = createPlatform(db);
@@ -31,16 +31,7 @@ let runs: Runs;
 beforeEach(async () => {
   runs = await started(platform.base.database);
 });
-afterEach(async () => {
-  for (const process of processes.splice(0)) await process.stop();
-});
-
-async function started(database: Database): Promise<Runs> {
-  const process = createProcess(platform, new Outside(), { database });
-  processes.push(process);
-  await process.start();
-  return process;
-}
+const started = (database: Database): Promise<Runs> => processes.started(new Outside(), { database });
 
 const start = (n: number, by = runs, idempotencyKey?: string) =>
   by.startRun({ tenantId: db.tenantId, initiator: "user:owner", workflowId, input: { n }, idempotencyKey });

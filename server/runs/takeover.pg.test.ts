@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
 import { cancelRun, resumeRun, type Run } from "#contract/runs.ts";
@@ -10,6 +10,7 @@ import type { StepCall } from "#server/kernel/step-executor.ts";
 import { connect } from "#server/postgres/connection.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
   createProcess,
@@ -35,16 +36,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
-async function processWith(outside: Outside, options: Parameters<typeof createProcess>[2] = {}): Promise<Runs> {
-  const runs = createProcess(platform, outside, options);
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
+const processes = runProcesses(() => platform);
 
 /** A process that does not look at the database by itself any more: as good as dead, until its calls return. */
 const SILENT = { settings: { pollMs: 600_000 } };
@@ -77,7 +69,7 @@ describe("a process that was frozen", () => {
         return frozen.promise;
       },
     };
-    const runs = await processWith(outside, {
+    const runs = await processes.started(outside, {
       settings: { pollMs: 600_000, leaseMs: 100 },
       executors: { ...outside.executors, mcp_tool: slow },
     });
@@ -88,7 +80,7 @@ describe("a process that was frozen", () => {
     for (let kinds: string[] = []; !kinds.includes("step_started"); kinds = await kindsOf(runs, run)) await pause(5);
     await pause(50);
     expect(outside.calls).toEqual([]);
-    const other = await processWith(new Outside());
+    const other = await processes.started(new Outside());
     const asked = await when(other, run, ({ questions }) => questions.length > 0);
     expect(asked.questions).toMatchObject([{ nodeId: "call" }]);
   });
@@ -100,11 +92,11 @@ describe("a worker that goes away", () => {
     let answer: (value: Json) => void = () => {};
     slow.answer = () => new Promise((resolve) => (answer = resolve));
     quick.answer = () => Promise.resolve("from the new holder");
-    const zombie = await processWith(slow, SILENT);
+    const zombie = await processes.started(slow, SILENT);
     const run = await begin(zombie, one({ effect: "none" }));
     await callMade(slow);
     await expireLease(run);
-    const successor = await processWith(quick);
+    const successor = await processes.started(quick);
     const done = await when(successor, run, isOver);
     expect(done.output).toBe("from the new holder");
     answer("from the dead");
@@ -119,7 +111,7 @@ describe("a worker that goes away", () => {
     first.answer = never;
     second.answer = never;
     // Renews at every look, but its lease is taken from it in between.
-    const loser = await processWith(first, { settings: { pollMs: 300, leaseMs: 100 } });
+    const loser = await processes.started(first, { settings: { pollMs: 300, leaseMs: 100 } });
     const run = await begin(loser, one({ effect: "none" }));
     const call = await callMade(first);
     await db.ownerPool.query(
@@ -136,15 +128,15 @@ describe("a worker that goes away", () => {
     dead.answer = never;
     const answer = Promise.withResolvers<Json>();
     quick.answer = () => answer.promise;
-    const run = await begin(await processWith(dead, SILENT), one({ effect: "none" }));
+    const run = await begin(await processes.started(dead, SILENT), one({ effect: "none" }));
     await callMade(dead);
     await expireLease(run);
     const database = interrupted(db.database, "seq > $2", async () => {
       await expireLease(run);
-      await processWith(quick);
+      await processes.started(quick);
       await callMade(quick);
     });
-    const reader = await processWith(late, { ...SILENT, database });
+    const reader = await processes.started(late, { ...SILENT, database });
     while (quick.calls.length === 0 || reader.activeCount() > 0) await pause(5);
     answer.resolve("from the holder");
     expect((await when(reader, run, isOver)).output).toBe("from the holder");
@@ -156,7 +148,7 @@ describe("a worker that goes away", () => {
   test("a process that slept through its own lease ends what it held and begins anew", async () => {
     const outside = new Outside();
     outside.answer = (call) => (outside.calls.length === 1 ? never() : Promise.resolve(call.step.attempt));
-    const runs = await processWith(outside, { settings: { leaseMs: 86_400_000 } });
+    const runs = await processes.started(outside, { settings: { leaseMs: 86_400_000 } });
     const run = await begin(runs, one({ effect: "none" }));
     const before = await callMade(outside);
     await expireLease(run);
@@ -168,10 +160,10 @@ describe("a worker that goes away", () => {
   test("a call without effect that was in flight is made again, with the same key", async () => {
     const [dead, alive] = [new Outside(), new Outside()];
     dead.answer = never;
-    const run = await begin(await processWith(dead, SILENT), one({ effect: "idempotent" }));
+    const run = await begin(await processes.started(dead, SILENT), one({ effect: "idempotent" }));
     const before = await callMade(dead);
     await expireLease(run);
-    const done = await when(await processWith(alive), run, isOver);
+    const done = await when(await processes.started(alive), run, isOver);
     expect(done.status).toBe("succeeded");
     expect(alive.calls).toHaveLength(1);
     expect(alive.calls[0]?.key).toBe(before.key);
@@ -185,11 +177,11 @@ describe("a worker that goes away", () => {
       await call.saveHandle({ kind: "a2a_task", id: "task-9" });
       return never();
     };
-    const silent = await processWith(dead, SILENT);
+    const silent = await processes.started(dead, SILENT);
     const run = await begin(silent, one());
     while (!(await kindsOf(silent, run)).includes("step_handle")) await pause(5);
     await expireLease(run);
-    const done = await when(await processWith(alive), run, isOver);
+    const done = await when(await processes.started(alive), run, isOver);
     expect(done.status).toBe("succeeded");
     expect(alive.calls[0]).toMatchObject({ handle: { kind: "a2a_task", id: "task-9" }, binding: { agent: "v3" } });
   });
@@ -201,10 +193,10 @@ describe("a worker that goes away", () => {
       [tool("first"), tool("second", { effect: "none" }), endNode("=steps.first")],
       ["start>first", "first>second", "second>end"],
     );
-    const run = await begin(await processWith(dead, SILENT), chain);
+    const run = await begin(await processes.started(dead, SILENT), chain);
     while (dead.callsOf("second").length === 0) await pause(5);
     await expireLease(run);
-    const done = await when(await processWith(alive), run, isOver);
+    const done = await when(await processes.started(alive), run, isOver);
     expect(done.output).toBe("kept");
     expect(alive.callsOf("first")).toHaveLength(0);
   });
@@ -212,22 +204,22 @@ describe("a worker that goes away", () => {
   test("an instance that comes back takes over its own runs at once, whatever their lease says", async () => {
     const [dead, alive] = [new Outside(), new Outside()];
     dead.answer = never;
-    const run = await begin(await processWith(dead, { ...SILENT, instanceId: "embedded" }), one({ effect: "none" }));
+    const run = await begin(await processes.started(dead, { ...SILENT, instanceId: "embedded" }), one({ effect: "none" }));
     await callMade(dead);
     await db.ownerPool.query("update runs set lease_until = now() + interval '1 day' where id = $1", [run.id]);
-    const again = await processWith(alive, { instanceId: "embedded", settings: { takeOverAtStart: true } });
+    const again = await processes.started(alive, { instanceId: "embedded", settings: { takeOverAtStart: true } });
     expect((await when(again, run, isOver)).status).toBe("succeeded");
   });
 
   test("a process that stops in good order hands its runs over without waiting for leases", async () => {
     const [leaving, staying] = [new Outside(), new Outside()];
     leaving.answer = never;
-    const first = await processWith(leaving, { settings: { leaseMs: 86_400_000 } });
+    const first = await processes.started(leaving, { settings: { leaseMs: 86_400_000 } });
     const run = await begin(first, one({ effect: "none" }));
     const call = await callMade(leaving);
     await first.stop();
     expect(call.signal.reason).toMatchObject({ code: "unavailable" });
-    expect((await when(await processWith(staying), run, isOver)).status).toBe("succeeded");
+    expect((await when(await processes.started(staying), run, isOver)).status).toBe("succeeded");
   });
 });
 
@@ -235,10 +227,10 @@ describe("a once step in doubt", () => {
   async function inDoubt(alive: Outside): Promise<{ runs: Runs; run: Run }> {
     const dead = new Outside();
     dead.answer = never;
-    const run = await begin(await processWith(dead, SILENT), one());
+    const run = await begin(await processes.started(dead, SILENT), one());
     await callMade(dead);
     await expireLease(run);
-    const runs = await processWith(alive);
+    const runs = await processes.started(alive);
     return { runs, run: await when(runs, run, ({ status }) => status === "waiting") };
   }
   const resume = (runs: Runs, run: Run, body: object) =>
@@ -293,10 +285,10 @@ describe("a once step in doubt", () => {
     const alive = new Outside();
     const { runs, run } = await inDoubt(alive);
     await runs.stop();
-    const api = await processWith(new Outside(), { drives: false });
+    const api = await processes.started(new Outside(), { drives: false });
     await resume(api, run, { answer: "happened", output: "first" });
     await resume(api, run, { answer: "run_again" });
-    const next = await processWith(alive);
+    const next = await processes.started(alive);
     expect((await when(next, run, isOver)).output).toBe("first");
     const { rows } = await db.ownerPool.query("select id from run_inbox where run_id = $1", [run.id]);
     expect(rows).toHaveLength(0);
@@ -316,7 +308,7 @@ describe("cancelling", () => {
   test("reaches an open call; what may have happened is recorded as unknown", async () => {
     const outside = new Outside();
     outside.answer = never;
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, one());
     const call = await callMade(outside);
     expect(await cancel(runs, run, { reason: "changed my mind" })).toMatchObject({ status: "cancelling" });
@@ -330,7 +322,7 @@ describe("cancelling", () => {
   test("a call without effect is recorded as cancelled", async () => {
     const outside = new Outside();
     outside.answer = never;
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const run = await begin(runs, one({ effect: "none" }));
     await callMade(outside);
     await cancel(runs, run);
@@ -342,8 +334,8 @@ describe("cancelling", () => {
   test("is heard by a holder in another process, twice is once, and too late is refused", async () => {
     const outside = new Outside();
     outside.answer = never;
-    const runs = await processWith(outside);
-    const api = await processWith(new Outside(), { drives: false });
+    const runs = await processes.started(outside);
+    const api = await processes.started(new Outside(), { drives: false });
     const run = await begin(runs, one());
     await callMade(outside);
     await cancel(api, run);
@@ -369,7 +361,7 @@ describe("cancelling", () => {
       };
       return Object.assign(client, { query });
     };
-    const runs = await processWith(new Outside(), { connectWorker });
+    const runs = await processes.started(new Outside(), { connectWorker });
     const run = await begin(runs, definition([transform("a", 1), endNode()], ["start>a", "a>end"]));
     await sending.promise;
     expect(await cancel(runs, run)).toMatchObject({ status: "cancelling" });
@@ -382,11 +374,11 @@ describe("cancelling", () => {
   });
 
   test("of a run that nobody has begun ends it without a step", async () => {
-    const api = await processWith(new Outside(), { drives: false });
+    const api = await processes.started(new Outside(), { drives: false });
     const run = await begin(api, definition([transform("a", 1), endNode()], ["start>a", "a>end"]));
     expect(run.status).toBe("queued");
     await cancel(api, run);
-    const runs = await processWith(new Outside());
+    const runs = await processes.started(new Outside());
     expect((await when(runs, run, isOver)).status).toBe("cancelled");
   });
 });
@@ -408,7 +400,7 @@ function interrupted(database: Database, text: string, before: () => Promise<unk
 
 describe("parking", () => {
   test("a message that comes in at that very moment is not lost", async () => {
-    const api = await processWith(new Outside(), { drives: false });
+    const api = await processes.started(new Outside(), { drives: false });
     const outside = new Outside();
     outside.answer = () => Promise.reject(new AppError("agent_offline", "gone", { retryable: true }));
     let parking: Run | undefined;
@@ -416,9 +408,9 @@ describe("parking", () => {
       if (parking) await callRoute(api.routes, cancelRun, { caller: ownerOf(db.tenantId), params: { id: parking.id }, body: {} });
     });
     // Never looks by itself, so that only the refused parking can make it look.
-    const runs = await processWith(outside, { ...SILENT, database });
+    const runs = await processes.started(outside, { ...SILENT, database });
     parking = await begin(api, one({ retry: { maxAttempts: 2, backoffMs: 3_600_000 } }));
-    const holder = await processWith(outside, { ...SILENT, database });
+    const holder = await processes.started(outside, { ...SILENT, database });
     expect((await when(holder, parking, isOver)).status).toBe("cancelled");
     expect(runs.activeCount()).toBe(0);
   });
@@ -428,7 +420,7 @@ describe("parking", () => {
     outside.answer = (call) =>
       call.step.attempt === 1 ? Promise.reject(new AppError("agent_offline", "gone", { retryable: true })) : Promise.resolve("ok");
     const database = interrupted(db.database, "p.wait_ms", () => Promise.reject(new AppError("database_unavailable", "away for a moment")));
-    const runs = await processWith(outside, { database });
+    const runs = await processes.started(outside, { database });
     const run = await begin(runs, one({ retry: { maxAttempts: 2, backoffMs: 200, jitter: 0 } }));
     expect((await when(runs, run, isOver)).output).toBe("ok");
   });
@@ -438,7 +430,7 @@ describe("many runs", () => {
   test("starts beyond the limit wait in the table and all finish", async () => {
     const outside = new Outside();
     let most = 0;
-    const runs = await processWith(outside, { settings: { maxLiveRuns: 3 } });
+    const runs = await processes.started(outside, { settings: { maxLiveRuns: 3 } });
     outside.answer = async () => {
       most = Math.max(most, runs.activeCount());
       await pause(2);
@@ -457,7 +449,7 @@ describe("many runs", () => {
       await pause(1);
       return null;
     };
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const steps = Array.from({ length: 12 }, (_, i) => `s${i}`);
     const chain = definition(
       [...steps.map((id, i) => (i % 4 === 0 ? tool(id) : transform(id, i))), endNode()],
@@ -485,12 +477,12 @@ describe("many runs", () => {
   });
 
   test("a run that cannot be read is left for later and holds up nobody", async () => {
-    const api = await processWith(new Outside(), { drives: false });
+    const api = await processes.started(new Outside(), { drives: false });
     const broken = await begin(api, one());
     await db.ownerPool.query("delete from workflow_versions where workflow_id = $1", [broken.workflowId]);
     // A platform of its own, so that the definition is not remembered.
     const runs = createProcess({ ...platform, base: { ...platform.base, plans: createPlatform(db).workflows } }, new Outside());
-    processes.push(runs);
+    processes.keep(runs);
     await runs.start();
     const fine = await begin(runs, one());
     expect((await when(runs, fine, isOver)).status).toBe("succeeded");
@@ -507,7 +499,7 @@ describe("many runs", () => {
 
   test("an event that cannot be stored fails its run and says so", async () => {
     const outside = new Outside();
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     // The journal refuses this node's success, as it would refuse any value that it cannot hold.
     await db.ownerPool.query("alter table run_journal add constraint refused check (node_id is distinct from 'unstorable') not valid");
     const run = await begin(runs, definition([tool("unstorable", { effect: "none" }), endNode()], ["start>unstorable", "unstorable>end"]));

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { cancelRun, type Run } from "#contract/runs.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -11,6 +11,7 @@ import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { collect, type LedgerLine } from "#test/support/faults/evidence.ts";
 import { History } from "#test/support/faults/history.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import { check } from "#test/support/run-checker.ts";
 import {
   createPlatform,
@@ -41,10 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
+const processes = runProcesses(() => platform);
 
 /** The head and the rows of the statement by which events are stored. */
 const INSERT = /(insert into run_journal \([^)]*\)\s*)(select unnest[^]*?now\(\)\)\))/;
@@ -103,7 +101,7 @@ class Build {
 async function processWith(build: Build, outside: Outside, pollMs = 25): Promise<Runs> {
   const { database, connectWorker } = build;
   const runs = createProcess(platform, outside, { database, connectWorker, settings: { pollMs, leaseMs: 60_000 } });
-  processes.push(runs);
+  processes.keep(runs);
   await runs.start();
   return runs;
 }

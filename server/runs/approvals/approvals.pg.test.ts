@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decideApproval, delegateApproval, listApprovals, type Approval } from "#contract/approvals.ts";
 import type { Json } from "#contract/common.ts";
 import type { DefinitionInput } from "#contract/definition.ts";
@@ -7,9 +7,9 @@ import { cancelRun, type Run } from "#contract/runs.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
-  createProcess,
   definition,
   endNode,
   isOver,
@@ -32,16 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
-async function processWith(outside = new Outside()): Promise<Runs> {
-  const runs = createProcess(platform, outside);
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
+const processes = runProcesses(() => platform);
 
 const person = (name: string, role: Role = "operator"): Caller => ({ ...ownerOf(db.tenantId), ref: `user:${name}`, role });
 const asking = (data: object, ...rest: DefinitionInput["nodes"]): DefinitionInput => {
@@ -70,7 +61,7 @@ const decide = (runs: Runs, { id }: Approval, caller: Caller, body: Said): Promi
 
 describe("approvals", () => {
   test("are listed with what is asked from the moment the run waits, and let it go on", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ message: "Pay {{ input.amount }}?", arguments: { amount: "=input.amount" } }), { amount: 5 });
     const approval = await asked(runs, run);
     expect(approval).toMatchObject({
@@ -91,7 +82,7 @@ describe("approvals", () => {
   });
 
   test("wait for n different people; the same one twice is told so", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ n: 2 }));
     const approval = await asked(runs, run);
     await decide(runs, approval, person("ann"), { decision: "approve" });
@@ -102,7 +93,7 @@ describe("approvals", () => {
   });
 
   test("one rejection is enough; without a way for it, the step fails with the comment", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ n: 2 }));
     await decide(runs, await asked(runs, run), person("ann"), { decision: "reject", comment: "too dear" });
     expect((await over(runs, run)).error).toMatchObject({ code: "approval_rejected", message: "user:ann has rejected it: too dear." });
@@ -110,7 +101,7 @@ describe("approvals", () => {
   });
 
   test("a rejection leaves by its own handle where an edge does", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(
       runs,
       definition(
@@ -123,7 +114,7 @@ describe("approvals", () => {
   });
 
   test("whoever is not named may not decide, and nothing changes", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ approvers: ["role:admin", "user:bob"] }));
     const approval = await asked(runs, run);
     await expect(decide(runs, approval, person("ann"), { decision: "approve" })).rejects.toMatchObject({
@@ -136,7 +127,7 @@ describe("approvals", () => {
   });
 
   test("can be delegated by who may decide, and only by them", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ approvers: ["user:bob"] }));
     const { id } = await asked(runs, run);
     const delegate = (caller: Caller): Promise<Approval> =>
@@ -149,7 +140,7 @@ describe("approvals", () => {
   });
 
   test("edited arguments begin the count anew and are what is approved", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ n: 2, arguments: { amount: 5 } }));
     const approval = await asked(runs, run);
     await decide(runs, approval, person("ann"), { decision: "approve" });
@@ -163,7 +154,7 @@ describe("approvals", () => {
     ["reject", "failed", "expired"],
     ["continue", "succeeded", "expired"],
   ] as const)("when nobody decides in time: %s", async (onDeadline, status, listedAs) => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ deadline: 60, onDeadline }));
     const ended = await over(runs, run);
     expect(ended.status).toBe(status);
@@ -176,7 +167,7 @@ describe("approvals", () => {
   });
 
   test("when nobody decides in time: others are asked, without a deadline", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     const run = await begin(runs, asking({ deadline: 60, onDeadline: "escalate", escalateTo: ["role:admin"] }));
     let approval = await asked(runs, run);
     while (!approval.approvers.includes("role:admin")) approval = (await listed(runs, run))[0] ?? approval;
@@ -187,7 +178,7 @@ describe("approvals", () => {
   });
 
   test("of a run that is cancelled are closed, and a decision at that very moment has one winner", async () => {
-    const runs = await processWith();
+    const runs = await processes.started();
     for (let i = 0; i < 12; i += 1) {
       const run = await begin(runs, asking({}));
       const approval = await asked(runs, run);
@@ -210,7 +201,7 @@ describe("approvals", () => {
 
   test("a grant lets exactly the approved call through, once", async () => {
     const outside = new Outside();
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const pay = tool("pay", { grant: "ask" }, { arguments: { amount: "=steps.ask.arguments.amount" } });
     const run = await begin(runs, asking({ arguments: { amount: 5 } }, pay));
     await decide(runs, await asked(runs, run), person("ann"), { decision: "approve", arguments: { amount: 4 } });
@@ -223,7 +214,7 @@ describe("approvals", () => {
     ["a second step", { amount: 5 }, ["ask>first", "first>pay", "pay>end"]],
   ] as const)("a grant does not cover %s", async (_name, args, edges) => {
     const outside = new Outside();
-    const runs = await processWith(outside);
+    const runs = await processes.started(outside);
     const ask: DefinitionInput["nodes"][number] = {
       id: "ask",
       type: "approval",

@@ -6,9 +6,9 @@ import { cancelRun, type Run } from "#contract/runs.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
-  createProcess,
   definition,
   endNode,
   isOver,
@@ -30,18 +30,13 @@ beforeAll(async () => {
 });
 afterAll(() => db.close());
 
-const processes: Runs[] = [];
 afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
   const { rows } = await db.ownerPool.query("select key from concurrency_slots");
   if (rows.length > 0) throw new Error(`Expected every slot to be freed; ${rows.length} are not.`);
 });
-async function processWith(options: Parameters<typeof createProcess>[2] = {}): Promise<Runs> {
-  const runs = createProcess(platform, outside, options);
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
+// After the hook above, so that its processes are stopped before that looks for slots.
+const processes = runProcesses(() => platform);
+const processWith = (options: Parameters<typeof processes.started>[1] = {}): Promise<Runs> => processes.started(outside, options);
 
 /** Calls that take a moment, and how many of them there were at once. */
 let outside: Outside;

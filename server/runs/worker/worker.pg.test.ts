@@ -1,10 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Dispatch, WorkListener } from "#server/kernel/ports.ts";
 import { eventually } from "#test/support/eventually.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { runProcesses } from "#test/support/run-processes.ts";
 import {
   createPlatform,
   createProcess,
@@ -24,22 +25,13 @@ import type { Runs } from "../index.ts";
 
 let db: TestDatabase;
 let platform: Platform;
-const processes: Runs[] = [];
+const processes = runProcesses(() => platform);
 beforeAll(async () => {
   db = await testDatabase();
   platform = createPlatform(db);
 });
-afterEach(async () => {
-  for (const runs of processes.splice(0)) await runs.stop();
-});
 afterAll(() => db.close());
 
-async function processWith(outside: Outside, options: Parameters<typeof createProcess>[2] = {}): Promise<Runs> {
-  const runs = createProcess(platform, outside, options);
-  processes.push(runs);
-  await runs.start();
-  return runs;
-}
 const never = (): Promise<Json> => new Promise(() => {});
 const SILENT = { pollMs: 600_000 };
 const one = definition([tool("call", { effect: "none" }), endNode("=steps.call")], ["start>call", "call>end"]);
@@ -73,13 +65,13 @@ describe("a worker that is told to stop", () => {
       ["start>call", "call>then", "then>end"],
     );
     const said = told();
-    const leaving = await processWith(slow, { dispatch: said.dispatch, settings: { leaseMs: 200, pollMs: 20, drainMs: 30_000 } });
+    const leaving = await processes.started(slow, { dispatch: said.dispatch, settings: { leaseMs: 200, pollMs: 20, drainMs: 30_000 } });
     const { id } = await startOf(leaving, db.tenantId, await saveWorkflow(platform, chain))();
     await eventually(
       async () => slow.calls.length,
       (calls) => calls === 1,
     );
-    const other = await processWith(new Outside());
+    const other = await processes.started(new Outside());
     const stopped = leaving.stop();
     await pause(600);
     expect(await claimsOf(other, id)).toHaveLength(1);
@@ -101,7 +93,7 @@ describe("a worker that is told to stop", () => {
       ["start>fails", "fails>end"],
     );
     const said = told();
-    const leaving = await processWith(slow, { dispatch: said.dispatch, settings: { keepMs: 10_000, drainMs: 30_000 } });
+    const leaving = await processes.started(slow, { dispatch: said.dispatch, settings: { keepMs: 10_000, drainMs: 30_000 } });
     const calls = await startOf(leaving, db.tenantId, await saveWorkflow(platform, one))();
     const retries = await startOf(leaving, db.tenantId, await saveWorkflow(platform, waits))();
     await eventually(
@@ -120,7 +112,7 @@ describe("a worker that is told to stop", () => {
     expect(said.listener()).toBeUndefined();
     answer.resolve("done");
     await stopped;
-    const other = await processWith(new Outside());
+    const other = await processes.started(new Outside());
     for (const { id } of [calls, retries])
       expect(await runWhen(other, { id, tenantId: db.tenantId }, isOver)).toMatchObject({ status: "succeeded" });
   });
@@ -130,10 +122,10 @@ describe("a worker that hears of work", () => {
   test("claims as many runs as it is told of, and those that it is told of by name", async () => {
     const said = told();
     const api = createProcess(platform, new Outside(), { drives: false });
-    processes.push(api);
+    processes.keep(api);
     const stuck = new Outside();
     stuck.answer = never;
-    const worker = await processWith(stuck, { dispatch: said.dispatch, settings: SILENT });
+    const worker = await processes.started(stuck, { dispatch: said.dispatch, settings: SILENT });
     await pause(100);
     const start = startOf(api, db.tenantId, await saveWorkflow(platform, one));
     const runs = [];
@@ -154,7 +146,7 @@ describe("a worker that hears of work", () => {
   test("takes in runs with a past no faster than it may", async () => {
     const stuck = new Outside();
     stuck.answer = never;
-    const dead = await processWith(stuck, { settings: SILENT });
+    const dead = await processes.started(stuck, { settings: SILENT });
     const start = startOf(dead, db.tenantId, await saveWorkflow(platform, one));
     const runs = await Promise.all(Array.from({ length: 250 }, () => start()));
     await eventually(
@@ -162,7 +154,7 @@ describe("a worker that hears of work", () => {
       (called) => runs.every(({ id }) => called.has(id)),
     );
     await db.ownerPool.query("update runs set lease_until = now() - interval '1 s' where owner is not null");
-    const successor = await processWith(new Outside(), { settings: { resumesPerSecond: 250 } });
+    const successor = await processes.started(new Outside(), { settings: { resumesPerSecond: 250 } });
     for (const { id } of runs) await runWhen(successor, { id, tenantId: db.tenantId }, isOver);
     const taken = (await Promise.all(runs.map(({ id }) => claimsOf(successor, id)))).flatMap((claims) => claims.slice(1));
     expect(taken).toHaveLength(250);
