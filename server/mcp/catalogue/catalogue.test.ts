@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { adoptStored, compareCatalogue, type PinnedTool } from "./catalogue.ts";
+import { scanDefinition } from "./scan/scan.ts";
 import { parseDefinition, proposedEffect, readTool, showDefinition, type ListedTool } from "./tool-definition.ts";
 
 const definition = {
@@ -54,7 +55,10 @@ describe("what is not taken", () => {
   test.each([
     ["a path as name", { ...definition, name: "../x" }],
     ["a line break in the name", { ...definition, name: "a\nb" }],
+    ["a member that every object has", { ...definition, name: "constructor" }],
+    ["an object's prototype", { ...definition, name: "__proto__" }],
     ["a look-alike letter", { ...definition, name: "ｓend" }],
+    ["no name at all", { ...definition, name: "" }],
     ["a name of 129 characters", { ...definition, name: "x".repeat(129) }],
     ["half a surrogate pair", { ...definition, description: "\uD800" }],
     ["a definition nobody can review", { ...definition, description: "x".repeat(300_000) }],
@@ -85,7 +89,7 @@ test("a stored definition is shown as it was listed", () => {
 });
 
 describe("a list compared with what is pinned", () => {
-  const policy = { trusted: false, newId: () => "id" };
+  const policy = { trusted: false, newId: () => "id", scan: scanDefinition };
   const one = listed(definition);
   const pinned = (change: Partial<PinnedTool> = {}): PinnedTool => ({
     id: "id",

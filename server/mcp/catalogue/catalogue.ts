@@ -1,6 +1,6 @@
 import type { Effect } from "#contract/policy.ts";
 import type { Tool } from "#contract/mcp/tools.ts";
-import type { ListedTool } from "./tool-definition.ts";
+import { proposedEffect, type Definition, type ListedTool } from "./tool-definition.ts";
 
 /**
  * Pinning, fail closed. A tool is callable only while what the server lists is, byte for byte, what was approved.
@@ -35,6 +35,8 @@ type Policy = {
   /** The first list of a server whose registration was itself the approval. */
   trusted: boolean;
   newId: () => string;
+  /** Asked only about definitions that are new here. */
+  scan: (definition: Definition) => string[];
 };
 
 /** What a fresh list means for what is known. Tools without a change are left out. */
@@ -49,7 +51,7 @@ export function compareCatalogue(known: Known, listed: readonly ListedTool[], po
 function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: Policy): CatalogueChange[] {
   if (known === undefined) return [{ kind: "new", tool: newTool(listed, policy) }];
   if (known.hash === listed.hash) return known.listed ? [] : [{ kind: "back", tool: { ...known, listed: true } }];
-  const now = { ...known, text: listed.text, hash: listed.hash, findings: listed.findings, listed: true };
+  const now = { ...known, text: listed.text, hash: listed.hash, findings: policy.scan(listed.definition), listed: true };
   if (known.approvedHash === null) return [{ kind: "changed", tool: { ...now, approval: "pending" } }];
   if (known.approvedHash === listed.hash) return [{ kind: "reverted", tool: { ...now, approval: "approved" } }];
   return [{ kind: "changed", tool: { ...now, approval: "changed" } }];
@@ -72,7 +74,8 @@ function approvalOf(approvedHash: string | null, hash: string): PinnedTool["appr
   return approvedHash === hash ? "approved" : "changed";
 }
 
-function newTool({ name, text, hash, findings, proposal }: ListedTool, { trusted, newId }: Policy): PinnedTool {
+function newTool({ name, text, hash, definition }: ListedTool, { trusted, newId, scan }: Policy): PinnedTool {
+  const findings = scan(definition);
   const approved = trusted && findings.length === 0;
   return {
     id: newId(),
@@ -83,6 +86,6 @@ function newTool({ name, text, hash, findings, proposal }: ListedTool, { trusted
     listed: true,
     approval: approved ? "approved" : "pending",
     approvedHash: approved ? hash : null,
-    effect: approved ? proposal : "once",
+    effect: approved ? proposedEffect(definition.annotations) : "once",
   };
 }

@@ -13,6 +13,7 @@ function arrange() {
   const ports = {
     newId: () => "id",
     note: () => {},
+    neighbours: () => Promise.resolve([{ server: "mail", tool: "send_email", isApproved: true }]),
     saveCatalogue: async (_server: ServerRecord, changes: readonly CatalogueChange[]) => {
       if (!world.isUp) throw new Error("the database is gone");
       world.saved.push(...changes);

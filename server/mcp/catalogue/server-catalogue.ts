@@ -2,12 +2,16 @@ import { adoptStored, compareCatalogue, type CatalogueChange, type PinnedTool } 
 import type { Connection } from "../connection/connection.ts";
 import { callFailure } from "../connection/failures.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { MOST_TOOLS, readTool, type ListedTool } from "./tool-definition.ts";
+import { createNeighbourhood, type Neighbour } from "./scan/neighbours.ts";
+import { scanTool } from "./scan/scan.ts";
+import { MOST_TOOLS, readTool, type Definition, type ListedTool } from "./tool-definition.ts";
 
 export type CataloguePorts = {
   /** Writes what has changed, with its audit rows. `isFirst` pins the catalogue. */
   saveCatalogue(server: ServerRecord, changes: readonly CatalogueChange[], isFirst: boolean): Promise<void>;
   note(server: ServerRecord, text: string): void;
+  /** What the tenant's other servers of this environment list. */
+  neighbours(server: ServerRecord): Promise<readonly Neighbour[]>;
   newId: () => string;
 };
 
@@ -74,9 +78,12 @@ export class ServerCatalogue {
 
   async #take(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const listed = this.#read(server, await list(connection, signal), connection.instructions);
+    for (const tool of listed) this.#blockIfChanged(tool);
     const isFirst = !this.#isPinned;
-    const changes = compareCatalogue(this.#tools, listed, { trusted: isFirst && server.catalogueTrusted, newId: this.#ports.newId });
-    for (const { kind, tool } of changes) this.#block(kind, tool);
+    const trusted = isFirst && server.catalogueTrusted;
+    const scan = await this.#scanner(server, listed);
+    const changes = compareCatalogue(this.#tools, listed, { trusted, newId: this.#ports.newId, scan });
+    for (const { kind, tool } of changes) if (kind === "gone") this.#tools.set(tool.name, tool);
     if (changes.length > 0 || isFirst) await this.#ports.saveCatalogue(server, changes, isFirst);
     for (const { tool } of changes) this.#tools.set(tool.name, tool);
     this.#isPinned = true;
@@ -84,9 +91,17 @@ export class ServerCatalogue {
   }
 
   /** Until the change is written, the tool counts as unlike anything that was ever listed. */
-  #block(kind: CatalogueChange["kind"], tool: PinnedTool): void {
-    if (kind === "changed") this.#tools.set(tool.name, { ...tool, hash: "" });
-    if (kind === "gone") this.#tools.set(tool.name, tool);
+  #blockIfChanged({ name, hash }: ListedTool): void {
+    const known = this.#tools.get(name);
+    if (known && known.hash !== hash && known.approvedHash !== hash) this.#tools.set(name, { ...known, hash: "", approval: "changed" });
+  }
+
+  /** Neighbours are asked for only when something has to be looked at. */
+  async #scanner(server: ServerRecord, listed: readonly ListedTool[]): Promise<(definition: Definition) => string[]> {
+    if (listed.every(({ name, hash }) => this.#tools.get(name)?.hash === hash)) return () => [];
+    const names = listed.map(({ name }) => name);
+    const neighbourhood = createNeighbourhood(names, await this.#ports.neighbours(server));
+    return (definition) => scanTool(definition, neighbourhood);
   }
 
   #read(server: ServerRecord, raw: readonly unknown[], instructions: string | undefined): ListedTool[] {

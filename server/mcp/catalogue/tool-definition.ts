@@ -3,12 +3,14 @@ import { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { Tool as ToolView } from "#contract/mcp/tools.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
-import { scanDefinition } from "./scan.ts";
 
 /** More than a person could review; what lies beyond is left out and said so in the log. */
 export const MOST_TOOLS = 1_000;
 const LONGEST_DEFINITION = 256 * 1024;
-/** The names that the specification recommends. Others could imitate a name or break out of where names are shown. */
+/**
+ * The names that the specification recommends, without those that every JavaScript object has. Others could imitate a name, or break out
+ * of where names are shown or looked up.
+ */
 const TOOL_NAME = /^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./:-]{0,127}$/;
 
 const Members = z.record(z.string(), Json);
@@ -27,19 +29,20 @@ export const Definition = z.object({
 });
 export type Definition = z.infer<typeof Definition>;
 
-/** A tool as a server lists it now. `text` is canonical, `hash` its SHA-256. */
-export type ListedTool = { name: string; text: string; hash: string; findings: string[]; proposal: Effect };
+/** A tool as a server lists it now. `text` is the canonical form of `definition`, `hash` its SHA-256. */
+export type ListedTool = { name: string; text: string; hash: string; definition: Definition };
 
 /** Reads one listed tool, or says why it cannot be used. */
 export function readTool(raw: unknown, instructions: string | undefined): ListedTool | { refused: string } {
   const parsed = Definition.safeParse(typeof raw === "object" && raw !== null ? { ...raw, instructions } : raw);
   if (!parsed.success) return { refused: "a tool whose definition does not follow the protocol" };
-  const { name, annotations } = parsed.data;
-  if (!TOOL_NAME.test(name)) return { refused: `a tool whose name is not allowed: ${JSON.stringify(name.slice(0, 80))}` };
+  const { name } = parsed.data;
+  if (!TOOL_NAME.test(name) || name in Object.prototype)
+    return { refused: `a tool whose name is not allowed: ${JSON.stringify(name.slice(0, 80))}` };
   const text = canonicalJson(parsed.data);
   if (text === undefined) return { refused: `${name}: its definition is not well-formed Unicode` };
   if (text.length > LONGEST_DEFINITION) return { refused: `${name}: its definition is longer than ${LONGEST_DEFINITION} characters` };
-  return { name, text, hash: sha256(text), findings: scanDefinition(parsed.data), proposal: proposedEffect(annotations) };
+  return { name, text, hash: sha256(text), definition: parsed.data };
 }
 
 /** What a tool's own annotations claim. Only an approval makes it count. */

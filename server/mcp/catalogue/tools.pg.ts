@@ -4,6 +4,7 @@ import { APPROVALS, type Tool } from "#contract/mcp/tools.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import type { Tx } from "#server/kernel/ports.ts";
 import type { PinnedTool } from "./catalogue.ts";
+import type { Neighbour } from "./scan/neighbours.ts";
 import { parseDefinition, showDefinition } from "./tool-definition.ts";
 
 const Row = z.object({
@@ -95,6 +96,16 @@ export async function findTool(tx: Tx, id: string): Promise<ServerTool | undefin
 /** What a server lists, by name. */
 export async function listedTools(tx: Tx, serverId: string): Promise<ServerTool[]> {
   return (await tx.query(`${SELECT} and t.server_id = $1 order by t.name`, [serverId])).map(fromRow);
+}
+
+/** What other servers of the same environment list. */
+export async function neighboursOf(tx: Tx, { id, environment }: { id: string; environment: string }): Promise<Neighbour[]> {
+  const rows = await tx.query<{ server: string; tool: string; is_approved: boolean }>(
+    `select s.name as server, t.name as tool, t.approval = 'approved' as is_approved from mcp_tools t join mcp_servers s on s.id = t.server_id
+     where t.listed and s.deleted_at is null and s.environment = $2 and s.id <> $1 order by s.name, t.name`,
+    [id, environment],
+  );
+  return rows.map(({ server, tool, is_approved: isApproved }) => ({ server, tool, isApproved }));
 }
 
 type ToolQuery = { limit: number; cursor?: string; q?: string };

@@ -9,7 +9,7 @@ import type { ServerRecord } from "../registration/server-record.ts";
 import { findServer, markPinned, saveState } from "../registration/servers.pg.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
 import type { Timings } from "./timings.ts";
-import { saveTool, toolsOfServer } from "../catalogue/tools.pg.ts";
+import { neighboursOf, saveTool, toolsOfServer } from "../catalogue/tools.pg.ts";
 
 export type SupervisionDeps = {
   database: Database;
@@ -69,6 +69,7 @@ export function cataloguePorts({ database, audit, logs, newId }: SupervisionDeps
   return {
     newId,
     note: (server, text) => logs.add(server, "event", text),
+    neighbours: ({ tenantId, id, environment }) => database.asTenant(tenantId, (tx) => neighboursOf(tx, { id, environment })),
     saveCatalogue: (server, changes, isFirst) =>
       database.asTenant(server.tenantId, async (tx) => {
         const { tenantId, id: serverId } = server;
