@@ -1,8 +1,10 @@
 import { Command, Option } from "commander";
+import { LOG_LEVELS, LOG_STREAMS } from "#contract/mcp/logs.ts";
 import { CatchUp, Overlap } from "#contract/triggers.ts";
 import * as agents from "./commands/agents.ts";
 import * as approvals from "./commands/approvals.ts";
 import * as data from "./commands/data.ts";
+import { showLogs } from "./commands/mcp-logs.ts";
 import * as mcp from "./commands/mcp.ts";
 import { runFile } from "./commands/run.ts";
 import * as runs from "./commands/runs.ts";
@@ -126,6 +128,15 @@ withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async
 for (const action of ["start", "stop", "restart"] as const) {
   withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) => mcp.controlServer(connect(options), name, action));
 }
+
+withServer(mcpCommand.command("logs <server>"))
+  .description("print the newest lines of a server's log")
+  .option("-f, --follow", "and those that come")
+  .option("--grep <text>", "only lines with this text")
+  .option("--lines <n>", "how many", "50")
+  .addOption(new Option("--stream <stream>").choices(LOG_STREAMS))
+  .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(LOG_LEVELS))
+  .action((name: string, options) => showLogs(connect(options), name, options));
 
 const scheduleCommand = program.command("schedules").description("start workflows by the clock");
 withServer(scheduleCommand.command("list", { isDefault: true })).action((options) =>

@@ -70,6 +70,10 @@ export const LIMITS = {
   tags: 32,
   tagChars: 64,
   frameBytes: 64 * 1024,
+  /** Lines of a server's log: how many are kept, how long one may be, and what is searched for in them. */
+  mcpLogLines: 5_000,
+  mcpLogLineChars: 4_096,
+  mcpLogSearchChars: 200,
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,

@@ -86,6 +86,8 @@ export const ROUTES = {
   approveMcpLaunch: mcpServers.approveMcpLaunch,
   listServerTools: mcpTools.listServerTools,
   listServerLogs: mcpLogs.listServerLogs,
+  downloadServerLogs: mcpLogs.downloadServerLogs,
+  streamServerLogs: mcpLogs.streamServerLogs,
   listTools: mcpTools.listTools,
   callTool: mcpTools.callTool,
   approveTool: mcpTools.approveTool,

@@ -1,8 +1,10 @@
 import { ROUTES, type RouteName, type Routes } from "#contract/routes.ts";
 import type { RouteCall, RouteResponse, RouteSpec } from "#contract/route.ts";
 import type { JournalEvent } from "#contract/journal.ts";
+import { ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Run } from "#contract/runs.ts";
 import { apiErrorOf } from "./api-error.ts";
+import { eventData } from "./event-data.ts";
 import { followRun } from "./follow-run.ts";
 
 export { ApiError } from "./api-error.ts";
@@ -34,6 +36,8 @@ export type FollowOptions = { after?: number; signal?: AbortSignal };
 export type Client = RouteMethods & {
   followRun(runId: string, options?: FollowOptions): AsyncGenerator<JournalEvent>;
   waitForRun(runId: string, options?: { signal?: AbortSignal }): Promise<Run>;
+  /** Lines of an MCP server's log as they are written, until the connection ends or the signal aborts. */
+  followServerLogs(call: CallOf<Routes["streamServerLogs"]>): AsyncGenerator<ServerLogLine>;
 };
 
 type AnyCall = { params?: object; query?: object; headers?: object; body?: unknown; signal?: AbortSignal };
@@ -49,6 +53,9 @@ export function createClient(options: ClientOptions): object {
   return {
     ...Object.fromEntries(methods),
     followRun: follow,
+    followServerLogs: async function* (call: AnyCall) {
+      for await (const line of eventData(await send(ROUTES.streamServerLogs, call))) yield ServerLogLine.parse(line);
+    },
     waitForRun: async (runId: string, given: { signal?: AbortSignal } = {}) => {
       for await (const _ of follow(runId, given)) continue;
       return answer(send, ROUTES.getRun, { params: { id: runId } });

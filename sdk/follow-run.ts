@@ -1,6 +1,6 @@
-import { createParser } from "eventsource-parser";
 import { JournalEvent } from "#contract/journal.ts";
 import { ApiError } from "./api-error.ts";
+import { eventData } from "./event-data.ts";
 
 type Options = {
   /** Opens the stream of events after the one with this number. */
@@ -38,18 +38,9 @@ const isFinalWord = (error: unknown, signal: AbortSignal | undefined): boolean =
   !signal?.aborted && error instanceof ApiError && error.status !== 503;
 
 async function* eventsOf(response: Response, after: number): AsyncGenerator<JournalEvent> {
-  if (!response.body) return;
-  const arrived: JournalEvent[] = [];
-  const parser = createParser({ onEvent: ({ data }) => void arrived.push(JournalEvent.parse(JSON.parse(data))) });
-  const decoder = new TextDecoder();
-  const reader = response.body.getReader();
-  try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      parser.feed(decoder.decode(part.value, { stream: true }));
-      yield* arrived.splice(0).filter((event) => event.seq > after);
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
+  for await (const data of eventData(response)) {
+    const event = JournalEvent.parse(data);
+    if (event.seq > after) yield event;
   }
 }
 

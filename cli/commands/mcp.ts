@@ -1,4 +1,5 @@
 import { McpServersFile } from "#contract/mcp/import.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readInput } from "../definition-file.ts";
 import { Json } from "#contract/common.ts";
@@ -49,10 +50,15 @@ export async function callTool(
 }
 
 export async function controlServer(client: Client, name: string, action: "start" | "stop" | "restart"): Promise<void> {
-  const { items } = await client.listMcpServers({ query: { limit: 200 } });
-  const server = items.find((candidate) => candidate.name === name);
-  if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
+  const server = await serverNamed(client, name);
   const call = { start: client.startMcpServer, stop: client.stopMcpServer, restart: client.restartMcpServer }[action];
   const after = await call({ params: { id: server.id } });
   notice(`${after.name} is ${after.state}.`);
+}
+
+export async function serverNamed(client: Client, name: string): Promise<McpServer> {
+  const { items } = await client.listMcpServers({ query: { limit: 200 } });
+  const server = items.find((candidate) => candidate.name === name);
+  if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
+  return server;
 }

@@ -7,6 +7,7 @@ import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import { createExecuteTool } from "./calls/execute-tool.ts";
 import { createFollower } from "./registration/follow-servers.ts";
 import { createAllowTool, createCallTool, createInvokeTool } from "./calls/invoke-tool.ts";
+import { logUseCases } from "./logs/read-logs.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
 import { mcpRoutes } from "./routes.ts";
@@ -85,7 +86,7 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
   return {
-    routes: mcpRoutes(servers, toolUseCases({ ...shared, invoke, logs })),
+    routes: mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
     executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
     ensureServer: (spec) => servers.ensure(spec),
     start: async () => {

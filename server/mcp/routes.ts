@@ -10,12 +10,15 @@ import {
 } from "#contract/mcp/servers.ts";
 import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
 import { importMcpServers } from "#contract/mcp/import.ts";
-import { listServerLogs } from "#contract/mcp/logs.ts";
-import { handle, type Handled } from "#server/kernel/handle.ts";
+import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
+import { EventStream, handle, type Handled } from "#server/kernel/handle.ts";
 import type { ServerUseCases } from "./registration/manage-servers.ts";
 import type { ToolUseCases } from "./calls/use-tools.ts";
+import type { LogUseCases } from "./logs/read-logs.ts";
 
-export const mcpRoutes = (servers: ServerUseCases, tools: ToolUseCases): Handled[] => [
+type UseCases = { servers: ServerUseCases; tools: ToolUseCases; logs: LogUseCases };
+
+export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(listMcpServers, ({ caller, query }) => servers.list(caller, query)),
   handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
   handle(importMcpServers, ({ caller, body }) => servers.importFile(caller, body)),
@@ -26,7 +29,14 @@ export const mcpRoutes = (servers: ServerUseCases, tools: ToolUseCases): Handled
   handle(restartMcpServer, ({ caller, params }) => servers.control(caller, params.id, "restart")),
   handle(approveMcpLaunch, ({ caller, params }) => servers.approveLaunch(caller, params.id)),
   handle(listServerTools, ({ caller, params }) => tools.listOfServer(caller, params.id)),
-  handle(listServerLogs, ({ caller, params, query }) => tools.logs(caller, params.id, query)),
+  handle(listServerLogs, ({ caller, params, query }) => logs.page(caller, params.id, query)),
+  handle(downloadServerLogs, ({ caller, params, query }) => logs.download(caller, params.id, query)),
+  handle(streamServerLogs, async ({ caller, params, query: { after, ...filter }, headers, signal }) => {
+    const resumed = headers["last-event-id"];
+    return new EventStream(
+      await logs.follow(caller, params.id, { filter, after: resumed === undefined ? after : Number(resumed), signal }),
+    );
+  }),
   handle(listTools, ({ caller, query }) => tools.list(caller, query)),
   handle(callTool, ({ caller, params, body, signal }) => tools.call(caller, params.id, { ...body, signal })),
   handle(approveTool, ({ caller, params, body }) => tools.approve(caller, { id: params.id, ...body })),

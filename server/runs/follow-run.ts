@@ -2,7 +2,7 @@ import type { JournalEvent } from "#contract/journal.ts";
 import { isFinal } from "#contract/runs.ts";
 import type { SseEvent } from "../kernel/handle.ts";
 import type { LiveBus } from "../kernel/ports.ts";
-import { createBell } from "./bell.ts";
+import { createBell } from "../kernel/bell.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import { runNotFound } from "./read-run.ts";
 import { LAST_SEQ } from "./show-runs.ts";

@@ -1,6 +1,6 @@
 import { isFinal, type Run, type RunStatus, type RunSummary } from "#contract/runs.ts";
 import type { LiveBus } from "../kernel/ports.ts";
-import { createBell } from "./bell.ts";
+import { createBell } from "../kernel/bell.ts";
 import type { UseCaseDeps } from "./deps.ts";
 import { readRun, runNotFound } from "./read-run.ts";
 import { findStatuses, selectNamed } from "./store/runs.pg.ts";

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import * as agents from "#cli/commands/agents.ts";
+import { showLogs } from "#cli/commands/mcp-logs.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
@@ -136,7 +137,20 @@ describe("the commands", () => {
     expect(await mcp.callTool(at.client, "everything/echo", { input: ["message=hi"], output: "json" })).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ text: expect.stringContaining("hi") });
     await expect(mcp.callTool(at.client, "everything/none", { input: [], output: "json" })).rejects.toThrow(/no tool/);
+    out = "";
+    await showLogs(at.client, "everything", { grep: "ready", lines: "5" });
+    expect(out).toMatch(/^\S+ event READY\n$/);
+    const { id } = await mcp.serverNamed(at.client, "everything");
+    const aborting = new AbortController();
+    const following = at.client.followServerLogs({ params: { id }, query: { q: "stop", after: 0 }, headers: {}, signal: aborting.signal });
+    const next = following.next();
     await mcp.controlServer(at.client, "everything", "stop");
+    expect((await next).value).toMatchObject({ stream: "event", text: "STOPPING" });
+    await following.return(undefined);
+    aborting.abort();
+    expect(await at.client.downloadServerLogs({ params: { id }, query: { stream: "event" } })).toMatch(
+      /STARTING\n(.*\n)*.*READY\n(.*\n)*.*STOPPED\n/,
+    );
     expect(notices).toContain("everything is STOPPED");
     await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
   });

@@ -1,6 +1,5 @@
 import type { Page, PageQuery } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
-import type { ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Tool, ToolResult } from "#contract/mcp/tools.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -8,11 +7,10 @@ import type { Redactor } from "#server/kernel/ports.ts";
 import { approveTool, type ApprovalDeps } from "../registration/approvals.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
-import { pageLogs, type ServerLogs } from "../supervision/server-logs.ts";
 import { findServer } from "../registration/servers.pg.ts";
 import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.pg.ts";
 
-export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; logs: ServerLogs; redactor: Redactor };
+export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; redactor: Redactor };
 
 export type ToolUseCases = {
   listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
@@ -24,12 +22,11 @@ export type ToolUseCases = {
     request: { arguments: Record<string, unknown>; timeoutMs: number; signal: AbortSignal },
   ): Promise<ToolResult>;
   approve(caller: Caller, approval: { id: string; hash: string; effect?: Effect | undefined }): Promise<Tool>;
-  logs(caller: Caller, serverId: string, query: PageQuery): Promise<Page<ServerLogLine>>;
 };
 
 /** What people and programs do with tools. Whatever belongs to another tenant is `not_found`. */
 export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
-  const { database, supervisor, logs } = deps;
+  const { database, supervisor } = deps;
   return {
     listOfServer: ({ tenantId }, serverId) =>
       database.asTenant(tenantId, async (tx) => {
@@ -49,12 +46,5 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       return deps.redactor.json(await deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request }));
     },
     approve: async (caller, approval) => viewTool(await approveTool(deps)(caller, approval)),
-    async logs({ tenantId }, serverId, query) {
-      await logs.flush();
-      return database.asTenant(tenantId, async (tx) => {
-        if (!(await findServer(tx, serverId))) throw serverNotFound(serverId);
-        return pageLogs(tx, { serverId, ...query });
-      });
-    },
   };
 }

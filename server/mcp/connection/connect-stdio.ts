@@ -16,7 +16,7 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
   const { server, options, era } = attempt;
   const id = deps.newId();
   const process = await launchProcess(deps, attempt, id);
-  const seen = watchOutput(deps, server, process);
+  const seen = watchOutput(deps, server, { process, id });
   const client = newClient({ version: deps.version, timings: deps.timings, era, onToolsChanged: options.onToolsChanged });
   let exit: Exit | undefined;
   void process.exited.then((how) => (exit = how));
@@ -71,16 +71,16 @@ const STDERR_LINE_BYTES = 64 * 1024;
 const TAIL_LINES = 5;
 
 /** Keeps stderr, and what else would explain a failure. */
-function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, process: ServerProcess) {
+function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { process, id }: { process: ServerProcess; id: string }) {
   const tail: string[] = [];
   let sawGarbage = false;
   let fatal: AppError | undefined;
   const onLine = (line: string): void => {
-    logs.add(server, "stderr", line);
+    logs.add(server, "stderr", { text: line, processId: id });
     tail.push(line.slice(0, 300));
     if (tail.length > TAIL_LINES) tail.shift();
   };
-  const onOverflow = (): void => logs.add(server, "event", "a line of stderr was too long and is left out");
+  const onOverflow = (): void => logs.add(server, "event", { text: "a line of stderr was too long and is left out", processId: id });
   process.child.stderr.on("data", lineSplitter({ maxBytes: STDERR_LINE_BYTES, onLine, onOverflow }));
   process.child.stderr.on("error", () => {});
   return {
@@ -90,7 +90,7 @@ function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, proc
     fail: (error: AppError): void => void (fatal ??= error),
     garbage: (line: string): void => {
       sawGarbage = true;
-      logs.add(server, "event", `not a message, on stdout: ${line.slice(0, 300)}`);
+      logs.add(server, "event", { text: `not a message, on stdout: ${line.slice(0, 300)}`, processId: id });
     },
   };
 }

@@ -45,14 +45,15 @@ export function createProcessJournal(deps: Deps): ProcessJournal {
       return processMarker({ serverId, id });
     },
     async started(server, process) {
-      logs.add(server, "event", `process ${process.pid} started`);
+      logs.add(server, "event", { text: `process ${process.pid} started`, processId: process.id });
       await database
         .asTenant(server.tenantId, (tx) => markProcessStarted(tx, process))
         .catch((error: unknown) => log.warn("a process start was not recorded", { serverId: server.id, error }));
     },
     async ended({ server, id, exit, survivors }) {
       const how = exit ? (exit.signal ?? `exit code ${exit.code}`) : "not started or not observed";
-      logs.add(server, "event", `process ended: ${how}${survivors > 0 ? `; ${survivors} of its tree could not be ended` : ""}`);
+      const left = survivors > 0 ? `; ${survivors} of its tree could not be ended` : "";
+      logs.add(server, "event", { text: `process ended: ${how}${left}`, processId: id });
       await database
         .asTenant(server.tenantId, async (tx) => {
           // A tree that could not be ended stays open here, for the next start to try again.

@@ -1,23 +1,27 @@
-import type { ServerLogLine } from "#contract/mcp/logs.ts";
+import { LIMITS } from "#contract/limits.ts";
+import type { LogLevel } from "#contract/mcp/logs.ts";
 import type { Log } from "#server/kernel/log.ts";
-import { decodeCursor, toPage } from "#server/kernel/paging.ts";
-import type { Database, Redactor, Tx } from "#server/kernel/ports.ts";
+import type { Database, Redactor } from "#server/kernel/ports.ts";
+import { writeLines, type LogOwner, type LogStream, type NewLine } from "../logs/log-lines.pg.ts";
 
-type Stream = ServerLogLine["stream"];
-type Owner = { tenantId: string; id: string };
-type Pending = { owner: Owner; lines: { stream: Stream; text: string; at: Date }[]; dropped: number };
+type Pending = { owner: LogOwner; lines: NewLine[]; dropped: number };
+
+/** A line with what is known of it beside its text. */
+export type LogText = { text: string; level?: LogLevel | undefined; processId?: string | undefined };
 
 export type ServerLogs = {
   /** Takes one line; never waits and never fails. Lines that come faster than they can be kept are counted instead. */
-  add(owner: Owner, stream: Stream, text: string): void;
+  add(owner: LogOwner, stream: LogStream, line: string | LogText): void;
+  /** So many lines came too fast to be looked at. */
+  drop(owner: LogOwner, lines: number): void;
+  /** Calls `listener` after lines of this server were written here, until the returned function is called. */
+  onWritten(serverId: string, listener: () => void): () => void;
   /** Writes what is waiting; for the end of the platform and for tests. */
   flush(): Promise<void>;
 };
 
 /** Lines of one server that are kept between two writes. */
 const LINES_PER_WRITE = 200;
-const LINES_KEPT = 2_000;
-const LINE_CHARS = 4_096;
 
 type Deps = { database: Database; redactor: Redactor; log: Log; now: () => Date; flushMs: number };
 
@@ -25,6 +29,7 @@ export function createServerLogs({ database, redactor, log, now, flushMs }: Deps
   let pending = new Map<string, Pending>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
+  const listeners = new Map<string, Set<() => void>>();
 
   const flush = (): Promise<void> => {
     clearTimeout(timer);
@@ -35,61 +40,43 @@ export function createServerLogs({ database, redactor, log, now, flushMs }: Deps
     return writing;
   };
   const writeAll = async (batch: readonly Pending[]): Promise<void> => {
-    for (const server of batch) {
-      const lines =
-        server.dropped === 0
-          ? server.lines
-          : [...server.lines, { stream: "event", text: `${server.dropped} lines dropped`, at: now() } as const];
+    for (const { owner, lines, dropped } of batch) {
+      const told =
+        dropped === 0 ? lines : [...lines, { ...UNKNOWN, stream: "event", text: `${dropped} lines dropped`, at: now() } as const];
       await database
-        .asTenant(server.owner.tenantId, (tx) => writeLines(tx, server.owner, lines))
-        .catch((error: unknown) => log.warn("server log lines were lost", { serverId: server.owner.id, error }));
+        .asTenant(owner.tenantId, (tx) => writeLines(tx, owner, { lines: told, kept: LIMITS.mcpLogLines }))
+        .catch((error: unknown) => log.warn("server log lines were lost", { serverId: owner.id, error }));
+      for (const listener of listeners.get(owner.id) ?? []) listener();
     }
+  };
+  const waitingOf = (owner: LogOwner): Pending => {
+    const waiting = pending.get(owner.id) ?? { owner, lines: [], dropped: 0 };
+    pending.set(owner.id, waiting);
+    timer ??= setTimeout(() => void flush(), flushMs).unref();
+    return waiting;
   };
   return {
     flush,
-    add(owner, stream, text) {
-      const waiting = pending.get(owner.id) ?? { owner, lines: [], dropped: 0 };
-      pending.set(owner.id, waiting);
-      timer ??= setTimeout(() => void flush(), flushMs).unref();
-      if (waiting.lines.length >= LINES_PER_WRITE) waiting.dropped += 1;
-      else waiting.lines.push({ stream, text: printable(redactor.text(text.slice(0, LINE_CHARS))), at: now() });
+    add(owner, stream, line) {
+      const waiting = waitingOf(owner);
+      if (waiting.lines.length >= LINES_PER_WRITE) return void (waiting.dropped += 1);
+      const { text, level = null, processId = null } = typeof line === "string" ? { text: line } : line;
+      waiting.lines.push({ stream, text: printable(redactor.text(text)).slice(0, LIMITS.mcpLogLineChars), at: now(), level, processId });
+    },
+    drop: (owner, lines) => void (waitingOf(owner).dropped += lines),
+    onWritten(serverId, listener) {
+      const heard = listeners.get(serverId) ?? new Set();
+      listeners.set(serverId, heard.add(listener));
+      return () => {
+        heard.delete(listener);
+        if (heard.size === 0) listeners.delete(serverId);
+      };
     },
   };
 }
 
+const UNKNOWN = { level: null, processId: null };
+
 /** Control characters as escapes: a log must not move the reader's cursor, and PostgreSQL takes no NUL. */
 const printable = (text: string): string =>
   text.toWellFormed().replace(/(?!\t)\p{Cc}|[\u202A-\u202E\u2066-\u2069]/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
-
-type Line = { stream: Stream; text: string; at: Date };
-
-async function writeLines(tx: Tx, owner: Owner, lines: readonly Line[]): Promise<void> {
-  await tx.query(
-    `insert into mcp_server_logs (tenant_id, server_id, stream, text, at)
-     select $1, $2, line.stream, line.text, line.at from unnest($3::text[], $4::text[], $5::timestamptz[]) as line (stream, text, at)`,
-    [owner.tenantId, owner.id, lines.map((l) => l.stream), lines.map((l) => l.text), lines.map((l) => l.at)],
-  );
-  await tx.query(
-    `delete from mcp_server_logs where server_id = $1 and id <=
-       (select id from mcp_server_logs where server_id = $1 order by id desc offset $2 limit 1)`,
-    [owner.id, LINES_KEPT],
-  );
-}
-
-type LogRow = { id: string; stream: Stream; text: string; at: Date };
-
-/** Newest first. */
-export async function pageLogs(
-  tx: Tx,
-  { serverId, limit, cursor }: { serverId: string; limit: number; cursor?: string },
-): Promise<{
-  items: ServerLogLine[];
-  nextCursor: string | null;
-}> {
-  const [before] = decodeCursor(cursor, [/^\d{1,18}$/]) ?? [];
-  const rows = await tx.query<LogRow>(
-    "select id::text, stream, text, at from mcp_server_logs where server_id = $1 and ($3::bigint is null or id < $3) order by mcp_server_logs.id desc limit $2",
-    [serverId, limit + 1, before ?? null],
-  );
-  return toPage(rows, { limit, map: ({ id, stream, text, at }) => ({ id, stream, text, at: at.toISOString() }), key: ({ id }) => [id] });
-}

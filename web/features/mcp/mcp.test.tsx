@@ -28,7 +28,10 @@ const withServers = (server: FakeServer): FakeServer =>
         ),
       ],
     })
-    .answer("listServerLogs", pageOf([{ id: "1", at: "2026-03-02T12:00:00.000Z", stream: "event", text: "READY" }]));
+    .answer(
+      "listServerLogs",
+      pageOf([{ id: "1", at: "2026-03-02T12:00:00.000Z", stream: "event", level: null, processId: null, text: "READY" }]),
+    );
 
 describe("the list of MCP servers", () => {
   test("shows state, tools and the last error with its remedy", async () => {
