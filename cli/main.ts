@@ -1,10 +1,8 @@
 import { Command, Option } from "commander";
-import { LOG_LEVELS, LOG_STREAMS } from "#contract/mcp/logs.ts";
 import { CatchUp, Overlap } from "#contract/triggers.ts";
 import * as agents from "./commands/agents.ts";
 import * as approvals from "./commands/approvals.ts";
 import * as data from "./commands/data.ts";
-import { showLogs } from "./commands/mcp-logs.ts";
 import * as mcp from "./commands/mcp.ts";
 import { runFile } from "./commands/run.ts";
 import * as runs from "./commands/runs.ts";
@@ -134,9 +132,9 @@ withServer(mcpCommand.command("logs <server>"))
   .option("-f, --follow", "and those that come")
   .option("--grep <text>", "only lines with this text")
   .option("--lines <n>", "how many", "50")
-  .addOption(new Option("--stream <stream>").choices(LOG_STREAMS))
-  .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(LOG_LEVELS))
-  .action((name: string, options) => showLogs(connect(options), name, options));
+  .addOption(new Option("--stream <stream>").choices(mcp.STREAMS))
+  .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(mcp.LEVELS))
+  .action((name: string, options) => mcp.showLogs(connect(options), name, options));
 
 const scheduleCommand = program.command("schedules").description("start workflows by the clock");
 withServer(scheduleCommand.command("list", { isDefault: true })).action((options) =>

@@ -1,7 +1,7 @@
 import { createParser } from "eventsource-parser";
 
 /** The data of a stream's events, in order; ends with the stream, and ends the stream when it is left. */
-export async function* eventData(response: Response): AsyncGenerator<unknown> {
+export async function* eventData(response: Response): AsyncGenerator {
   if (!response.body) return;
   const arrived: unknown[] = [];
   const parser = createParser({ onEvent: ({ data }) => void arrived.push(JSON.parse(data)) });

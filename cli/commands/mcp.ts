@@ -1,9 +1,11 @@
+import pc from "picocolors";
 import { McpServersFile } from "#contract/mcp/import.ts";
 import type { McpServer } from "#contract/mcp/servers.ts";
+import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readInput } from "../definition-file.ts";
 import { Json } from "#contract/common.ts";
-import { notice, printDocument, printList, type Format } from "../output.ts";
+import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
 export async function listServers(client: Client, output: Format): Promise<void> {
   const { items } = await client.listMcpServers({ query: { limit: 200 } });
@@ -61,4 +63,26 @@ export async function serverNamed(client: Client, name: string): Promise<McpServ
   const server = items.find((candidate) => candidate.name === name);
   if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
   return server;
+}
+
+export const LEVELS = LOG_LEVELS;
+export const STREAMS = LOG_STREAMS;
+
+type LogOptions = { follow?: boolean; grep?: string; stream?: ServerLogLine["stream"]; level?: LogLevel; lines: string };
+
+/** Prints the newest lines, oldest first, and with `follow` those that come. */
+export async function showLogs(client: Client, name: string, { follow, grep, stream, level, lines }: LogOptions): Promise<void> {
+  const { id } = await serverNamed(client, name);
+  const filter: LogFilter = { ...(grep !== undefined && { q: grep }), ...(stream && { stream }), ...(level && { level }) };
+  const { items } = await client.listServerLogs({ params: { id }, query: { ...filter, limit: Number(lines) } });
+  for (const line of items.toReversed()) say(lineOf(line));
+  if (!follow) return;
+  // The newest line is part of what was asked for or not; whatever comes after it is what is missing.
+  const after = items[0] === undefined ? 0 : Number(items[0].id);
+  for await (const line of client.followServerLogs({ params: { id }, query: { ...filter, after }, headers: {} })) say(lineOf(line));
+}
+
+function lineOf({ at, stream, level, processId, text }: ServerLogLine): string {
+  const origin = processId === null ? "" : ` ${processId.slice(-6)}`;
+  return `${pc.dim(`${at} ${level ?? stream}${origin}`)} ${printable(text)}`;
 }

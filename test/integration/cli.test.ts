@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import * as agents from "#cli/commands/agents.ts";
-import { showLogs } from "#cli/commands/mcp-logs.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
@@ -138,7 +137,7 @@ describe("the commands", () => {
     expect(JSON.parse(out)).toMatchObject({ text: expect.stringContaining("hi") });
     await expect(mcp.callTool(at.client, "everything/none", { input: [], output: "json" })).rejects.toThrow(/no tool/);
     out = "";
-    await showLogs(at.client, "everything", { grep: "ready", lines: "5" });
+    await mcp.showLogs(at.client, "everything", { grep: "ready", lines: "5" });
     expect(out).toMatch(/^\S+ event READY\n$/);
     const { id } = await mcp.serverNamed(at.client, "everything");
     const aborting = new AbortController();

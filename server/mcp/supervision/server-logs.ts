@@ -59,7 +59,10 @@ export function createServerLogs({ database, redactor, log, now, flushMs }: Deps
     flush,
     add(owner, stream, line) {
       const waiting = waitingOf(owner);
-      if (waiting.lines.length >= LINES_PER_WRITE) return void (waiting.dropped += 1);
+      if (waiting.lines.length >= LINES_PER_WRITE) {
+        waiting.dropped += 1;
+        return;
+      }
       const { text, level = null, processId = null } = typeof line === "string" ? { text: line } : line;
       waiting.lines.push({ stream, text: printable(redactor.text(text)).slice(0, LIMITS.mcpLogLineChars), at: now(), level, processId });
     },
