@@ -1,0 +1,47 @@
+import type { McpServer } from "#contract/mcp/servers.ts";
+import type { Handled } from "#server/kernel/handle.ts";
+import type { Log } from "#server/kernel/log.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import type { ServerSpec } from "./registration/register-server.ts";
+import type { Timings } from "./supervision/timings.ts";
+
+export type McpDeps = {
+  database: Database;
+  audit: Audit;
+  egress: Egress;
+  secrets: SecretReader;
+  frames: FrameSink;
+  live: LiveBus;
+  log: Log;
+  newId: () => string;
+  now: () => Date;
+  /** Of this start of the platform: processes of those on this machine that have died are ended. */
+  instanceId: string;
+  /** Absolute. Servers without a folder of their own run below it. */
+  dataDir: string;
+  /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
+  ownerApproves: boolean;
+  redactor: Redactor;
+  /** Other processes run the same servers, each with connections of its own. */
+  isShared?: boolean;
+  /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */
+  onDemand?: boolean;
+  /** The PATH in which servers find commands; by default Node's folder and the system's. */
+  path?: string;
+  /** Told to servers as the client's version. */
+  version?: string;
+  random?: () => number;
+  timings?: Partial<Timings>;
+};
+
+export type Mcp = {
+  routes: Handled[];
+  executeTool: StepExecutor;
+  /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */
+  ensureServer(spec: ServerSpec): Promise<McpServer>;
+  /** Resolves when all servers are known; orphans are ended and servers started without being waited for. */
+  start(): Promise<void>;
+  /** Ends all process trees. A second call joins the first. */
+  stop(): Promise<void>;
+};
