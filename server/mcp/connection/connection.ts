@@ -1,46 +1,34 @@
-import {
-  Client,
-  withInputRequired,
-  type CallToolResult,
-  type Implementation,
-  type Progress,
-  type ServerCapabilities,
-  type Transport,
-} from "@modelcontextprotocol/client";
+import { withInputRequired, type CallToolResult, type Implementation, type Transport } from "@modelcontextprotocol/client";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv";
 import { z } from "zod";
 import type { AppError } from "#server/kernel/errors.ts";
-import type { StepRef } from "#server/kernel/ports.ts";
-import { inStep } from "./frames.ts";
+import { isRecord } from "./json-value.ts";
+import type { CallOptions } from "./open-call.ts";
+import { PlatformClient } from "./platform-client.ts";
+import { MOST_PAGES, requestsOf, type Requests } from "./requests.ts";
 import type { Timings } from "../supervision/timings.ts";
 import { compileSchema } from "./validators.ts";
 
-export type ToolCall = {
+export type ToolCall = CallOptions & {
   name: string;
   arguments: Record<string, unknown>;
   /** Protocol metadata of the call. */
   meta?: Record<string, unknown>;
-  timeoutMs: number;
-  signal?: AbortSignal;
-  step?: StepRef;
-  /** Asks the server for news of the call; called with what it tells. */
-  onProgress?: (progress: Progress) => void;
 };
 
 /** A request of the protocol beside tool calls. */
-export type ServerRequest = Pick<ToolCall, "timeoutMs" | "signal" | "onProgress"> & {
-  method: string;
-  params?: Record<string, unknown>;
-};
+export type ServerRequest = CallOptions & { method: string; params?: Record<string, unknown> };
+
+/** Which of a server's lists has changed. */
+export type ListName = "tools" | "resources" | "prompts";
 
 /** An open conversation with a server, whatever carries it. */
-export type Connection = {
+export type Connection = Requests & {
   readonly transport: "stdio" | "http";
   readonly pid: number | null;
   readonly protocolVersion: string | null;
   readonly serverVersion: string | null;
   readonly serverInfo: Implementation | undefined;
-  readonly capabilities: ServerCapabilities;
   readonly instructions: string | undefined;
   /** All pages. Also how the connection is checked. */
   listTools(signal: AbortSignal): Promise<unknown[]>;
@@ -48,6 +36,8 @@ export type Connection = {
   callTool(call: ToolCall): Promise<CallToolResult>;
   /** The answer as the server sent it, `input_required` of the 2026 era included. Rejects like `callTool`. */
   request(request: ServerRequest): Promise<Record<string, unknown>>;
+  /** Hears of each list that the server says has changed, until the returned function is called. */
+  onListChanged(listener: (list: ListName) => void): () => void;
   /** Resolves when the conversation ends without having been asked to; never rejects. */
   readonly lost: Promise<AppError>;
   /** What `lost` has resolved with, if it has. */
@@ -58,12 +48,15 @@ export type Connection = {
 
 type ClientOptions = { version: string; timings: Timings; era: "auto" | "legacy"; onToolsChanged: () => void };
 
-/** More pages than this are a server that never comes to an end. */
-const MOST_PAGES = 64;
-
-/** An SDK client that asks for nothing in return: no sampling, no roots, no elicitation. */
-export function newClient({ version, timings, era, onToolsChanged }: ClientOptions): Client {
-  return new Client(
+export function newClient({ version, timings, era, onToolsChanged }: ClientOptions): PlatformClient {
+  const changed = (list: ListName, more = (): void => {}) => {
+    const onChanged = (): void => {
+      client.lists.changed(list);
+      more();
+    };
+    return { autoRefresh: false, debounceMs: timings.listChangedDebounceMs, onChanged };
+  };
+  const client = new PlatformClient(
     { name: "auterity", version },
     {
       versionNegotiation: era === "legacy" ? { mode: "legacy" } : { mode: "auto", probe: { timeoutMs: timings.probeMs } },
@@ -75,19 +68,21 @@ export function newClient({ version, timings, era, onToolsChanged }: ClientOptio
         getSchema: () => undefined,
         errorsText: (errors: unknown) => (Array.isArray(errors) ? errors.map(schemaErrorText).join("; ") : ""),
       }),
-      listChanged: { tools: { autoRefresh: false, debounceMs: timings.listChangedDebounceMs, onChanged: onToolsChanged } },
+      listChanged: { tools: changed("tools", onToolsChanged), resources: changed("resources"), prompts: changed("prompts") },
     },
   );
+  return client;
 }
-
-/** Whoever forwards an answer does not judge it. */
-const AnyResult = withInputRequired(z.looseObject({}));
 
 const schemaErrorText = (error: unknown): string =>
   typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
 
 /** Handshake, with everything that may end it: the caller's signal closes the transport, which the SDK's probe obeys. */
-export async function handshake(client: Client, transport: Transport, options: { timeoutMs: number; signal: AbortSignal }): Promise<void> {
+export async function handshake(
+  client: PlatformClient,
+  transport: Transport,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<void> {
   const { timeoutMs, signal } = options;
   const onAbort = (): void => void transport.close();
   signal.throwIfAborted();
@@ -99,36 +94,43 @@ export async function handshake(client: Client, transport: Transport, options: {
   }
 }
 
+/** Whoever forwards an answer does not judge it. */
+const AnyResult = withInputRequired(z.looseObject({}));
+
+const metaOf = (params: Record<string, unknown> | undefined): Record<string, unknown> =>
+  isRecord(params?.["_meta"]) ? params["_meta"] : {};
+
+type Speech = Requests &
+  Pick<
+    Connection,
+    "protocolVersion" | "serverVersion" | "serverInfo" | "instructions" | "listTools" | "callTool" | "request" | "onListChanged"
+  >;
+
 /** The parts of a connection that do not depend on what carries it. */
-export function speak(
-  client: Client,
-  timings: Timings,
-): Pick<
-  Connection,
-  "protocolVersion" | "serverVersion" | "serverInfo" | "capabilities" | "instructions" | "listTools" | "callTool" | "request"
-> {
+export function speak(client: PlatformClient, timings: Timings): Speech {
   return {
+    ...requestsOf(client),
     protocolVersion: client.getNegotiatedProtocolVersion() ?? null,
     serverVersion: client.getServerVersion()?.version ?? null,
     serverInfo: client.getServerVersion(),
-    capabilities: client.getServerCapabilities() ?? {},
     instructions: client.getInstructions(),
+    onListChanged: (listener) => client.lists.listen(listener),
     listTools: async (signal) => {
       const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
       if (client.getServerCapabilities()?.tools) return (await client.listTools(undefined, { ...options, cacheMode: "refresh" })).tools;
       if (client.getProtocolEra() !== "modern") await client.ping(options);
       return [];
     },
-    callTool: ({ name, arguments: args, meta, timeoutMs, signal, step, onProgress }) =>
-      inStep(step, () =>
-        client.callTool(
-          { name, arguments: args, _meta: meta },
-          { timeout: timeoutMs, maxTotalTimeout: timeoutMs, signal, ...(onProgress && { onprogress: onProgress }) },
-        ),
-      ),
-    request: ({ method, params, timeoutMs, signal, onProgress }) => {
-      const options = { timeout: timeoutMs, maxTotalTimeout: timeoutMs, signal, allowInputRequired: true };
-      return client.request({ method, params }, AnyResult, { ...options, ...(onProgress && { onprogress: onProgress }) });
+    callTool: (call) => {
+      const { name, arguments: args, meta } = call;
+      return client.talk(call, (options, own) =>
+        client.callTool({ name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } }, options),
+      );
     },
+    request: ({ method, params, ...call }) =>
+      client.talk(call, (options, own) => {
+        const sent = own === undefined ? params : { ...params, _meta: { ...metaOf(params), ...own } };
+        return client.request({ method, params: sent }, AnyResult, { ...options, allowInputRequired: true });
+      }),
   };
 }

@@ -1,14 +1,8 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { JSONRPCMessage } from "@modelcontextprotocol/client";
 import type { Json } from "#contract/common.ts";
 import type { Frame, FrameSink, StepRef } from "#server/kernel/ports.ts";
 import { toJson } from "./json-value.ts";
-
-/** Which step the current call belongs to. It travels with the call's own asynchronous context down to the transport. */
-const callingStep = new AsyncLocalStorage<StepRef>();
-
-export const inStep = <T>(step: StepRef | undefined, call: () => Promise<T>): Promise<T> =>
-  step === undefined ? call() : callingStep.run(step, call);
+import { currentCall } from "./open-call.ts";
 
 /** Records what crosses one connection, both ways. */
 export type FrameRecorder = {
@@ -65,7 +59,7 @@ function describe(message: JSONRPCMessage, direction: Direction, open: OpenReque
 type Request = { id: string | number; method: string };
 
 function request({ id, method }: Request, direction: Direction, open: OpenRequests): Described {
-  const step = direction === "out" ? callingStep.getStore() : undefined;
+  const step = currentCall()?.step;
   const key = idKey(id, direction);
   const requests = open[direction];
   requests.set(key, { method, step, at: performance.now() });

@@ -37,15 +37,27 @@ export async function httpServer(handler: Handler): Promise<HttpFixture> {
 
 export function modernHttpServer(): Promise<HttpFixture> {
   const mcp = createMcpHandler(newServer, { legacy: "reject" });
-  return httpServer(async (request, response) => {
+  return httpServer(webHandler((request) => mcp.fetch(request)));
+}
+
+/** A handler made for the web's requests, behind Node's. */
+export const webHandler =
+  (answerTo: (request: Request) => Promise<Response>): Handler =>
+  async (request, response) => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const method = request.method ?? "GET";
     const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
     const body = method === "POST" ? Buffer.concat(chunks) : null;
-    const answer = await mcp.fetch(new Request(`http://127.0.0.1${request.url}`, { method, headers, body }));
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const answer = await answerTo(new Request(`http://127.0.0.1${request.url}`, { method, headers, body, signal: gone.signal }));
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    if (answer.body) for await (const chunk of answer.body) response.write(chunk);
+    response.flushHeaders();
+    try {
+      if (answer.body) for await (const chunk of answer.body) response.write(chunk);
+    } catch (error) {
+      if (!gone.signal.aborted) throw error;
+    }
     response.end();
-  });
-}
+  };

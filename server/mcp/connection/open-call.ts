@@ -1,0 +1,123 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import {
+  SdkError,
+  SdkErrorCode,
+  type ElicitRequestParams,
+  type ElicitResult,
+  type Progress,
+  type RequestOptions,
+} from "@modelcontextprotocol/client";
+import type { StepRef } from "#server/kernel/ports.ts";
+
+/** What a server wants to know of a person before it goes on, by the keys under which it expects the answers. */
+export type Questions = Readonly<Record<string, ElicitRequestParams>>;
+export type Answers = Readonly<Record<string, ElicitResult>>;
+
+/** Asks somebody. Rejects when nobody can be asked; the signal aborts when the call is over. */
+export type Ask = (questions: Questions, signal: AbortSignal) => Promise<Answers>;
+
+/** What every request to a server takes. */
+export type CallOptions = {
+  /** Without an answer for so long in all, the request ends, whatever progress it tells of. While a person is asked, the time stands still. */
+  timeoutMs: number;
+  /** Without a sign of life for so long, it ends earlier; progress is one. */
+  idleMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+  step?: StepRef | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  ask?: Ask | undefined;
+};
+
+/** The longest wait that a timer can hold: the SDK's own deadline is never the one that counts. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** The request in whose asynchronous context code runs: it travels down to the transport, and with a response's own stream back up. */
+const current = new AsyncLocalStorage<OpenCall>();
+export const currentCall = (): OpenCall | undefined => current.getStore();
+export const inCall = <T>(call: OpenCall, send: () => Promise<T>): Promise<T> => current.run(call, send);
+
+type Carried = RequestOptions & { call: OpenCall };
+export const callOf = (options: RequestOptions | undefined): OpenCall | undefined =>
+  options !== undefined && "call" in options && options.call instanceof OpenCall ? options.call : undefined;
+
+/** One request under way: who waits for it, for how long, and whom the server may ask meanwhile. */
+export class OpenCall {
+  readonly step: StepRef | undefined;
+  readonly ask: Ask | undefined;
+  readonly options: Carried;
+  /** Goes with the request, if its progress is to be told. */
+  readonly meta: { progressToken: string } | undefined;
+  readonly #ended = new AbortController();
+  readonly #given: CallOptions;
+  readonly #idle: NodeJS.Timeout | undefined;
+  #leftMs: number;
+  #since = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #asking = 0;
+
+  constructor(given: CallOptions, progressToken: string) {
+    const { signal, onProgress, idleMs, timeoutMs } = given;
+    this.#given = given;
+    this.step = given.step;
+    this.ask = given.ask;
+    this.#leftMs = timeoutMs;
+    this.options = { timeout: NEVER_MS, signal: this.#ended.signal, call: this };
+    this.meta = onProgress === undefined && idleMs === undefined ? undefined : { progressToken };
+    if (idleMs !== undefined) this.#idle = setTimeout(() => this.#asking > 0 || this.#expire(idleMs), idleMs);
+    this.#start();
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Whether it ended before its answer came. */
+  get isGivenUp(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  /** While a person thinks, no deadline of the request passes. */
+  async whileAsking<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#asking += 1;
+    if (this.#asking === 1) this.#stop();
+    try {
+      return await question(this.#ended.signal);
+    } finally {
+      this.#asking -= 1;
+      if (this.#asking === 0 && !this.isGivenUp) this.#start();
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#idle);
+    this.#given.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  onProgress(progress: Progress): void {
+    // Where the transport says which request a message belongs to, nobody else's progress counts.
+    const related = currentCall();
+    if (related !== undefined && related !== this) return;
+    this.#idle?.refresh();
+    this.#given.onProgress?.(progress);
+  }
+
+  readonly #onAbort = (): void => this.#ended.abort(this.#given.signal?.reason);
+
+  #start(): void {
+    this.#since = performance.now();
+    this.#timer = setTimeout(() => this.#expire(this.#given.timeoutMs), Math.min(this.#leftMs, NEVER_MS));
+    this.#idle?.refresh();
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#leftMs = Math.max(1, this.#leftMs - (performance.now() - this.#since));
+  }
+
+  #expire(timeout: number): void {
+    this.#ended.abort(new SdkError(SdkErrorCode.RequestTimeout, "Request timed out", { timeout }));
+  }
+}

@@ -1,0 +1,37 @@
+/** Conversations with fixture servers, as the platform's connections have them, but without a platform. */
+import { fileURLToPath } from "node:url";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { createMcpHandler, type McpServer } from "@modelcontextprotocol/server";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { handshake, newClient, speak, type Connection, type ListName } from "#server/mcp/connection/connection.ts";
+import { TIMINGS } from "#server/mcp/supervision/timings.ts";
+import { httpServer, webHandler, type HttpFixture } from "./modern-server.ts";
+import { talkativeServer } from "./talkative-server.ts";
+
+export type Talk = Omit<Connection, "transport" | "pid" | "lost" | "lossReason" | "close"> & {
+  era: string | undefined;
+  heard: ListName[];
+  close(): Promise<void>;
+};
+type Era = "auto" | "legacy";
+
+const TALKATIVE = fileURLToPath(new URL("talkative-server.ts", import.meta.url));
+
+export const talkativeLaunch = { transport: "stdio" as const, command: process.execPath, args: [TALKATIVE], env: {} };
+
+/** Over HTTP; every request is answered by a server of its own. */
+export function talkativeHttpServer(): Promise<HttpFixture> {
+  const mcp = createMcpHandler((): McpServer => talkativeServer());
+  return httpServer(webHandler((request) => mcp.fetch(request)));
+}
+
+export async function talkTo(server: { command: string; args: string[] } | { url: string }, era: Era = "auto"): Promise<Talk> {
+  const client = newClient({ version: "1", timings: { ...TIMINGS, listChangedDebounceMs: 5 }, era, onToolsChanged: () => {} });
+  const transport =
+    "url" in server ? new StreamableHTTPClientTransport(new URL(server.url)) : new StdioClientTransport({ ...server, stderr: "ignore" });
+  await handshake(client, transport, { timeoutMs: 20_000, signal: new AbortController().signal });
+  const speech = speak(client, TIMINGS);
+  const heard: ListName[] = [];
+  speech.onListChanged((list) => heard.push(list));
+  return { ...speech, era: client.getProtocolEra(), heard, close: () => client.close() };
+}
