@@ -73,6 +73,7 @@ const CLASS = {
   mcp_tool_unknown: "needs_person",
   mcp_tool_not_approved: "needs_person",
   tool_changed: "needs_person",
+  launch_refused: "fatal",
   launch_not_approved: "needs_person",
   mcp_command_not_found: "needs_person",
   mcp_exited: "retryable",

@@ -82,6 +82,7 @@ export const REMEDY = {
   mcp_tool_not_approved: "Approve the tool before using it.",
   tool_changed: "Review the changed definition and approve it.",
   launch_not_approved: "An owner must approve exactly this command, its arguments and environment names.",
+  launch_refused: "Remove what is named; no approval can allow it.",
   mcp_command_not_found: "Install the command, or correct its path.",
   mcp_exited: "Read the server's stderr; it ended before or during the call.",
   mcp_handshake_failed: "Check that the command or address really is an MCP server.",

@@ -69,6 +69,14 @@ export const LIMITS = {
   waitMs: 60_000,
   tags: 32,
   tagChars: 64,
+  /** Of a server's launch, as JSON. */
+  launchBytes: 128 * 1024,
+  launchArguments: 128,
+  /** Variables or headers of a launch. */
+  launchValues: 64,
+  /** Servers of one imported document. */
+  importedServers: 64,
+  importChars: 256 * 1024,
   frameBytes: 64 * 1024,
   /** Lines of a server's log: how many are kept, how long one may be, and what is searched for in them. */
   mcpLogLines: 5_000,

@@ -77,6 +77,7 @@ export const ROUTES = {
   delegateApproval: approvals.delegateApproval,
   listMcpServers: mcpServers.listMcpServers,
   createMcpServer: mcpServers.createMcpServer,
+  updateMcpServer: mcpServers.updateMcpServer,
   importMcpServers: mcpImport.importMcpServers,
   getMcpServer: mcpServers.getMcpServer,
   deleteMcpServer: mcpServers.deleteMcpServer,

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { Description, Environment, Id, IdParams, PageQuery, Slug, Time, pageOf } from "../common.ts";
+import { Description, Environment, Id, IdParams, Json, PageQuery, Slug, Time, pageOf } from "../common.ts";
+import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
 import { ServerSettings } from "./settings.ts";
+import { LaunchWarning } from "./warnings.ts";
 
 export const SERVER_STATES = ["STOPPED", "STARTING", "READY", "DEGRADED", "STOPPING", "FAILED", "QUARANTINED"] as const;
 
@@ -14,18 +16,29 @@ export const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
 /** `secret:name` refers to the vault; any other value is stored as it is. */
 export const EnvValue = z.string().max(4_096);
 
+const noNul = (text: string): boolean => !text.includes("\0");
+const NUL = "expected text without the NUL character";
+
+/** Named values of a launch: environment variables or headers. */
+const values = (name: z.ZodString) =>
+  z
+    .record(name, EnvValue)
+    .refine((given) => Object.keys(given).length <= LIMITS.launchValues, `expected at most ${LIMITS.launchValues} entries`);
+
 export const StdioLaunch = z.strictObject({
   transport: z.literal("stdio"),
-  command: z.string().min(1).max(1_024),
-  args: z.array(z.string().max(4_096)).max(128).default([]),
-  env: z.record(EnvName, EnvValue).default({}),
+  command: z.string().min(1).max(1_024).refine(noNul, NUL),
+  /** An argument of the form `secret:name` or `--option=secret:name` refers to the vault. */
+  args: z.array(z.string().max(4_096).refine(noNul, NUL)).max(LIMITS.launchArguments).default([]),
+  env: values(EnvName).default({}),
+  /** Absolute, without symbolic links. */
   cwd: z.string().max(1_024).optional(),
 });
 
 export const HttpLaunch = z.strictObject({
   transport: z.literal("http"),
   url: z.url({ protocol: /^https?$/ }).max(2_048),
-  headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,128}$/), EnvValue).default({}),
+  headers: values(z.string().regex(/^[A-Za-z0-9-]{1,128}$/)).default({}),
 });
 
 export const Launch = z.discriminatedUnion("transport", [StdioLaunch, HttpLaunch]);
@@ -40,6 +53,8 @@ export const McpServer = z.object({
   launch: Launch,
   /** Whether exactly this launch has been approved; a stdio server starts only then. */
   launchApproved: z.boolean(),
+  /** What an approver should look at. */
+  warnings: z.array(LaunchWarning),
   settings: ServerSettings,
   desired: z.enum(["running", "stopped"]),
   state: ServerState,
@@ -91,7 +106,7 @@ export const createMcpServer = defineRoute({
   body: CreateMcpServer,
   response: McpServer,
   status: 201,
-  errors: ["name_taken"],
+  errors: ["name_taken", "launch_refused", "egress_denied"],
 });
 
 export const getMcpServer = defineRoute({
@@ -104,6 +119,30 @@ export const getMcpServer = defineRoute({
   params: IdParams,
   response: McpServer,
   errors: ["not_found"],
+});
+
+/** What is left out stays as it is. */
+export const UpdateMcpServer = z.strictObject({
+  name: Slug.optional(),
+  description: Description.optional(),
+  /** The whole launch. A value that was shown masked means the stored one. */
+  launch: Launch.optional(),
+  /** Settings by name; null restores a default. */
+  settings: z.record(z.string().min(1).max(64), Json).optional(),
+});
+export type UpdateMcpServer = z.infer<typeof UpdateMcpServer>;
+
+export const updateMcpServer = defineRoute({
+  name: "updateMcpServer",
+  method: "PATCH",
+  path: "/api/v1/mcp-servers/:id",
+  summary: "Change a server; another launch stops it until that is approved",
+  tag: "mcp-servers",
+  permission: "mcp_server:write",
+  params: IdParams,
+  body: UpdateMcpServer,
+  response: McpServer,
+  errors: ["not_found", "name_taken", "launch_refused", "egress_denied", "request_invalid"],
 });
 
 export const deleteMcpServer = defineRoute({

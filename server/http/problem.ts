@@ -76,6 +76,7 @@ export const HTTP_STATUS = {
   mcp_tool_unknown: 404,
   mcp_tool_not_approved: 403,
   tool_changed: 409,
+  launch_refused: 422,
   launch_not_approved: 403,
   mcp_command_not_found: 422,
   mcp_exited: 424,

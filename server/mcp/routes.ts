@@ -7,6 +7,7 @@ import {
   restartMcpServer,
   startMcpServer,
   stopMcpServer,
+  updateMcpServer,
 } from "#contract/mcp/servers.ts";
 import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
 import { importMcpServers } from "#contract/mcp/import.ts";
@@ -23,6 +24,7 @@ export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
   handle(importMcpServers, ({ caller, body }) => servers.importFile(caller, body)),
   handle(getMcpServer, ({ caller, params }) => servers.get(caller, params.id)),
+  handle(updateMcpServer, ({ caller, params, body }) => servers.update(caller, params.id, body)),
   handle(deleteMcpServer, ({ caller, params }) => servers.remove(caller, params.id)),
   handle(startMcpServer, ({ caller, params }) => servers.control(caller, params.id, "start")),
   handle(stopMcpServer, ({ caller, params }) => servers.control(caller, params.id, "stop")),

@@ -138,6 +138,7 @@ export const makeServer = (given: Partial<McpServer> = {}): McpServer => ({
   environment: "production",
   launch: { transport: "stdio", command: "npx", args: ["-y", "@modelcontextprotocol/server-filesystem", "."], env: {} },
   launchApproved: true,
+  warnings: [],
   settings: {},
   desired: "running",
   state: "READY",

@@ -2,7 +2,7 @@ import type { AppError } from "#server/kernel/errors.ts";
 import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { Connection } from "./connection.ts";
 import { frameRecorder, type FrameRecorder } from "./frames.ts";
-import { secretName } from "../registration/launch.ts";
+import { secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
@@ -46,6 +46,17 @@ export async function resolveValues(
     ] as const;
   });
   return Object.fromEntries(await Promise.all(resolved));
+}
+
+/** Arguments with the secrets that they refer to. */
+export async function resolveArguments(secrets: SecretReader, server: ServerRecord, args: readonly string[]): Promise<string[]> {
+  const { tenantId, environment, id } = server;
+  const resolve = async (arg: string): Promise<string> => {
+    const found = secretInArgument(arg);
+    if (found === undefined) return arg;
+    return found.before + (await secrets.read({ tenantId, name: found.name, environment, usedBy: `mcp_server:${id}` }));
+  };
+  return Promise.all(args.map(resolve));
 }
 
 export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>

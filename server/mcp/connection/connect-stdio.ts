@@ -1,6 +1,6 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { ending, once, recorder, resolveValues, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
+import { ending, once, recorder, resolveArguments, resolveValues, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
 import { connectFailure, describeExit } from "./failures.ts";
 import { lineSplitter } from "./line-splitter.ts";
@@ -51,12 +51,13 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
 async function launchProcess(deps: ConnectDeps, { server, launch, options }: StdioAttempt, id: string): Promise<ServerProcess> {
   const folders = await serverFolders(deps.dataDir, server.id);
   const registered = await resolveValues(deps.secrets, server, launch.env);
+  const args = await resolveArguments(deps.secrets, server, launch.args);
   const env = { PATH: deps.path, HOME: folders.home, LANG: "C.UTF-8", TMPDIR: folders.tmp, ...registered };
   const marker = await deps.processes.starting(server, id);
   try {
     options.signal.throwIfAborted();
     const process = await spawnServer(
-      { file: options.file ?? launch.command, args: launch.args, env, cwd: launch.cwd ?? folders.work, marker },
+      { file: options.file ?? launch.command, args, env, cwd: launch.cwd ?? folders.work, marker },
       deps.timings,
     );
     await deps.processes.started(server, { id, pid: process.pid, startTime: process.startTime });

@@ -17,6 +17,7 @@ export type Circumstances = {
 /** Failures that the next attempt would only repeat: a person has to change something first. */
 const PERMANENT: ReadonlySet<ErrorCode> = new Set([
   "launch_not_approved",
+  "launch_refused",
   "mcp_command_not_found",
   "mcp_unauthorized",
   "egress_denied",

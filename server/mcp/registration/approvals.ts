@@ -4,6 +4,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
 import { isPrivateTarget, type InspectLaunch } from "./check-launch.ts";
+import { refuseLaunches } from "./refuse-launch.ts";
 import { saveLaunch } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
@@ -33,6 +34,7 @@ export const approveLaunch =
         remedy: "Ask another owner or admin to approve it.",
       });
     }
+    await refuseLaunches({ database, audit })({ tenantId: caller.tenantId, actor: caller.ref }, [record]);
     const { hash } = await inspect(id, record.launch);
     const change = { ...record, launchHash: hash, approvedLaunchHash: hash };
     const { launch } = record;

@@ -5,6 +5,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
 import { findExecutable } from "./executable.ts";
 import { launchHash } from "./launch.ts";
+import { allLaunchIssues } from "./refuse-launch.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import type { ServerRecord } from "./server-record.ts";
 import { saveLaunch, saveLaunchHash } from "./servers.pg.ts";
@@ -13,11 +14,13 @@ import type { ApprovedLaunch } from "../supervision/supervisor-ports.ts";
 type Inspect = { dataDir: string; path: string; hashFile: (file: string) => Promise<string> };
 type Inspected = { hash: string; file: string | undefined };
 
-/** What a launch would run now. Throws `mcp_command_not_found`. */
+/** What a launch would run now. Throws `mcp_command_not_found`, and `launch_refused` for a folder that has become a link. */
 export const inspectLaunch =
   ({ dataDir, path, hashFile }: Inspect) =>
   async (serverId: string, launch: Launch): Promise<Inspected> => {
     if (launch.transport === "http") return { hash: launchHash(launch, null), file: undefined };
+    const [refused] = await allLaunchIssues({ ...launch, env: {} });
+    if (refused?.code === "cwd_refused") throw new AppError("launch_refused", refused.message, { issues: [refused] });
     const { work } = await serverFolders(dataDir, serverId);
     const file = await findExecutable({ command: launch.command, cwd: launch.cwd ?? work, path });
     return { hash: launchHash(launch, await hashFile(file)), file };

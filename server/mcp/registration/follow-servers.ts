@@ -65,12 +65,12 @@ async function follow(deps: Deps, { server, row, toolsSeen }: Followed): Promise
     await server.catalogue.adopt(tools, { isPinned: row.isPinned });
     toolsSeen.set(id, row.toolsMark);
   }
-  const { desired, startsAsked, restartsAsked } = row;
+  const { desired, startsAsked, restartsAsked, name, description, settings } = row;
   const isApproved = row.approvedLaunchHash !== record.approvedLaunchHash;
   const isRestarted = restartsAsked !== record.restartsAsked;
   const isStarted = startsAsked !== record.startsAsked || (desired === "running" && record.desired === "stopped");
   if (isApproved) await readLaunch(deps, server);
-  server.adopt({ startsAsked, restartsAsked });
+  server.adopt({ startsAsked, restartsAsked, name, description, settings });
   if (desired === "stopped") {
     if (record.desired === "running") background(deps.log, "stopping an MCP server", () => server.stop());
     return;

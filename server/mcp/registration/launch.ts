@@ -1,5 +1,6 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import { IDENTIFIER } from "#contract/common.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import { canonicalJson, sha256 } from "../catalogue/canonical.ts";
 
 /**
@@ -22,12 +23,41 @@ export function secretName(value: string): string | undefined {
   return name !== undefined && IDENTIFIER.test(name) ? name : undefined;
 }
 
+const IN_ARGUMENT = /^((?:--?[A-Za-z][\w-]*|[A-Za-z_]\w*)=)?secret:([A-Za-z_]\w{0,63})$/;
+
+/** The secret that an argument refers to, as a whole or behind `--option=`, and what stands before it. */
+export function secretInArgument(argument: string): { before: string; name: string } | undefined {
+  const [, before = "", name] = IN_ARGUMENT.exec(argument) ?? [];
+  return name === undefined ? undefined : { before, name };
+}
+
 const CREDENTIAL = /key|token|secret|passw|credential|auth|cookie|session/i;
 const MASK = "********";
 
 /** A launch as it may be shown: values that look like credentials and were written in plain are masked. */
 export function maskLaunch(launch: Launch): Launch {
   return launch.transport === "stdio" ? { ...launch, env: maskValues(launch.env) } : { ...launch, headers: maskValues(launch.headers) };
+}
+
+/** A launch that somebody was shown and sends back: what was masked there is what is stored. Throws `request_invalid` for a mask of nothing. */
+export function unmaskLaunch(launch: Launch, stored: Launch): Launch {
+  const known = stored.transport === "stdio" ? stored.env : stored.headers;
+  return launch.transport === "stdio"
+    ? { ...launch, env: unmaskValues(launch.env, known, "env") }
+    : { ...launch, headers: unmaskValues(launch.headers, known, "headers") };
+}
+
+function unmaskValues(values: Record<string, string>, known: Record<string, string>, where: string): Record<string, string> {
+  const unmasked = Object.entries(values).map(([name, value]) => {
+    if (value !== MASK) return [name, value];
+    const kept = known[name];
+    if (kept !== undefined) return [name, kept];
+    const path = `body.launch.${where}.${name}`;
+    throw new AppError("request_invalid", `${path} is masked, and there is no stored value that it could stand for.`, {
+      issues: [{ path, message: "expected a value" }],
+    });
+  });
+  return Object.fromEntries(unmasked);
 }
 
 function maskValues(values: Record<string, string>): Record<string, string> {

@@ -1,5 +1,5 @@
 import type { Page, PageQuery } from "#contract/common.ts";
-import type { CreateMcpServer, McpServer } from "#contract/mcp/servers.ts";
+import type { CreateMcpServer, McpServer, UpdateMcpServer } from "#contract/mcp/servers.ts";
 import type { McpServersFile } from "#contract/mcp/import.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -8,6 +8,7 @@ import { readServersFile } from "./import-file.ts";
 import { ensureServer, registerServers, type RegistrationDeps, type Registrant, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
 import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
+import { updateServer } from "./update-server.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
 export type ServerUseCaseDeps = RegistrationDeps & ApprovalDeps;
@@ -17,6 +18,8 @@ export type ServerUseCases = {
   get(caller: Caller, id: string): Promise<McpServer>;
   create(caller: Caller, body: CreateMcpServer): Promise<McpServer>;
   importFile(caller: Caller, file: McpServersFile): Promise<{ items: McpServer[] }>;
+  /** Another launch is pending until it is approved, and what ran of the old one has ended. */
+  update(caller: Caller, id: string, change: UpdateMcpServer): Promise<McpServer>;
   remove(caller: Caller, id: string): Promise<undefined>;
   /** A start waits for the outcome and rejects with the failure's class; a stop ends the whole process tree. */
   control(caller: Caller, id: string, what: Control): Promise<McpServer>;
@@ -42,6 +45,10 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
     get: ({ tenantId }, id) => view(tenantId, id),
     create: createServer(context),
     importFile: importServers(context),
+    update: async (caller, id, change) => {
+      const server = await updateServer(deps)({ ...caller, ...registrantOf(caller) }, id, change);
+      return view(caller.tenantId, server.record.id);
+    },
     remove: removeServer(context),
     control: controlServer(context),
     approveLaunch: async (caller, id) => {
@@ -116,10 +123,11 @@ const controlServer =
 
 export const serverNotFound = (id: string): AppError => new AppError("not_found", `There is no MCP server ${id}.`);
 
-const registrantOf = ({ tenantId, ref, permissions }: Caller): Registrant => ({
+const registrantOf = ({ tenantId, ref, permissions, role }: Caller): Registrant => ({
   tenantId,
   actor: ref,
   mayApprove: permissions.has("tool:approve"),
+  isOwner: role === "owner",
 });
 
 const entryOf = ({ tenantId, ref }: Caller, verb: string, id: string) => ({

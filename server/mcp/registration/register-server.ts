@@ -4,6 +4,8 @@ import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
+import { needsOwner } from "./launch-warnings.ts";
+import { refuseLaunches } from "./refuse-launch.ts";
 import type { ServerRecord } from "./server-record.ts";
 import { insertServer, saveLaunch } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
@@ -21,17 +23,31 @@ export type RegistrationDeps = {
   ownerApproves: boolean;
 };
 
-/** Who registers, and whether that person could approve. */
-export type Registrant = { tenantId: string; actor: string; mayApprove: boolean };
+/** Who registers, and whether that person could approve: anything (an owner), or what needs no owner. */
+export type Registrant = { tenantId: string; actor: string; mayApprove: boolean; isOwner: boolean };
+
+/** Whether the registration is itself the approval: see `docs/decisions/0009-who-approves-a-launch.md`. */
+export const approvesItself = (deps: RegistrationDeps, { mayApprove, isOwner }: Registrant, launch: Launch): boolean =>
+  deps.ownerApproves && mayApprove && (isOwner || !needsOwner(launch));
+
 type Registration = Pick<CreateMcpServer, "name" | "description" | "environment" | "launch" | "settings"> & { start: boolean };
 type Prepared = { record: ServerRecord; isApproved: boolean; isPrivate: boolean };
 
-/** Saves servers, all or none, without starting them. Throws `name_taken`. */
+/**
+ * Saves servers, all or none, without starting them; `alongside` writes what belongs to them in the same transaction.
+ * Throws `name_taken` and `launch_refused`.
+ */
 export const registerServers =
   (deps: RegistrationDeps) =>
-  async (registrant: Registrant, registrations: readonly Registration[]): Promise<SupervisedServer[]> => {
+  async (
+    registrant: Registrant,
+    registrations: readonly Registration[],
+    alongside: (tx: Tx) => Promise<void> = async () => {},
+  ): Promise<SupervisedServer[]> => {
+    await refuseLaunches(deps)(registrant, registrations);
     const prepared = await Promise.all(registrations.map((registration) => prepare(deps, registrant, registration)));
     await deps.database.asTenant(registrant.tenantId, async (tx) => {
+      await alongside(tx);
       for (const one of prepared) {
         await insertServer(tx, one.record, one.isApproved ? registrant.actor : null);
         await recordRegistration(deps, tx, { ...one, actor: registrant.actor, action: "mcp_server.registered" });
@@ -40,10 +56,11 @@ export const registerServers =
     return prepared.map(({ record }) => deps.supervisor.add(record));
   };
 
-async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: Registrant, registration: Registration): Promise<Prepared> {
+async function prepare(deps: RegistrationDeps, registrant: Registrant, registration: Registration): Promise<Prepared> {
+  const { tenantId, actor } = registrant;
   const { name, description, environment, launch, settings, start } = registration;
   const id = deps.newId();
-  const isApproved = deps.ownerApproves && mayApprove;
+  const isApproved = approvesItself(deps, registrant, launch);
   const launchHash = await registeredHash(deps.inspect, id, launch);
   const at = deps.now();
   const record: ServerRecord = {
@@ -75,11 +92,11 @@ async function prepare(deps: RegistrationDeps, { tenantId, actor, mayApprove }: 
   return { record, isApproved, isPrivate: isApproved && (await leadsInside(launch)) };
 }
 
-const leadsInside = async (launch: Launch): Promise<boolean> => launch.transport === "http" && isPrivateTarget(launch.url);
+export const leadsInside = async (launch: Launch): Promise<boolean> => launch.transport === "http" && isPrivateTarget(launch.url);
 
 type Recorded = Prepared & { actor: string; action: string };
 
-async function recordRegistration(
+export async function recordRegistration(
   { audit, egress }: RegistrationDeps,
   tx: Tx,
   { record, isApproved, isPrivate, actor, action }: Recorded,
@@ -113,7 +130,7 @@ export const ensureServer =
   async (spec: ServerSpec): Promise<SupervisedServer> => {
     const found = await deps.supervisor.find(spec);
     if (found) return adjust(deps, found, spec);
-    const [server] = await registerServers(deps)({ tenantId: spec.tenantId, actor: spec.actor, mayApprove: true }, [
+    const [server] = await registerServers(deps)({ tenantId: spec.tenantId, actor: spec.actor, mayApprove: true, isOwner: true }, [
       { ...spec, start: true },
     ]);
     if (!server) throw new AppError("internal", "A registration returned no server.");
@@ -126,6 +143,7 @@ async function adjust(
   { actor, launch, description }: ServerSpec,
 ): Promise<SupervisedServer> {
   const { record } = server;
+  await refuseLaunches(deps)({ tenantId: record.tenantId, actor }, [{ name: record.name, launch }]);
   const launchHash = await registeredHash(deps.inspect, record.id, launch);
   const isSettled = record.approvedLaunchHash === launchHash || !deps.ownerApproves;
   if (record.launchHash === launchHash && isSettled) return server;

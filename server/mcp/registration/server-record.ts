@@ -2,6 +2,7 @@ import type { Environment } from "#contract/common.ts";
 import type { Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { maskLaunch } from "./launch.ts";
+import { launchWarnings } from "./launch-warnings.ts";
 
 /** A registered server as the slice knows it. */
 export type ServerRecord = {
@@ -43,6 +44,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     description,
     environment,
     launch: maskLaunch(launch),
+    warnings: launchWarnings(launch),
     settings: record.settings,
     launchApproved: record.approvedLaunchHash === record.launchHash,
     desired,

@@ -101,10 +101,14 @@ export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: str
       ],
     );
   } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw new AppError("name_taken", `A server named ${server.name} exists already in ${server.environment}.`, { cause: error });
+    throw asNameTaken(error, server);
   }
 }
+
+const asNameTaken = (error: unknown, { name, environment }: { name: string; environment: string }): unknown =>
+  isUniqueViolation(error)
+    ? new AppError("name_taken", `A server named ${name} exists already in ${environment}.`, { cause: error })
+    : error;
 
 export async function findServer(tx: Tx, id: string): Promise<CountedServer | undefined> {
   const [row] = await tx.query(`${SELECT} and s.id = $1`, [id]);
@@ -167,6 +171,21 @@ export async function saveLaunch(tx: Tx, server: ServerRecord, approvedBy: strin
   );
 }
 
+/** The name, the description and the settings. Throws `name_taken`. */
+export async function saveDetails(tx: Tx, server: ServerRecord): Promise<void> {
+  const { id, name, description, environment } = server;
+  try {
+    await tx.query("update mcp_servers set name = $2, description = $3, settings = $4, updated_at = now() where id = $1", [
+      id,
+      name,
+      description,
+      JSON.stringify(server.settings),
+    ]);
+  } catch (error) {
+    throw asNameTaken(error, { name, environment });
+  }
+}
+
 export async function saveLaunchHash(tx: Tx, id: string, hash: string): Promise<void> {
   await tx.query("update mcp_servers set launch_hash = $2, updated_at = now() where id = $1", [id, hash]);
 }
@@ -185,13 +204,20 @@ export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "res
 }
 
 /** A server as others may have changed it: what is wanted of it, what is approved, and a mark that changes with its tools. */
-export type Registered = Wish & { id: string; tenantId: string; approvedLaunchHash: string | null; isPinned: boolean; toolsMark: string };
+export type Registered = Wish &
+  Pick<ServerRecord, "id" | "tenantId" | "name" | "description" | "settings" | "approvedLaunchHash"> & {
+    isPinned: boolean;
+    toolsMark: string;
+  };
 
 /** All that are not deleted, of all tenants; for the worker role. */
 export async function registeredServers(tx: Tx): Promise<Registered[]> {
   const rows = await tx.query<{
     id: string;
     tenant_id: string;
+    name: string;
+    description: string;
+    settings: string;
     desired: Wish["desired"];
     starts_asked: number;
     restarts_asked: number;
@@ -199,7 +225,7 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
     is_pinned: boolean;
     tools_mark: string | null;
   }>(
-    `select s.id, s.tenant_id, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash,
+    `select s.id, s.tenant_id, s.name, s.description, s.settings, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash,
        s.catalogue_pinned_at is not null as is_pinned,
        (select md5(string_agg(t.updated_at::text, ' ' order by t.id)) from mcp_tools t where t.server_id = s.id) as tools_mark
      from mcp_servers s where s.deleted_at is null`,
@@ -207,6 +233,9 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
   return rows.map((row) => ({
     id: row.id,
     tenantId: row.tenant_id,
+    name: row.name,
+    description: row.description,
+    settings: ServerSettings.parse(JSON.parse(row.settings)),
     desired: row.desired,
     startsAsked: row.starts_asked,
     restartsAsked: row.restarts_asked,

@@ -11,7 +11,16 @@ import type { SupervisorPorts } from "./supervisor-ports.ts";
 
 type Registration = Pick<
   ServerRecord,
-  "launch" | "launchHash" | "approvedLaunchHash" | "catalogueTrusted" | "description" | "desired" | "startsAsked" | "restartsAsked"
+  | "name"
+  | "description"
+  | "settings"
+  | "launch"
+  | "launchHash"
+  | "approvedLaunchHash"
+  | "catalogueTrusted"
+  | "desired"
+  | "startsAsked"
+  | "restartsAsked"
 >;
 
 /** Checks that may fail in a row before a server is started anew. */
@@ -166,8 +175,8 @@ export class SupervisedServer {
   /** Other processes may have approved, pinned or changed something since. */
   async #reload(): Promise<void> {
     const { record, tools } = await this.#ports.reload(this.#record);
-    const { launch, launchHash, approvedLaunchHash, catalogueTrusted, description, cataloguePinned } = record;
-    this.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted, description });
+    const { name, description, settings, launch, launchHash, approvedLaunchHash, catalogueTrusted, cataloguePinned } = record;
+    this.adopt({ name, description, settings, launch, launchHash, approvedLaunchHash, catalogueTrusted });
     await this.catalogue.adopt(tools, { isPinned: cataloguePinned });
   }
 

@@ -39,7 +39,11 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
 
   const hold = (record: ServerRecord, tools: readonly PinnedTool[]): SupervisedServer => {
     const held = byId.get(record.id);
-    if (held) return held;
+    if (held) {
+      held.adopt({ name: record.name });
+      byAddress.set(keyOf(record), held);
+      return held;
+    }
     if (isStopping) throw new AppError("unavailable", "The platform is stopping.");
     const catalogue = new ServerCatalogue(cataloguePorts(deps), { tools, isPinned: record.cataloguePinned });
     const server = new SupervisedServer(supervisorPorts(deps), record, catalogue);
@@ -59,9 +63,9 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
       if (!found) throw new AppError("not_found", `There is no MCP server ${id}.`);
       return load(found.record);
     },
-    known: (address) => byAddress.get(keyOf(address)),
+    known: (address) => heldAt(byAddress, address),
     async find(address) {
-      const held = byAddress.get(keyOf(address));
+      const held = heldAt(byAddress, address);
       if (held) return held;
       const found = await database.asTenant(address.tenantId, (tx) => findServerByName(tx, address.environment, address.name));
       return found && load(found.record);
@@ -87,6 +91,12 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
 }
 
 const keyOf = ({ tenantId, environment, name }: Address): string => `${tenantId}/${environment}/${name}`;
+
+/** Undefined also under a name that the server had earlier. */
+function heldAt(byAddress: ReadonlyMap<string, SupervisedServer>, address: Address): SupervisedServer | undefined {
+  const held = byAddress.get(keyOf(address));
+  return held?.record.name === address.name ? held : undefined;
+}
 
 /** What an earlier incarnation wrote about its own processes is over. */
 function atRest(record: ServerRecord): ServerRecord {

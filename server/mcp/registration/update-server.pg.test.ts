@@ -1,0 +1,141 @@
+import { access, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { ROUTES as routes } from "#contract/routes.ts";
+import { newId } from "#server/kernel/ids.ts";
+import { callerOf, hostile, mcpPlatforms, processesOf, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+let db: TestDatabase;
+let folder: string;
+const platforms = mcpPlatforms(() => db);
+
+beforeAll(async () => {
+  db = await testDatabase();
+  folder = await realpath(await mkdtemp(join(tmpdir(), "auterity-update-")));
+});
+afterEach(() => platforms.close());
+afterAll(async () => {
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+describe("another launch of an approved server", () => {
+  test("by a designer ends what runs, and nothing of it starts until somebody approves it", async () => {
+    const p = await platforms.open();
+    const server = await register(p, hostile());
+    const params = { id: server.id };
+    const canary = join(folder, "canary");
+    const launch = { transport: "stdio" as const, command: "sh", args: ["-c", `touch ${canary}`], env: {} };
+    const after = await p.call(routes.updateMcpServer, { params, body: { launch } }, callerOf(db.tenantId, "designer"));
+    expect(after).toMatchObject({ state: "FAILED", launchApproved: false, pid: null, lastError: { code: "launch_not_approved" }, launch });
+    expect(after.warnings).toMatchObject([{ code: "inline_code" }]);
+    expect(await processesOf(server.id)).toEqual([]);
+    await expect(p.call(routes.startMcpServer, { params })).rejects.toMatchObject({ code: "launch_not_approved" });
+    await expect(access(canary)).rejects.toMatchObject({ code: "ENOENT" });
+    expect(p.audited.map(({ action }) => action)).toEqual(expect.arrayContaining(["mcp_server.updated", "mcp_server.launch_changed"]));
+    await p.call(routes.updateMcpServer, { params, body: { launch: hostile("late-tool") } }, callerOf(db.tenantId, "designer"));
+    expect(await p.call(routes.approveMcpLaunch, { params })).toMatchObject({ state: "READY", launchApproved: true });
+  });
+
+  test("by an owner of a loopback install is approved by that and runs at once", async () => {
+    const p = await platforms.open();
+    const server = await register(p, hostile());
+    const params = { id: server.id };
+    const after = await p.call(routes.updateMcpServer, { params, body: { launch: hostile("late-tool") } });
+    expect(after).toMatchObject({ state: "READY", launchApproved: true });
+    expect(after.pid).not.toBe(server.pid);
+    expect(await processesOf(server.id)).toEqual([after.pid]);
+    const stopped = await p.call(routes.stopMcpServer, { params });
+    expect(await p.call(routes.updateMcpServer, { params, body: { launch: hostile() } })).toMatchObject({ state: "STOPPED", pid: null });
+    expect(stopped.state).toBe("STOPPED");
+  });
+
+  test("by an admin is, unless it runs code that nobody approved", async () => {
+    const p = await platforms.open();
+    const admin = callerOf(db.tenantId, "admin");
+    expect(await register(p, hostile(), admin)).toMatchObject({ state: "READY", launchApproved: true });
+    const inline = { transport: "stdio" as const, command: "sh", args: ["-c", "exit 1"], env: {} };
+    expect(await register(p, inline, admin)).toMatchObject({ state: "FAILED", launchApproved: false });
+    expect(await register(p, inline)).toMatchObject({ launchApproved: true });
+  });
+
+  test("is refused whole when it may not be registered, and leaves the server alone", async () => {
+    const p = await platforms.open();
+    const server = await register(p, hostile());
+    const params = { id: server.id };
+    const before = await p.call(routes.getMcpServer, { params });
+    const bad = { ...hostile(), env: { NODE_OPTIONS: "--require /tmp/x.js" } };
+    const refused = p.call(routes.updateMcpServer, { params, body: { launch: bad, description: "changed" } });
+    await expect(refused).rejects.toMatchObject({ code: "launch_refused", issues: [{ path: `${server.name}.launch.env.NODE_OPTIONS` }] });
+    expect(p.audited.at(-1)).toMatchObject({ action: "mcp_server.launch_refused", outcome: "deny", reason: "env_refused" });
+    expect(await p.call(routes.getMcpServer, { params })).toEqual(before);
+  });
+
+  test("runs in the folder that was named, not where a link leads", async () => {
+    const p = await platforms.open();
+    const link = join(folder, "link");
+    await symlink("/etc", link);
+    await expect(register(p, { ...hostile(), cwd: link })).rejects.toMatchObject({ code: "launch_refused" });
+    await expect(register(p, { ...hostile(), cwd: "/" })).rejects.toMatchObject({ code: "launch_refused" });
+    await rm(link);
+    const server = await register(p, { ...hostile(), cwd: link });
+    expect(server.lastError).toMatchObject({ code: "mcp_command_not_found" });
+    await symlink("/etc", link);
+    await expect(p.call(routes.startMcpServer, { params: { id: server.id } })).rejects.toMatchObject({ code: "launch_refused" });
+    expect(await processesOf(server.id)).toEqual([]);
+  });
+});
+
+describe("other changes", () => {
+  test("reach a server that goes on running; a masked value stays what it was", async () => {
+    const p = await platforms.open();
+    const server = await register(p, { ...hostile(), env: { API_KEY: "plain-text-key" } });
+    const params = { id: server.id };
+    const name = `renamed-${newId().slice(-12)}`;
+    const after = await p.call(routes.updateMcpServer, { params, body: { name, description: "Better", launch: server.launch } });
+    expect(after).toMatchObject({ name, description: "Better", state: "READY", pid: server.pid, launchApproved: true });
+    const call = stepCall(db, { server: name, tool: "add", arguments: { a: 1, b: 2 } });
+    await expect(p.mcp.executeTool.prepare(call)).resolves.toBeDefined();
+    const old = stepCall(db, { server: server.name, tool: "add", arguments: { a: 1, b: 2 } });
+    await expect(p.mcp.executeTool.prepare(old)).rejects.toMatchObject({
+      code: "mcp_server_unknown",
+    });
+    await expect(toolNamed(p, server.id, "add")).resolves.toMatchObject({ serverName: name });
+  });
+
+  test("are refused when the name is taken, a setting is unknown, or there is no such server", async () => {
+    const p = await platforms.open();
+    const [one, two] = [await register(p, hostile()), await register(p, hostile())];
+    const change = (body: object, id = two.id) => p.call(routes.updateMcpServer, { params: { id }, body });
+    await expect(change({ name: one.name })).rejects.toMatchObject({ code: "name_taken" });
+    await expect(change({ settings: { nonsense: 1 } })).rejects.toMatchObject({ code: "request_invalid" });
+    await expect(change({ description: "x" }, newId())).rejects.toMatchObject({ code: "not_found" });
+    expect(await p.call(routes.getMcpServer, { params: { id: two.id } })).toMatchObject({ name: two.name, description: "" });
+  });
+
+  test("reach the other processes that hold the server", async () => {
+    const shared = { isShared: true, timings: { followMs: 20 } };
+    const [here, there] = [await platforms.open(shared), await platforms.open(shared)];
+    const server = await register(here, hostile());
+    await there.mcp.start();
+    await settled(there, server.id, "READY");
+    const name = `moved-${newId().slice(-12)}`;
+    await here.call(routes.updateMcpServer, { params: { id: server.id }, body: { name } });
+    const call = stepCall(db, { server: name, tool: "add", arguments: { a: 1, b: 2 } });
+    await vi.waitFor(() => expect(there.mcp.executeTool.prepare(call)).resolves.toBeDefined(), { timeout: 5_000 });
+    const old = stepCall(db, { server: server.name, tool: "add", arguments: { a: 1, b: 2 } });
+    await vi.waitFor(() => expect(there.mcp.executeTool.prepare(old)).rejects.toMatchObject({ code: "mcp_server_unknown" }), {
+      timeout: 5_000,
+    });
+  });
+});
+
+test("arguments may name secrets", async () => {
+  const p = await platforms.open({ secretValues: { which: "late-tool" } });
+  const [script = ""] = hostile().args;
+  const server = await register(p, { ...hostile(), args: [script, "secret:which"] });
+  expect(server).toMatchObject({ state: "READY", launch: { args: [script, "secret:which"] } });
+  await vi.waitFor(() => toolNamed(p, server.id, "late"));
+});
