@@ -73,6 +73,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
     serves: isWorker ? WORKER_ROUTES : undefined,
     access,
     agentSocket: slices.agentSocket,
+    ...(!isWorker && { mcpEndpoint: slices.mcpEndpoint }),
     webDir: join(PROJECT_DIR, "web", "dist"),
     metrics: base.metrics,
     host: config.host,
@@ -210,6 +211,7 @@ async function createSlices(
   return {
     agents,
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],
+    mcpEndpoint: mcp.gateway,
     agentSocket: drives ? agents.agentSocket : { ...agents.agentSocket, authenticate: refuseAgents },
     start,
   };

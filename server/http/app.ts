@@ -9,6 +9,7 @@ import { originPolicy } from "./origin.ts";
 import type { HttpDeps, HttpLimits } from "./ports.ts";
 import { serveAgents } from "./serve-agents.ts";
 import { serveDocs } from "./serve-docs.ts";
+import { MCP_ROUTES, serveMcp } from "./serve-mcp.ts";
 import { serveRoute } from "./serve-route.ts";
 import { unknownPath } from "./unknown-path.ts";
 import { serveWebApp } from "./web-app.ts";
@@ -31,15 +32,15 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
   const doorkeeper = createDoorkeeper({ ...deps, origins });
   serveAgents(app, deps.agentSocket);
   for (const handled of deps.routes) serveRoute(app, handled, { doorkeeper, streams, limits, checkResponses: deps.checkResponses });
+  const { mcpEndpoint } = deps;
+  if (mcpEndpoint) {
+    app.addHook("preClose", () => mcpEndpoint.close());
+    serveMcp(app, mcpEndpoint, { doorkeeper, limits, access: deps.access });
+  }
   const isWhole = deps.serves === undefined;
   if (isWhole) await serveDocs(app, deps.version);
   const sendPage = isWhole ? await serveWebApp(app, deps.webDir) : undefined;
-  app.setNotFoundHandler(
-    unknownPath(
-      deps.routes.map(({ route }) => route),
-      sendPage,
-    ),
-  );
+  app.setNotFoundHandler(unknownPath([...deps.routes.map(({ route }) => route), ...(mcpEndpoint ? MCP_ROUTES : [])], sendPage));
   await app.ready();
   return app;
 }

@@ -1,4 +1,4 @@
-import type { preParsingAsyncHookHandler } from "fastify";
+import type { FastifyRequest, preParsingAsyncHookHandler } from "fastify";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import type { Log } from "#server/kernel/log.ts";
@@ -36,6 +36,8 @@ const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 export type Doorkeeper = {
   /** Lets a request with this permission pass, before its body is read. */
   guard(needed: Needed): preParsingAsyncHookHandler;
+  /** Throws `permission_denied`, on record, unless the caller of a request that was let pass has this one too. */
+  need(request: FastifyRequest, needed: Needed): Promise<void>;
 };
 
 type Deps = { access: Authentication; origins: OriginPolicy; audit: Audit; database: Database; log: Log };
@@ -51,16 +53,19 @@ export function createDoorkeeper({ access, origins, audit, database, log }: Deps
         // A browser adds the cookie by itself, whoever caused the request; a token is added by the one who means it.
         if (authorization === undefined && !READS.has(request.method)) origins.checkWrite(request.headers);
         request.caller = caller;
-        if (needed === "signed_in" || caller.permissions.has(needed)) return;
-        log.info("permission denied", { actor: caller.ref, needed, requestId: request.id });
-        await recordDenial(request.routeOptions.config.routeName ?? request.method, { caller, needed });
-        throw new AppError(
-          "permission_denied",
-          `This needs the permission ${needed}, which ${caller.role ?? "this account"} does not have.`,
-        );
+        await need(request, needed);
       };
     },
+    need,
   };
+
+  async function need(request: FastifyRequest, needed: Needed): Promise<void> {
+    const caller = request.caller ?? NOBODY;
+    if (needed === "public" || needed === "signed_in" || caller.permissions.has(needed)) return;
+    log.info("permission denied", { actor: caller.ref, needed, requestId: request.id });
+    await recordDenial(request.routeOptions.config.routeName ?? request.method, { caller, needed });
+    throw new AppError("permission_denied", `This needs the permission ${needed}, which ${caller.role ?? "this account"} does not have.`);
+  }
 
   /** Written before the answer: a denial that cannot be recorded is answered as a failure. */
   function recordDenial(route: string, { caller, needed }: { caller: Caller; needed: string }): Promise<void> {

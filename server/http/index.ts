@@ -22,6 +22,7 @@ const DEFAULT_LIMITS: HttpLimits = {
   bodyBytes: LIMITS.bodyBytes,
   requestsPerMinute: 600_000,
   signInsPerMinute: 20,
+  mcpRequestsPerMinute: LIMITS.mcpRequestsPerMinute,
   eventStreamsPerCaller: LIMITS.eventStreamsPerCaller,
   headersMs: 10_000,
   requestMs: 60_000,

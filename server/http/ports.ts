@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { WebSocket } from "ws";
 import type { Permission } from "#contract/permissions.ts";
 import type { Caller } from "#server/kernel/caller.ts";
@@ -19,6 +20,32 @@ export interface AgentSocket<Agent> {
   accept(socket: WebSocket, agent: Agent): void;
 }
 
+/** A request of the Model Context Protocol: who sends it is known, its body is JSON within the limits. */
+export type McpRequest = {
+  caller: Caller;
+  /** The name in the path; absent where all servers are served as one. */
+  server: string | undefined;
+  /** The path with its query. */
+  url: string;
+  method: string;
+  headers: IncomingHttpHeaders;
+  body: unknown;
+  /** Throws `permission_denied`, audited, unless the caller has it. */
+  need: (permission: Permission) => Promise<void>;
+  /** Whether the credentials of this request are still good, asked as often as one likes. */
+  mayGoOn: () => Promise<boolean>;
+};
+/** Where an answer goes; `headers` belong to every answer. */
+export type McpAnswer = { raw: ServerResponse; headers: Readonly<Record<string, string>> };
+
+/** The platform as an MCP server. */
+export interface McpEndpoint {
+  /** Answers. What it throws before it has begun to is answered by the caller. */
+  serve(request: McpRequest, answer: McpAnswer): Promise<void>;
+  /** Ends all sessions and streams. */
+  close(): Promise<void>;
+}
+
 /** Counts and times answers. `route` is a name out of the contract, never a path. */
 export interface HttpObserver {
   answered(request: { route: string; method: string; status: number; seconds: number }): void;
@@ -34,6 +61,8 @@ export type HttpLimits = {
   /** Of one address, over all routes. */
   requestsPerMinute: number;
   signInsPerMinute: number;
+  /** Of one caller, to the MCP endpoints. */
+  mcpRequestsPerMinute: number;
   eventStreamsPerCaller: number;
   /** How long the headers, and the whole request, may take to arrive. */
   headersMs: number;
@@ -51,6 +80,8 @@ export type HttpDeps<Agent> = {
   serves?: readonly string[] | undefined;
   access: Authentication;
   agentSocket: AgentSocket<Agent>;
+  /** Absent in a process that serves nobody. */
+  mcpEndpoint?: McpEndpoint | undefined;
   /** The built web app; a plain page is served without it. */
   webDir?: string | undefined;
   log: Log;

@@ -5,13 +5,14 @@ import type { RouteSpec } from "#contract/route.ts";
 /** Paths of programs: they never get a web page as an answer. */
 const API_PATHS = /^\/(?:api|v1|mcp|a2a|ws|hooks|docs|\.well-known|healthz|readyz|metrics|openapi\.json)(?:[/?]|$)/;
 
+type Place = Pick<RouteSpec, "method" | "path" | "aliases">;
 type Known = { path: RegExp; methods: Set<string> };
 
 /**
  * What to do with a request that no route takes: 405 with `allow` where the path exists for other methods, the web app
  * where a browser asks for a page, and 404 for the rest.
  */
-export function unknownPath(routes: readonly RouteSpec[], sendPage?: (reply: FastifyReply) => FastifyReply) {
+export function unknownPath(routes: readonly Place[], sendPage?: (reply: FastifyReply) => FastifyReply) {
   const known = knownPaths(routes);
   return (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const path = request.url.split("?", 1)[0] ?? "";
@@ -27,7 +28,7 @@ export function unknownPath(routes: readonly RouteSpec[], sendPage?: (reply: Fas
   };
 }
 
-function knownPaths(routes: readonly RouteSpec[]): Known[] {
+function knownPaths(routes: readonly Place[]): Known[] {
   const known = new Map<string, Known>();
   for (const { method, path, aliases } of routes) {
     for (const each of [path, ...(aliases ?? [])]) {

@@ -3,6 +3,7 @@ import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import type { Gateway } from "./gateway/gateway.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
 import type { Timings } from "./supervision/timings.ts";
 
@@ -38,6 +39,8 @@ export type McpDeps = {
 export type Mcp = {
   routes: Handled[];
   executeTool: StepExecutor;
+  /** The platform as an MCP server. */
+  gateway: Gateway;
   /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */
   ensureServer(spec: ServerSpec): Promise<McpServer>;
   /** Resolves when all servers are known; orphans are ended and servers started without being waited for. */

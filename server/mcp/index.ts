@@ -4,6 +4,7 @@ import { createExecuteTool } from "./calls/execute-tool.ts";
 import { createFollower } from "./registration/follow-servers.ts";
 import { createAllowTool, createCallTool, createInvokeTool } from "./calls/invoke-tool.ts";
 import { logUseCases } from "./logs/read-logs.ts";
+import { createGateway } from "./gateway/gateway.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import { mcpRoutes } from "./routes.ts";
 import { createSupervision } from "./supervision/supervision.ts";
@@ -17,23 +18,27 @@ export function createMcp(deps: McpDeps): Mcp {
   const timings = { ...TIMINGS, ...deps.timings };
   const path = deps.path ?? `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const { isShared = false, onDemand = false } = deps;
+  const version = deps.version ?? "0.1.0";
   const { supervisor, logs, inspect } = createSupervision({
     ...deps,
     isShared,
     onDemand,
     path,
     timings,
-    version: deps.version ?? "0.1.0",
+    version,
     random: deps.random ?? Math.random,
   });
   const allow = createAllowTool({ database, audit });
-  const invoke = createInvokeTool(createCallTool(allow));
+  const call = createCallTool(allow);
+  const invoke = createInvokeTool(call);
   const shared = { ...deps, supervisor, inspect };
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
+  const gateway = createGateway({ ...deps, supervisor, call, version, timings });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await follower?.stop();
+    await gateway.close();
     try {
       await supervisor.stop();
     } finally {
@@ -42,6 +47,7 @@ export function createMcp(deps: McpDeps): Mcp {
   };
   return {
     routes: mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
+    gateway,
     executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
     ensureServer: (spec) => servers.ensure(spec),
     start: async () => {

@@ -47,6 +47,11 @@ export class ServerCatalogue {
     return tool?.listed ? tool : undefined;
   }
 
+  /** What the server's last list held. */
+  listed(): PinnedTool[] {
+    return [...this.#tools.values()].filter((tool) => tool.listed);
+  }
+
   /** Changes one tool as `write` says, which also stores it; no list is taken meanwhile. */
   change(name: string, write: (current: PinnedTool | undefined) => Promise<PinnedTool>): Promise<PinnedTool> {
     return this.#inTurn(async () => {

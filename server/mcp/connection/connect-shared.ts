@@ -60,7 +60,7 @@ export async function resolveArguments(secrets: SecretReader, server: ServerReco
 }
 
 export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>
-  frameRecorder({ sink: deps.frames, tenantId: server.tenantId, serverName: server.name, connectionId });
+  frameRecorder({ sink: deps.frames, tenantId: server.tenantId, remote: `mcp:${server.name}`, connectionId });
 
 /** The end of a conversation: `lose` counts once, and only until the end was asked for. */
 export function ending(): { ask: () => void; lose: (error: AppError) => void; seen: Pick<Connection, "lost" | "lossReason"> } {

@@ -11,7 +11,13 @@ export type FrameRecorder = {
   received(message: JSONRPCMessage, content: Json): void;
 };
 
-type Options = { sink: FrameSink; tenantId: string; serverName: string; connectionId: string };
+type Options = {
+  sink: FrameSink;
+  tenantId: string;
+  /** Who is on the other side. */
+  remote: string;
+  connectionId: string;
+};
 type Direction = Frame["direction"];
 type Open = { method: string; step?: StepRef; at: number };
 type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs">;
@@ -21,10 +27,9 @@ const NOTIFICATIONS_PER_SECOND = 100;
 /** Requests that never get an answer must not be remembered for ever. */
 const OPEN_REQUESTS = 10_000;
 
-export function frameRecorder({ sink, tenantId, serverName, connectionId }: Options): FrameRecorder {
+export function frameRecorder({ sink, tenantId, remote, connectionId }: Options): FrameRecorder {
   const open = { out: new Map<string, Open>(), in: new Map<string, Open>() };
   const mayNotify = perSecond(NOTIFICATIONS_PER_SECOND);
-  const remote = `mcp:${serverName}`;
 
   const record = (direction: Direction, message: JSONRPCMessage, content: Json): void => {
     const { kind, method, correlationId: id, step, latencyMs } = describe(message, direction, open);

@@ -26,6 +26,12 @@ export type Timings = {
   readonly firstListMs: number;
   readonly logFlushMs: number;
   readonly listChangedDebounceMs: number;
+  /** How often the gateway looks whether its clients may go on, and what has changed for them. */
+  readonly gatewayLookMs: number;
+  /** Between two signs of life on quiet streams of the gateway. */
+  readonly gatewayBeatMs: number;
+  /** A session of the gateway that has been quiet for so long ends. */
+  readonly sessionIdleMs: number;
 };
 
 export const TIMINGS: Timings = {
@@ -43,4 +49,7 @@ export const TIMINGS: Timings = {
   firstListMs: 30_000,
   logFlushMs: 200,
   listChangedDebounceMs: 200,
+  gatewayLookMs: 1_500,
+  gatewayBeatMs: 15_000,
+  sessionIdleMs: 30 * 60 * 1000,
 };

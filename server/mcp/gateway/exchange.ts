@@ -1,0 +1,79 @@
+import type { ServerResponse } from "node:http";
+import type { JSONRPCMessage } from "@modelcontextprotocol/server";
+
+/** Where one HTTP answer goes, with the headers that belong to every answer. */
+export type Answer = { raw: ServerResponse; headers: Readonly<Record<string, string>> };
+
+/** What a reader may leave unread before it is let go. */
+const UNREAD_BYTES = 8 * 1024 * 1024;
+
+export function sendJson({ raw, headers }: Answer, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
+  raw
+    .writeHead(status, { ...headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) })
+    .end(text);
+}
+
+export function sendNothing({ raw, headers }: Answer, status: number): void {
+  raw.writeHead(status, { ...headers, "content-length": 0 }).end();
+}
+
+/**
+ * The answer to one request: a document, unless there is something to tell before the result, or the result keeps the
+ * client waiting; then an event stream, which ends with the result.
+ */
+export class Exchange {
+  readonly #answer: Answer;
+  #isStream = false;
+  #beats = 0;
+
+  constructor(answer: Answer) {
+    this.#answer = answer;
+  }
+
+  get isOver(): boolean {
+    return this.#answer.raw.writableEnded || this.#answer.raw.destroyed;
+  }
+
+  /** Begins the stream. */
+  stream(): void {
+    if (this.#isStream || this.isOver) return;
+    this.#isStream = true;
+    this.#answer.raw.writeHead(200, {
+      ...this.#answer.headers,
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-store, no-transform",
+      // Nginx and its relatives would collect the events otherwise.
+      "x-accel-buffering": "no",
+    });
+    this.#answer.raw.flushHeaders();
+  }
+
+  tell(message: JSONRPCMessage): void {
+    if (this.isOver) return;
+    this.stream();
+    this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+  }
+
+  /** The last message, if there is one. */
+  finish(message?: JSONRPCMessage): void {
+    if (this.isOver) return;
+    if (message !== undefined && !this.#isStream) return sendJson(this.#answer, 200, message);
+    this.stream();
+    if (message !== undefined) this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    this.#answer.raw.end();
+  }
+
+  /** Called now and then: keeps a quiet connection from being closed by somebody in between. */
+  beat(): void {
+    this.#beats += 1;
+    if (this.isOver || this.#beats < 2) return;
+    this.stream();
+    this.#write(": still here\n\n");
+  }
+
+  #write(text: string): void {
+    this.#answer.raw.write(text);
+    if (this.#answer.raw.writableLength > UNREAD_BYTES) this.#answer.raw.destroy();
+  }
+}

@@ -1,0 +1,54 @@
+import { ProtocolError, ProtocolErrorCode, SdkErrorCode, SdkError, type Progress } from "@modelcontextprotocol/client";
+import type { Json } from "#contract/common.ts";
+import { LIMITS } from "#contract/limits.ts";
+import { toAppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
+import { callFailure, endsConnection } from "../connection/failures.ts";
+import { toJson } from "../connection/json-value.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+
+export type Forwarded = {
+  method: string;
+  params?: Record<string, unknown> | undefined;
+  signal: AbortSignal;
+  timeoutMs?: number;
+  onProgress?: ((progress: Progress) => void) | undefined;
+};
+
+/** Asks a server something on behalf of a client, as soon as it is there; its answer comes back as it is. */
+export async function forward(server: SupervisedServer, request: Forwarded): Promise<Record<string, unknown>> {
+  const { method, params, signal, timeoutMs = LIMITS.mcpCallMs, onProgress } = request;
+  const connection = server.connection ?? (await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])));
+  try {
+    return await connection.request({ method, params, timeoutMs, signal, onProgress });
+  } catch (thrown) {
+    if (thrown instanceof SdkError && thrown.code === SdkErrorCode.MethodNotSupportedByProtocolVersion) throw methodUnknown(method);
+    const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
+    if (endsConnection(thrown)) server.reportLost(connection, failure);
+    throw failure;
+  }
+}
+
+export const methodUnknown = (method: string): ProtocolError =>
+  new ProtocolError(ProtocolErrorCode.MethodNotFound, `Method not found: ${method}`);
+
+/** Refusals that must not tell whether the thing exists. */
+const HIDDEN: ReadonlySet<string> = new Set(["mcp_tool_unknown", "mcp_tool_not_approved", "tool_changed", "mcp_server_unknown"]);
+const INVALID: ReadonlySet<string> = new Set(["request_invalid", "cursor_invalid", "not_found"]);
+
+/** What a client is told of a failure: the server's own error where it is one, else ours with its code and what to do. */
+export function asProtocolError(thrown: unknown, what: string, redactor: Redactor): ProtocolError {
+  if (thrown instanceof ProtocolError) return redacted(thrown, redactor);
+  const error = toAppError(thrown);
+  if (error.cause instanceof ProtocolError) return redacted(error.cause, redactor);
+  if (HIDDEN.has(error.code)) return new ProtocolError(ProtocolErrorCode.InvalidParams, what);
+  const { code, remedy, retryable, issues } = error;
+  const data = { code, remedy, retryable, ...(issues && { issues: [...issues] }) };
+  const number = INVALID.has(code) ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
+  return new ProtocolError(number, redactor.text(error.message), data);
+}
+
+function redacted(error: ProtocolError, redactor: Redactor): ProtocolError {
+  const data: Json | undefined = error.data === undefined ? undefined : redactor.json(toJson(error.data));
+  return new ProtocolError(error.code, redactor.text(error.message), data);
+}

@@ -1,0 +1,67 @@
+import { Environment } from "#contract/common.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { background, type Log } from "#server/kernel/log.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+import { createServeClient, type ClientDeps } from "./clients.ts";
+import { isStateless } from "./era.ts";
+import type { Answer } from "./exchange.ts";
+import type { GatewayRequest } from "./gateway-request.ts";
+import { endpointOfAll, endpointOfOne, type Endpoint } from "./identity.ts";
+import { readMessage } from "./messages.ts";
+import { createStateful, refuse } from "./stateful.ts";
+import { createStateless } from "./stateless.ts";
+
+export type GatewayDeps = ClientDeps & {
+  supervisor: Supervisor;
+  version: string;
+  log: Log;
+  timings: { gatewayLookMs: number; gatewayBeatMs: number; sessionIdleMs: number };
+};
+
+/** The platform as an MCP server: all servers as one at `/mcp`, each as it is at `/mcp/servers/<name>`. */
+export type Gateway = {
+  serve(request: GatewayRequest, answer: Answer): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What reaches a server, beyond being told what there is. */
+const CALLS: ReadonlySet<string> = new Set(["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"]);
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { log, timings, newId } = deps;
+  const serveClient = createServeClient(deps);
+  const stateful = createStateful({ serveClient, newId, idleMs: timings.sessionIdleMs });
+  const stateless = createStateless({ serveClient, newId, log });
+  const lookAtAll = (): Promise<unknown> => Promise.all([stateful.look(), stateless.look()]);
+  const look = setInterval(() => background(log, "a look at MCP sessions", lookAtAll), timings.gatewayLookMs).unref();
+  const beat = setInterval(() => stateful.beat(), timings.gatewayBeatMs).unref();
+
+  const post = async (endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void> => {
+    const incoming = readMessage(request.body);
+    if (incoming.kind === "invalid") return refuse(answer, 400, incoming);
+    if (incoming.kind === "request" && CALLS.has(incoming.message.method)) await request.need("tool:call");
+    return isStateless(request) ? stateless.serve(endpoint, request, answer) : stateful.post(endpoint, request, { incoming, answer });
+  };
+  return {
+    async serve(request, answer) {
+      const endpoint = await endpointOf(deps, request);
+      if (request.method === "POST") return post(endpoint, request, answer);
+      if (isStateless(request)) return stateless.serve(endpoint, request, answer);
+      if (request.method === "GET") return stateful.listen(endpoint, request, answer);
+      return stateful.end(endpoint, request, answer);
+    },
+    async close() {
+      clearInterval(look);
+      clearInterval(beat);
+      await Promise.all([stateless.close(), stateful.close()]);
+    },
+  };
+}
+
+function endpointOf(deps: GatewayDeps, { caller, server, url }: GatewayRequest): Endpoint | Promise<Endpoint> {
+  const wanted = new URLSearchParams(url.split("?")[1] ?? "").get("environment") ?? "production";
+  const environment = Environment.safeParse(wanted);
+  if (!environment.success) throw new AppError("not_found", `There is no environment ${wanted.slice(0, 40)}.`);
+  const place = { tenantId: caller.tenantId, environment: environment.data };
+  return server === undefined ? endpointOfAll(deps, place) : endpointOfOne(deps, place, server);
+}

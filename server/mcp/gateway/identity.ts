@@ -1,0 +1,77 @@
+import type { Implementation, ServerCapabilities } from "@modelcontextprotocol/server";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { allServers, instructionsOf, oneServer, serverUnknown } from "./exposure.ts";
+import type { Client } from "./protocol-server.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+
+export type Place = { tenantId: string; environment: string };
+/** What one path serves; `key` tells endpoints apart. */
+export type Endpoint = Omit<Client, "actor" | "frames" | "onLeft"> & { key: string };
+
+type Deps = { supervisor: Supervisor; version: string };
+
+/** How long the first client of a server that is starting waits to be told what it can do. */
+const FIRST_MS = 10_000;
+
+/** Everything that all servers can do together. */
+const ALL: ServerCapabilities = {
+  tools: { listChanged: true },
+  resources: { listChanged: true },
+  prompts: { listChanged: true },
+  completions: {},
+};
+
+const INSTRUCTIONS =
+  "The tools and prompts of several MCP servers, each named after its server: <server>__<tool>. Resources are at auterity:<server>/<their own address>.";
+
+/** All servers of a place as one. */
+export function endpointOfAll({ supervisor, version }: Deps, place: Place): Endpoint {
+  return {
+    key: `${place.tenantId}/${place.environment}/*`,
+    isOne: false,
+    exposure: allServers(supervisor, place),
+    info: { name: "auterity", version },
+    instructions: INSTRUCTIONS,
+    capabilities: ALL,
+  };
+}
+
+/** One server as it is. Throws `not_found`. */
+export async function endpointOfOne({ supervisor }: Deps, place: Place, name: string): Promise<Endpoint> {
+  const server = supervisor.known({ ...place, name }) ?? (await supervisor.find({ ...place, name }));
+  if (server === undefined) throw serverUnknown(name);
+  const { info, capabilities } = await describe(server);
+  return {
+    key: `${place.tenantId}/${place.environment}/${name}`,
+    isOne: true,
+    exposure: oneServer(server),
+    info,
+    instructions: instructionsOf(server),
+    capabilities,
+  };
+}
+
+type Described = { info: Implementation; capabilities: ServerCapabilities };
+
+/** What servers said of themselves when they were last connected: it holds while they restart. */
+const described = new WeakMap<SupervisedServer, Described>();
+
+async function describe(server: SupervisedServer): Promise<Described> {
+  const last = described.get(server);
+  const connection =
+    server.connection ?? (last === undefined ? await server.whenReady(AbortSignal.timeout(FIRST_MS)).catch(() => {}) : undefined);
+  if (connection === undefined)
+    return last ?? { info: { name: server.record.name, version: "unknown" }, capabilities: { tools: { listChanged: true } } };
+  const { tools, resources, prompts, completions } = connection.capabilities;
+  const now = {
+    info: connection.serverInfo ?? { name: server.record.name, version: "unknown" },
+    capabilities: {
+      ...(tools && { tools: { listChanged: true } }),
+      ...(resources && { resources: { listChanged: true } }),
+      ...(prompts && { prompts: { listChanged: true } }),
+      ...(completions && { completions }),
+    },
+  };
+  described.set(server, now);
+  return now;
+}

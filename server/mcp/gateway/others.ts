@@ -1,0 +1,108 @@
+import type { Result, ServerCapabilities } from "@modelcontextprotocol/server";
+import { AppError } from "#server/kernel/errors.ts";
+import { isRecord } from "../connection/json-value.ts";
+import { pageOf, type Exposure, type Own } from "./exposure.ts";
+import { forward } from "./forward.ts";
+import { LISTS, itemsOf, type Item, type KnownLists, type ListKind } from "./lists.ts";
+import type { Asked, Handler, Params } from "./handler.ts";
+
+type Deps = { exposure: Exposure; lists: KnownLists; isOne: boolean };
+
+/** What servers offer beside tools: resources, their templates, prompts, and suggestions for arguments of both. */
+export function otherHandlers({ exposure, lists, isOne }: Deps, capabilities: ServerCapabilities): [string, Handler][] {
+  const list = (kind: ListKind, expose: (own: Own, item: Item) => Item): Handler =>
+    isOne ? listOne(exposure, kind) : listAll({ exposure, lists, kind, expose });
+  const uri: (own: Own, item: Item) => Item = ({ server }, item) => withUri(item, "uri", (own) => exposure.uri(server, own));
+  const template: typeof uri = ({ server }, item) => withUri(item, "uriTemplate", (own) => exposure.uri(server, own));
+  const prompt: typeof uri = ({ server, own }, item) => ({ ...item, name: exposure.name(server, own) });
+  const resources: [string, Handler][] = [
+    [LISTS.resources.method, list("resources", uri)],
+    [LISTS.templates.method, list("templates", template)],
+    ["resources/read", (params, asked) => readResource(exposure, params, asked)],
+  ];
+  const prompts: [string, Handler][] = [
+    [LISTS.prompts.method, list("prompts", prompt)],
+    ["prompts/get", (params, asked) => getPrompt({ exposure, lists }, params, asked)],
+  ];
+  return [
+    ...(capabilities.resources ? resources : []),
+    ...(capabilities.prompts ? prompts : []),
+    ...(capabilities.completions ? [complete({ exposure, lists })] : []),
+  ];
+}
+
+/** Page for page as the server gives them. */
+const listOne =
+  (exposure: Exposure, kind: ListKind): Handler =>
+  ({ cursor }, { signal }) => {
+    const [server] = exposure.servers();
+    if (server === undefined) return { [LISTS[kind].member]: [] };
+    return forward(server, { method: LISTS[kind].method, params: cursor === undefined ? {} : { cursor }, signal });
+  };
+
+type Listing = Pick<Deps, "exposure" | "lists"> & { kind: ListKind; expose: (own: Own, item: Item) => Item };
+
+const listAll =
+  ({ exposure, lists, kind, expose }: Listing): Handler =>
+  async ({ cursor }) => {
+    const gathered = await lists.gather(kind, exposure.servers());
+    const all = gathered.flatMap(({ server, items }) => items.map((item) => expose({ server, own: String(item["name"]) }, item)));
+    const key = (item: Item): string => String(item["uri"] ?? item["uriTemplate"] ?? item["name"]);
+    const sorted = all.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+    const { items, ...rest } = pageOf(sorted, key, typeof cursor === "string" ? cursor : undefined);
+    return { [LISTS[kind].member]: items, ...rest };
+  };
+
+async function readResource(exposure: Exposure, params: Params, { signal, meta, tell }: Asked): Promise<Result> {
+  const { uri } = params;
+  const found = typeof uri === "string" ? exposure.ofUri(uri) : undefined;
+  if (found === undefined) throw new AppError("not_found", "There is no such resource.");
+  const { server, own } = found;
+  const request = { method: "resources/read", params: { ...params, uri: own, _meta: meta }, signal, onProgress: tell };
+  const answer = await forward(server, request);
+  if (!Array.isArray(answer["contents"])) return answer;
+  return { ...answer, contents: itemsOf(answer, "contents").map((item) => withUri(item, "uri", (one) => exposure.uri(server, one))) };
+}
+
+const namesIn = ({ lists }: Pick<Deps, "lists">) =>
+  ((server) => lists.known("prompts", server).map(({ name }) => String(name))) satisfies Parameters<Exposure["promptOf"]>[1];
+
+async function getPrompt(deps: Pick<Deps, "exposure" | "lists">, params: Params, { signal, meta, tell }: Asked): Promise<Result> {
+  const found = deps.exposure.promptOf(String(params["name"]), namesIn(deps));
+  if (found === undefined) throw new AppError("not_found", "There is no such prompt.");
+  const request = { method: "prompts/get", params: { ...params, name: found.own, _meta: meta }, signal, onProgress: tell };
+  const answer = await forward(found.server, request);
+  if (!Array.isArray(answer["messages"])) return answer;
+  const { server } = found;
+  const messages = itemsOf(answer, "messages").map((message) => ({
+    ...message,
+    content: exposeContent(deps.exposure, server, message["content"]),
+  }));
+  return { ...answer, messages };
+}
+
+const complete = ({ exposure, lists }: Pick<Deps, "exposure" | "lists">): [string, Handler] => [
+  "completion/complete",
+  (params, { signal, meta }) => {
+    const ref = isRecord(params["ref"]) ? params["ref"] : {};
+    const isPrompt = ref["type"] === "ref/prompt";
+    const found = isPrompt ? exposure.promptOf(String(ref["name"]), namesIn({ lists })) : exposure.ofUri(String(ref["uri"]));
+    if (found === undefined) throw new AppError("not_found", "There is nothing of that name that arguments could be suggested for.");
+    const own = isPrompt ? { ...ref, name: found.own } : { ...ref, uri: found.own };
+    return forward(found.server, { method: "completion/complete", params: { ...params, ref: own, _meta: meta }, signal });
+  },
+];
+
+/** A piece of a tool's or prompt's content, with the resources that it names under the names that they have here. */
+export function exposeContent(exposure: Exposure, server: Own["server"], content: unknown): unknown {
+  const expose = (own: string): string => exposure.uri(server, own);
+  if (!isRecord(content)) return content;
+  if (content["type"] === "resource_link") return withUri(content, "uri", expose);
+  const { resource } = content;
+  return content["type"] === "resource" && isRecord(resource) ? { ...content, resource: withUri(resource, "uri", expose) } : content;
+}
+
+function withUri(item: Item, member: string, expose: (own: string) => string): Item {
+  const own = item[member];
+  return typeof own === "string" ? { ...item, [member]: expose(own) } : item;
+}

@@ -1,0 +1,89 @@
+import { AppError } from "#server/kernel/errors.ts";
+import type { ServeClient } from "./clients.ts";
+import { unacceptable } from "./era.ts";
+import { sendJson, sendNothing, type Answer } from "./exchange.ts";
+import type { GatewayRequest } from "./gateway-request.ts";
+import type { Endpoint } from "./identity.ts";
+import type { Incoming } from "./messages.ts";
+import { SessionTransport } from "./session-transport.ts";
+import { createSessions, type Session } from "./sessions.ts";
+
+type Deps = { serveClient: ServeClient; newId: () => string; idleMs: number };
+
+/** The 2025 era: a client opens a session, which is its own and lives at one endpoint. */
+export type Stateful = {
+  post(endpoint: Endpoint, request: GatewayRequest, posted: { incoming: Incoming; answer: Answer }): Promise<void>;
+  /** A stream for what belongs to no request. */
+  listen(endpoint: Endpoint, request: GatewayRequest, answer: Answer): void;
+  end(endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void>;
+  /** Ends what may not go on and what has been quiet for too long. */
+  look(): Promise<void>;
+  /** Keeps quiet connections open. */
+  beat(): void;
+  close(): Promise<void>;
+};
+
+export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
+  const sessions = createSessions(idleMs);
+  const open = async (endpoint: Endpoint, { caller, mayGoOn }: GatewayRequest): Promise<Session> => {
+    const id = newId();
+    const transport = new SessionTransport(id);
+    const server = serveClient(endpoint, caller, id);
+    const session = { id, principalId: caller.principalId, endpoint: endpoint.key, transport, server, mayGoOn, usedAt: performance.now() };
+    sessions.add(session);
+    await server.connect(transport);
+    return session;
+  };
+  const find = (endpoint: Endpoint, { caller, headers, mayGoOn }: GatewayRequest): Session => {
+    const id = headers["mcp-session-id"];
+    if (typeof id !== "string") throw new AppError("request_malformed", "Expected an `Mcp-Session-Id` header.", { remedy: INITIALIZE });
+    const session = sessions.find(id, { principalId: caller.principalId, endpoint: endpoint.key });
+    if (session === undefined) throw new AppError("not_found", "There is no such session, or it has ended.", { remedy: INITIALIZE });
+    session.usedAt = performance.now();
+    session.mayGoOn = mayGoOn;
+    return session;
+  };
+  return {
+    async post(endpoint, request, { incoming, answer }) {
+      if (!isAcceptable(request, answer)) return;
+      const isFirst = incoming.kind === "request" && incoming.message.method === "initialize";
+      const session = isFirst ? await open(endpoint, request) : find(endpoint, request);
+      receive(session, incoming, withSession(answer, session));
+    },
+    listen(endpoint, request, answer) {
+      if (!isAcceptable(request, answer)) return;
+      const session = find(endpoint, request);
+      session.transport.listen(withSession(answer, session));
+    },
+    async end(endpoint, request, answer) {
+      await sessions.end(find(endpoint, request));
+      sendNothing(answer, 204);
+    },
+    look: () => sessions.look(performance.now()),
+    beat() {
+      for (const { transport } of sessions.all()) transport.beat();
+    },
+    close: async () => void (await Promise.all(sessions.all().map((session) => sessions.end(session)))),
+  };
+}
+
+const INITIALIZE = "Begin with `initialize`.";
+
+const withSession = (answer: Answer, { id }: Session): Answer => ({ ...answer, headers: { ...answer.headers, "mcp-session-id": id } });
+
+function isAcceptable(request: GatewayRequest, answer: Answer): boolean {
+  const why = unacceptable(request);
+  if (why !== undefined) refuse(answer, 406, { why, id: null });
+  return why === undefined;
+}
+
+function receive({ transport }: Session, incoming: Incoming, answer: Answer): void {
+  if (incoming.kind === "request" && transport.isOpen(incoming.message.id)) {
+    return refuse(answer, 400, { why: "a request with this id is still under way", id: incoming.message.id });
+  }
+  transport.receive(incoming, answer);
+  if (incoming.kind !== "request") sendNothing(answer, 202);
+}
+
+export const refuse = (answer: Answer, status: 400 | 406, { why, id }: { why: string; id: string | number | null }): void =>
+  sendJson(answer, status, { jsonrpc: "2.0", id, error: { code: -32600, message: `Invalid request: ${why}.` } });

@@ -1,0 +1,27 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Answer } from "./exchange.ts";
+
+type Parts = { method: string; headers: IncomingHttpHeaders; signal: AbortSignal };
+
+/** The request as the SDK's handlers take it; its body travels beside it, already parsed. */
+export function webRequest({ method, headers, signal }: Parts): Request {
+  const kept = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
+    value === undefined || UNSAFE.has(name) ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]],
+  );
+  return new Request("http://gateway.invalid/mcp", { method, headers: kept, signal });
+}
+/** Of the connection rather than of the request; and the credentials, which nothing behind here needs. */
+const UNSAFE: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "authorization", "cookie"]);
+
+/** Sends such an answer, only as fast as the client reads. */
+export async function sendResponse({ raw, headers }: Answer, response: Response): Promise<void> {
+  raw.writeHead(response.status, { ...headers, ...Object.fromEntries(response.headers) });
+  if (response.body !== null) {
+    raw.flushHeaders();
+    for await (const chunk of response.body) {
+      if (raw.destroyed) break;
+      if (!raw.write(chunk)) await new Promise<void>((resolve) => raw.once("drain", resolve).once("close", resolve));
+    }
+  }
+  raw.end();
+}
