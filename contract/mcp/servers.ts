@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Description, Environment, Id, IdParams, Json, PageQuery, Slug, Time, pageOf } from "../common.ts";
 import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
+import { FAILURE_CODES } from "./failures.ts";
 import { ServerSettings } from "./settings.ts";
 import { LaunchWarning } from "./warnings.ts";
 
@@ -38,12 +39,19 @@ export const StdioLaunch = z.strictObject({
 export const HttpLaunch = z.strictObject({
   transport: z.literal("http"),
   url: z.url({ protocol: /^https?$/ }).max(2_048),
+  /** `sse` is HTTP with SSE as of 2024-11-05. Without a type, Streamable HTTP is tried first and that where it is not there. */
+  type: z.enum(["streamable-http", "sse"]).optional(),
   headers: values(z.string().regex(/^[A-Za-z0-9-]{1,128}$/)).default({}),
 });
 
 export const Launch = z.discriminatedUnion("transport", [StdioLaunch, HttpLaunch]);
 
 export type Launch = z.infer<typeof Launch>;
+
+/** Which era of the protocol a server was found to be of: `legacy` is up to 2025-11-25, `modern` from 2026-07-28 on. */
+export const EraVerdict = z.object({ era: z.enum(["legacy", "modern"]), protocolVersion: z.string().nullable(), decidedAt: Time });
+
+export type EraVerdict = z.infer<typeof EraVerdict>;
 
 export const McpServer = z.object({
   id: Id,
@@ -60,6 +68,7 @@ export const McpServer = z.object({
   state: ServerState,
   confinement: z.enum(["unconfined", "remote"]),
   protocolVersion: z.string().nullable(),
+  era: EraVerdict.nullable(),
   serverVersion: z.string().nullable(),
   toolCount: z.number().int(),
   lastError: z.object({ code: z.string(), message: z.string(), remedy: z.string(), at: Time }).nullable(),
@@ -167,17 +176,7 @@ export const startMcpServer = defineRoute({
   permission: "mcp_server:control",
   params: IdParams,
   response: McpServer,
-  errors: [
-    "not_found",
-    "launch_not_approved",
-    "mcp_command_not_found",
-    "mcp_exited",
-    "mcp_handshake_failed",
-    "mcp_connection_refused",
-    "mcp_unauthorized",
-    "mcp_timeout",
-    "egress_denied",
-  ],
+  errors: ["not_found", ...FAILURE_CODES],
 });
 
 export const stopMcpServer = defineRoute({

@@ -106,11 +106,11 @@ describe("Streamable HTTP", () => {
 describe("failures have their class", () => {
   test.each([
     ["mcp_unauthorized", 401, "text/plain", "who are you"],
-    ["mcp_unauthorized", 403, "text/plain", "not you"],
-    ["mcp_handshake_failed", 200, "text/html", "<h1>It works</h1>"],
-    ["mcp_handshake_failed", 404, "text/html", "nothing here"],
-    ["mcp_handshake_failed", 500, "text/plain", "sorry"],
-    ["mcp_handshake_failed", 200, "application/json", "{"],
+    ["mcp_forbidden", 403, "text/plain", "not you"],
+    ["mcp_endpoint_wrong", 200, "text/html", "<h1>It works</h1>"],
+    ["mcp_endpoint_wrong", 404, "text/html", "nothing here"],
+    ["mcp_server_failed", 500, "text/plain", "sorry"],
+    ["mcp_output_invalid", 200, "application/json", "{"],
   ])("%s for HTTP %i %s", async (code, status, type, body) => {
     const p = await platforms.open({ timings: { quickFailures: 1 } });
     const remote = await serve(httpServer((_request, response) => void response.writeHead(status, { "content-type": type }).end(body)));
@@ -118,7 +118,7 @@ describe("failures have their class", () => {
     expect(server).toMatchObject({ state: "FAILED", lastError: { code } });
   });
 
-  test("mcp_protocol_error for an answer without an end", async () => {
+  test("mcp_message_too_large for an answer without an end", async () => {
     const p = await platforms.open({ timings: { quickFailures: 1 } });
     const chunk = "x".repeat(1024 * 1024);
     const remote = await serve(
@@ -128,7 +128,7 @@ describe("failures have their class", () => {
         more();
       }),
     );
-    expect(await register(p, http(remote.url))).toMatchObject({ state: "FAILED", lastError: { code: "mcp_protocol_error" } });
+    expect(await register(p, http(remote.url))).toMatchObject({ state: "FAILED", lastError: { code: "mcp_message_too_large" } });
   });
 
   test("mcp_connection_refused where nobody listens, and mcp_timeout where nobody answers", async () => {

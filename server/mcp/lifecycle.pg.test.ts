@@ -38,14 +38,14 @@ describe("real servers over stdio", () => {
 describe("failures have their class", () => {
   test.each([
     ["mcp_exited", hostile("exits"), "cannot open the database"],
-    ["mcp_timeout", hostile("silent"), "did not answer"],
-    ["mcp_handshake_failed", hostile("garbage"), "no MCP messages"],
-    ["mcp_handshake_failed", hostile("wrong-version"), "9999-01-01"],
+    ["mcp_no_handshake", hostile("silent"), "did not answer"],
+    ["mcp_output_invalid", hostile("garbage"), "no MCP messages"],
+    ["mcp_version_unsupported", hostile("wrong-version"), "9999-01-01"],
     ["mcp_protocol_error", hostile("endless-list"), "pagination"],
     ["mcp_command_not_found", { ...hostile(), command: "no-such-command-here" }, "no-such-command-here"],
     ["mcp_command_not_found", { ...hostile(), cwd: "/no/such/folder" }, "/no/such/folder"],
   ])("%s: %o", async (code, launch, said) => {
-    const isSlow = code === "mcp_timeout" || said === "no MCP messages";
+    const isSlow = code === "mcp_no_handshake" || said === "no MCP messages";
     const p = await platforms.open({ timings: { ...(isSlow && { probeMs: 100, handshakeMs: 300 }), stopEofMs: 20, quickFailures: 2 } });
     const server = await register(p, launch);
     const failed = await settled(p, server.id, "FAILED");

@@ -57,7 +57,7 @@ describe("calls", () => {
   test.each([
     ["fail", { code: "tool_failed", message: "no such customer", retryable: false }],
     ["refuse", { code: "mcp_protocol_error", message: "The server refused the call: no, never" }],
-    ["huge", { code: "mcp_protocol_error", message: expect.stringContaining("longer than") }],
+    ["huge", { code: "mcp_message_too_large", message: expect.stringContaining("longer than") }],
     ["crash", { code: "mcp_exited", retryable: false }],
     ["unheard-of", { code: "mcp_tool_unknown" }],
   ])("to %s fail with their class", async (tool, error) => {

@@ -144,6 +144,7 @@ export const makeServer = (given: Partial<McpServer> = {}): McpServer => ({
   state: "READY",
   confinement: "unconfined",
   protocolVersion: "2025-11-25",
+  era: { era: "legacy", protocolVersion: "2025-11-25", decidedAt: "2026-03-02T12:00:00.000Z" },
   serverVersion: "1.0.0",
   toolCount: 2,
   lastError: null,

@@ -12,6 +12,8 @@ export type ConnectOptions = {
   /** Gives up: the attempt ends and leaves nothing behind. */
   signal: AbortSignal;
   onToolsChanged: () => void;
+  /** Called when there is a process, or a first answer of an HTTP server: what follows is the handshake. */
+  onOpen?: () => void;
   /** Of a stdio server: the executable that was approved. */
   file: string | undefined;
 };
@@ -24,6 +26,7 @@ export type ConnectDeps = {
   logs: ServerLogs;
   processes: ProcessJournal;
   newId: () => string;
+  now: () => Date;
   dataDir: string;
   /** What children find commands in. */
   path: string;
@@ -79,4 +82,15 @@ export function ending(): { ask: () => void; lose: (error: AppError) => void; se
 export function once<T>(task: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   return () => (running ??= task());
+}
+
+/** Sees which protocol version the server chooses, so that a failure can name it; records frames as before. */
+export function watchVersion(frames: FrameRecorder): { frames: FrameRecorder; version: () => string | undefined } {
+  let version: string | undefined;
+  const received: FrameRecorder["received"] = (message, content) => {
+    const chosen = version === undefined && "result" in message ? message.result["protocolVersion"] : undefined;
+    if (typeof chosen === "string") version = chosen;
+    frames.received(message, content);
+  };
+  return { version: () => version, frames: { ...frames, received } };
 }

@@ -1,23 +1,34 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { ending, once, recorder, resolveArguments, resolveValues, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
+import {
+  ending,
+  once,
+  recorder,
+  resolveArguments,
+  resolveValues,
+  watchVersion,
+  type ConnectDeps,
+  type ConnectOptions,
+} from "./connect-shared.ts";
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
-import { connectFailure, describeExit } from "./failures.ts";
+import type { Opening } from "./era-verdicts.ts";
+import { connectFailure, lostProcess } from "./failures.ts";
 import { lineSplitter } from "./line-splitter.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import { spawnServer, type Exit, type ServerProcess } from "../process/server-process.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { StdioTransport } from "./stdio-transport.ts";
 
-export type Era = "auto" | "legacy";
-type StdioAttempt = { server: ServerRecord; launch: Extract<Launch, { transport: "stdio" }>; options: ConnectOptions; era: Era };
+type StdioAttempt = { server: ServerRecord; launch: Extract<Launch, { transport: "stdio" }>; options: ConnectOptions; opening: Opening };
 
-export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Promise<Connection & { isLegacy: boolean }> {
-  const { server, options, era } = attempt;
+export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Promise<Connection> {
+  const { server, options, opening } = attempt;
   const id = deps.newId();
   const process = await launchProcess(deps, attempt, id);
+  options.onOpen?.();
   const seen = watchOutput(deps, server, { process, id });
-  const client = newClient({ version: deps.version, timings: deps.timings, era, onToolsChanged: options.onToolsChanged });
+  const watch = watchVersion(recorder(deps, server, id));
+  const client = newClient({ version: deps.version, timings: deps.timings, era: opening, onToolsChanged: options.onToolsChanged });
   let exit: Exit | undefined;
   void process.exited.then((how) => (exit = how));
   const endProcess = once(async () => {
@@ -25,14 +36,20 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
     await deps.processes.ended({ server, id, exit, survivors });
     return survivors;
   });
-  const transport = new StdioTransport({ process, frames: recorder(deps, server, id), onGarbage: seen.garbage, onFatal: seen.fail });
+  const transport = new StdioTransport({ process, frames: watch.frames, onGarbage: seen.garbage, onFatal: seen.fail });
   try {
     await handshake(client, transport, { timeoutMs: deps.timings.handshakeMs, signal: options.signal });
   } catch (thrown) {
     const exited = exit;
     await client.close().catch(() => {});
     await endProcess();
-    const circumstances = { transport: "stdio", exit: exited, sawGarbage: seen.sawGarbage(), stderr: seen.tail() } as const;
+    const circumstances = {
+      transport: "stdio",
+      exit: exited,
+      output: seen.output(),
+      stderr: seen.tail(),
+      version: watch.version(),
+    } as const;
     throw options.signal.aborted ? aborted(thrown) : connectFailure(seen.fatal() ?? thrown, circumstances);
   }
   const end = ending();
@@ -43,8 +60,7 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
     await client.close().catch(() => {});
     return endProcess();
   };
-  const isLegacy = client.getProtocolEra() !== "modern";
-  return { transport: "stdio", pid: process.pid, ...end.seen, isLegacy, ...speak(client, deps.timings), close: once(close) };
+  return { transport: "stdio", pid: process.pid, ...end.seen, ...speak(client, deps.timings), close: once(close) };
 }
 
 /** Resolves the secrets at the last moment, and tells the journal before the process exists. */
@@ -74,7 +90,7 @@ const TAIL_LINES = 5;
 /** Keeps stderr, and what else would explain a failure. */
 function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { process, id }: { process: ServerProcess; id: string }) {
   const tail: string[] = [];
-  let sawGarbage = false;
+  let output: string | undefined;
   let fatal: AppError | undefined;
   const onLine = (line: string): void => {
     logs.add(server, "stderr", { text: line, processId: id });
@@ -86,21 +102,14 @@ function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { pr
   process.child.stderr.on("error", () => {});
   return {
     tail: () => redactor.text(tail.join("\n")),
-    sawGarbage: () => sawGarbage,
+    output: () => output,
     fatal: () => fatal,
     fail: (error: AppError): void => void (fatal ??= error),
     garbage: (line: string): void => {
-      sawGarbage = true;
+      output ??= redactor.text(line.slice(0, 300));
       logs.add(server, "event", { text: `not a message, on stdout: ${line.slice(0, 300)}`, processId: id });
     },
   };
-}
-
-function lostProcess(exit: Exit | undefined, stderr: string): AppError {
-  const how = exit ? describeExit(exit) : "its output was closed";
-  return new AppError("mcp_exited", `The server's process ended (${how}).${stderr ? ` Its stderr ends with: ${stderr.slice(-500)}` : ""}`, {
-    retryable: true,
-  });
 }
 
 const aborted = (cause: unknown): AppError =>

@@ -26,6 +26,7 @@ export type ListName = "tools" | "resources" | "prompts";
 export type Connection = Requests & {
   readonly transport: "stdio" | "http";
   readonly pid: number | null;
+  readonly era: "legacy" | "modern";
   readonly protocolVersion: string | null;
   readonly serverVersion: string | null;
   readonly serverInfo: Implementation | undefined;
@@ -103,13 +104,14 @@ const metaOf = (params: Record<string, unknown> | undefined): Record<string, unk
 type Speech = Requests &
   Pick<
     Connection,
-    "protocolVersion" | "serverVersion" | "serverInfo" | "instructions" | "listTools" | "callTool" | "request" | "onListChanged"
+    "era" | "protocolVersion" | "serverVersion" | "serverInfo" | "instructions" | "listTools" | "callTool" | "request" | "onListChanged"
   >;
 
 /** The parts of a connection that do not depend on what carries it. */
 export function speak(client: PlatformClient, timings: Timings): Speech {
   return {
     ...requestsOf(client),
+    era: client.getProtocolEra() === "modern" ? "modern" : "legacy",
     protocolVersion: client.getNegotiatedProtocolVersion() ?? null,
     serverVersion: client.getServerVersion()?.version ?? null,
     serverInfo: client.getServerVersion(),

@@ -1,17 +1,35 @@
-import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError } from "@modelcontextprotocol/client";
+import {
+  InsufficientScopeError,
+  ProtocolError,
+  SUPPORTED_PROTOCOL_VERSIONS,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+  UnauthorizedError,
+  UnsupportedProtocolVersionError,
+} from "@modelcontextprotocol/client";
 import type { ErrorCode } from "#contract/errors.ts";
+import type { FailureEvidence } from "#contract/mcp/failures.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Exit } from "../process/server-process.ts";
+import { ConnectionFailure } from "./connection-failure.ts";
+import { findCause, messageOf } from "./error-causes.ts";
+import { answerFailure, type SeenAnswer } from "./http-answer.ts";
+import { isRefused, networkFailure } from "./network-failure.ts";
 
 /** What was seen of a server when a connection to it failed. */
 export type Circumstances = {
   transport: "stdio" | "http";
   /** Of a process that has ended. */
   exit?: Exit | undefined;
-  /** Something arrived on stdout that was not the protocol. */
-  sawGarbage?: boolean;
-  /** The last lines of stderr, redacted. */
+  /** The first text on stdout that was not the protocol. */
+  output?: string | undefined;
+  /** The last lines of stderr. */
   stderr?: string;
+  /** The last HTTP answer that was not MCP. */
+  answer?: SeenAnswer | undefined;
+  /** The protocol version that the server chose. */
+  version?: string | undefined;
 };
 
 /** Failures that the next attempt would only repeat: a person has to change something first. */
@@ -19,46 +37,110 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
   "launch_not_approved",
   "launch_refused",
   "mcp_command_not_found",
+  "mcp_command_not_executable",
   "mcp_unauthorized",
+  "mcp_forbidden",
+  "mcp_tls_failed",
+  "mcp_version_unsupported",
+  "mcp_redirect_refused",
   "egress_denied",
   "secret_missing",
   "not_found",
 ]);
 export const isPermanent = (error: AppError): boolean => PERMANENT.has(error.code);
 
-const REFUSED = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ETIMEDOUT",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "UND_ERR_SOCKET",
-]);
-
 /** The class of a failure on the way to READY. */
 export function connectFailure(thrown: unknown, seen: Circumstances): AppError {
   const known = findCause(thrown, (cause) => cause instanceof AppError);
-  if (known instanceof AppError) return known;
-  if (seen.exit) {
-    return new AppError("mcp_exited", `The server ended before it was ready (${describeExit(seen.exit)}).${quote(seen.stderr)}`, {
-      cause: thrown,
-      retryable: true,
+  if (known instanceof AppError) return refusedByUs(known);
+  if (seen.exit) return exitedEarly(seen.exit, seen, thrown);
+  return versionFailure(thrown, seen) ?? networkFailure(thrown) ?? httpFailure(thrown, seen.answer) ?? silence(thrown, seen);
+}
+
+/** Two refusals of the guard have a class of their own. */
+function refusedByUs(known: AppError): AppError {
+  const reason = "reason" in known ? known.reason : undefined;
+  const { message, remedy } = known;
+  if (reason === "redirect_refused") return new ConnectionFailure("mcp_redirect_refused", message, { cause: known, remedy });
+  if (reason === "answer_too_large") return new ConnectionFailure("mcp_message_too_large", message, { cause: known });
+  return known;
+}
+
+function exitedEarly(exit: Exit, seen: Circumstances, cause: unknown): ConnectionFailure {
+  const message = `The server ended before it was ready (${describeExit(exit)}).${quote(seen.stderr)}`;
+  return new ConnectionFailure("mcp_exited", message, {
+    cause,
+    retryable: true,
+    remedy: "Run the command in a terminal with the same arguments and environment; its stderr says what it misses.",
+    evidence: evidenceOf(seen),
+  });
+}
+
+function versionFailure(thrown: unknown, seen: Circumstances): ConnectionFailure | undefined {
+  const evidence = evidenceOf(seen);
+  const ours = `This client speaks ${SUPPORTED_PROTOCOL_VERSIONS.join(", ")}.`;
+  const unsupported = findCause(thrown, (cause) => cause instanceof UnsupportedProtocolVersionError);
+  if (unsupported instanceof UnsupportedProtocolVersionError) {
+    const theirs = unsupported.supported.slice(0, 16).join(", ");
+    return new ConnectionFailure("mcp_version_unsupported", `The server speaks ${theirs}. ${ours}`, { cause: thrown, evidence });
+  }
+  if (seen.version === undefined || SUPPORTED_PROTOCOL_VERSIONS.includes(seen.version)) return undefined;
+  const message = `The server chose the protocol version ${seen.version.slice(0, 64)}. ${ours}`;
+  return new ConnectionFailure("mcp_version_unsupported", message, { cause: thrown, evidence });
+}
+
+/** The class of what an HTTP server answered instead of MCP. */
+function httpFailure(thrown: unknown, answer: SeenAnswer | undefined): ConnectionFailure | undefined {
+  const isAnswer = (cause: unknown): boolean =>
+    cause instanceof SdkHttpError ||
+    cause instanceof UnauthorizedError ||
+    cause instanceof InsufficientScopeError ||
+    (cause instanceof SdkError && cause.code === SdkErrorCode.ClientHttpUnexpectedContent);
+  const found = findCause(thrown, isAnswer);
+  if (found === undefined) return undefined;
+  return answerFailure(answer ?? { status: statusOf(found), headers: {}, body: "", challenge: {} }, thrown);
+}
+
+function statusOf(found: unknown): number {
+  if (found instanceof SdkHttpError) return found.status;
+  if (found instanceof UnauthorizedError) return 401;
+  return found instanceof InsufficientScopeError ? 403 : 200;
+}
+
+/** Neither an end nor a refusal: it said nothing, or nothing that could be understood. */
+function silence(thrown: unknown, seen: Circumstances): ConnectionFailure {
+  const options = { cause: thrown, evidence: evidenceOf(seen) };
+  if (seen.output !== undefined && (isTimeout(thrown) || isClosed(thrown))) {
+    return new ConnectionFailure("mcp_output_invalid", "The server writes text to its output, but no MCP messages.", options);
+  }
+  if (isTimeout(thrown)) {
+    const message = `The server did not answer the handshake in time.${quote(seen.stderr)}`;
+    return new ConnectionFailure(seen.transport === "stdio" ? "mcp_no_handshake" : "mcp_timeout", message, { ...options, retryable: true });
+  }
+  const evidence = { ...options.evidence, error: messageOf(thrown) };
+  if (isUnreadable(thrown)) {
+    const message = `The server's answer to the handshake is no MCP message: ${messageOf(thrown)}`;
+    const remedy = "Correct or update the server, or what stands in front of it; its answer must be one JSON-RPC message.";
+    return new ConnectionFailure("mcp_output_invalid", message, { ...options, evidence, remedy });
+  }
+  if (findCause(thrown, (cause) => cause instanceof ProtocolError) !== undefined) {
+    const message = `The server answered the handshake with an error: ${messageOf(thrown)}`;
+    return new ConnectionFailure("mcp_protocol_error", message, {
+      ...options,
+      evidence,
+      remedy: "Read the server's own words and its logs.",
     });
   }
-  const byStatus = httpFailure(thrown);
-  if (byStatus) return byStatus;
-  if (isTimeout(thrown)) {
-    return seen.sawGarbage
-      ? new AppError("mcp_handshake_failed", "The server writes text to its output, but no MCP messages.", { cause: thrown })
-      : new AppError("mcp_timeout", `The server did not answer the handshake in time.${quote(seen.stderr)}`, {
-          cause: thrown,
-          retryable: true,
-        });
-  }
-  return new AppError("mcp_handshake_failed", `The handshake failed: ${messageOf(thrown)}`, { cause: thrown });
+  return new ConnectionFailure("mcp_handshake_failed", `The handshake failed: ${messageOf(thrown)}`, { ...options, evidence });
+}
+
+function evidenceOf({ exit, output, stderr, answer }: Circumstances): FailureEvidence {
+  return {
+    ...(exit && { exit: describeExit(exit) }),
+    ...(output !== undefined && { output }),
+    ...(stderr && { stderr }),
+    ...(answer && { http: { status: answer.status, headers: answer.headers, body: answer.body } }),
+  };
 }
 
 type CallCircumstances = {
@@ -74,14 +156,14 @@ type CallCircumstances = {
  */
 export function callFailure(thrown: unknown, { transport, repeatable, loss }: CallCircumstances): AppError {
   const known = findCause(thrown, (cause) => cause instanceof AppError);
-  if (known instanceof AppError) return known;
+  if (known instanceof AppError) return refusedByUs(known);
   const unknownOutcome = { cause: thrown, retryable: repeatable };
-  if (isTimeout(thrown)) return new AppError("mcp_timeout", "The tool did not answer in time.", unknownOutcome);
+  if (isTimeout(thrown)) return new AppError("mcp_timeout", "The server did not answer in time.", unknownOutcome);
   if (thrown instanceof ProtocolError) {
     return new AppError("mcp_protocol_error", `The server refused the call: ${messageOf(thrown)}`, { cause: thrown });
   }
-  const byStatus = httpFailure(thrown);
-  if (byStatus) return byStatus;
+  const broken = networkFailure(thrown) ?? httpFailure(thrown, undefined);
+  if (broken) return broken;
   if (isClosed(thrown) && loss) return new AppError(loss.code, loss.message, unknownOutcome);
   if (isClosed(thrown)) {
     return transport === "stdio"
@@ -100,24 +182,14 @@ export function endsConnection(thrown: unknown): boolean {
   return isRefused(thrown) || isClosed(thrown);
 }
 
-function httpFailure(thrown: unknown): AppError | undefined {
-  const status = findCause(thrown, (cause) => cause instanceof SdkHttpError);
-  const denied = findCause(thrown, (cause) => cause instanceof UnauthorizedError) !== undefined;
-  if (denied || (status instanceof SdkHttpError && (status.status === 401 || status.status === 403))) {
-    return new AppError("mcp_unauthorized", "The server wants a credential, or does not accept the one it got.", { cause: thrown });
-  }
-  if (isRefused(thrown))
-    return new AppError("mcp_connection_refused", `Nothing answers at the address: ${rootMessage(thrown)}`, {
-      cause: thrown,
-      retryable: true,
-    });
-  if (status instanceof SdkHttpError) {
-    return new AppError("mcp_handshake_failed", `The address answered with HTTP ${status.status}, not with MCP.`, {
-      cause: thrown,
-      retryable: status.status >= 500,
-    });
-  }
-  return undefined;
+/** The failure of a process that had answered the handshake. */
+export function lostProcess(exit: Exit | undefined, stderr: string): ConnectionFailure {
+  const how = exit ? describeExit(exit) : "its output was closed";
+  return new ConnectionFailure("mcp_exited", `The server's process ended (${how}).${quote(stderr)}`, {
+    retryable: true,
+    likelyCause: "It crashed, was killed (out of memory, by somebody), or ended after its last work.",
+    evidence: { exit: how, ...(stderr && { stderr }) },
+  });
 }
 
 const isTimeout = (thrown: unknown): boolean =>
@@ -126,32 +198,11 @@ const isTimeout = (thrown: unknown): boolean =>
 const isClosed = (thrown: unknown): boolean =>
   thrown instanceof SdkError && (thrown.code === SdkErrorCode.ConnectionClosed || thrown.code === SdkErrorCode.NotConnected);
 
-const isRefused = (thrown: unknown): boolean =>
-  findCause(thrown, (cause) => cause instanceof Error && "code" in cause && REFUSED.has(String(cause.code))) !== undefined;
-
-/** The first of an error and its causes that fits. The SDK keeps some causes in `data`, `fetch` some in a list. */
-function findCause(thrown: unknown, fits: (cause: unknown) => boolean): unknown {
-  const open: unknown[] = [thrown];
-  for (let looked = 0; open.length > 0 && looked < 32; looked += 1) {
-    const cause = open.shift();
-    if (fits(cause)) return cause;
-    if (cause instanceof Error) open.push(cause.cause);
-    if (cause instanceof AggregateError) open.push(...cause.errors);
-    if (cause instanceof SdkError && typeof cause.data === "object" && cause.data !== null && "cause" in cause.data)
-      open.push(cause.data.cause);
-  }
-  return undefined;
-}
-
-function rootMessage(thrown: unknown): string {
-  const root = findCause(thrown, (cause) => cause instanceof Error && "code" in cause && REFUSED.has(String(cause.code)));
-  return messageOf(root ?? thrown);
-}
-
-const LONGEST = 500;
-export const messageOf = (thrown: unknown): string =>
-  (thrown instanceof Error ? thrown.message || thrown.name : String(thrown)).slice(0, LONGEST);
+/** No JSON, or JSON that is no message. */
+const isUnreadable = (thrown: unknown): boolean =>
+  findCause(thrown, (cause) => cause instanceof SyntaxError || (cause instanceof Error && cause.name === "ZodError")) !== undefined;
 
 export const describeExit = ({ code, signal }: Exit): string => (signal === null ? `exit code ${code}` : `signal ${signal}`);
 
-const quote = (stderr: string | undefined): string => (stderr ? ` Its stderr ends with: ${stderr.slice(-LONGEST)}` : "");
+const QUOTED = 500;
+const quote = (stderr: string | undefined): string => (stderr ? ` Its stderr ends with: ${stderr.slice(-QUOTED)}` : "");

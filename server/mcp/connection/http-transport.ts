@@ -6,16 +6,20 @@ import {
   type TransportSendOptions,
 } from "@modelcontextprotocol/client";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Timings } from "../supervision/timings.ts";
 import type { FrameRecorder } from "./frames.ts";
+import { bounded, paced } from "./http-bounds.ts";
 import { isJson } from "./json-value.ts";
-import { MESSAGE_BYTES } from "./stdio-transport.ts";
 
-type Options = {
+export type HttpTransportOptions = {
   url: string;
   headers: Readonly<Record<string, string>>;
   /** The guarded one: it checks each socket where it connects. */
   fetch: typeof globalThis.fetch;
   frames: FrameRecorder;
+  timings: Timings;
+  /** Why this side gave the conversation up, for transports that can tell. */
+  onFatal?: (error: Error) => void;
 };
 
 /** How long the end waits for the server to hear of it. */
@@ -30,13 +34,18 @@ export class HttpTransport implements Transport {
   readonly hasPerRequestStream = true;
   readonly #inner: StreamableHTTPClientTransport;
   readonly #frames: FrameRecorder;
+  readonly #noticeMs: number;
+  /** Requests that wait for their answer: their stream ends when they are given up. */
+  readonly #open = new Map<string | number, AbortController>();
 
-  constructor({ url, headers, fetch, frames }: Options) {
+  constructor({ url, headers, fetch, frames, timings }: HttpTransportOptions) {
     this.#frames = frames;
+    this.#noticeMs = timings.httpHeadersMs;
     this.#inner = new StreamableHTTPClientTransport(new URL(url), {
-      fetch: bounded(fetch),
+      fetch: bounded(fetch, timings),
       requestInit: { headers: { ...headers } },
       onInsufficientScope: "throw",
+      reconnectionScheduler: paced(timings.reconnectFloorMs),
     });
     this.#inner.onclose = () => this.onclose?.();
     this.#inner.onerror = (error) => this.onerror?.(error);
@@ -53,7 +62,11 @@ export class HttpTransport implements Transport {
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     this.#frames.sent(message);
-    await this.#inner.send(message, options);
+    try {
+      await this.#inner.send(message, options?.requestSignal ? options : { ...options, requestSignal: this.#deadline(message) });
+    } finally {
+      this.#giveUp(message);
+    }
   }
 
   /** Tells the server that the session is over, where it has one, and ends all streams. */
@@ -69,8 +82,25 @@ export class HttpTransport implements Transport {
     this.#inner.setProtocolVersion(version);
   }
 
+  /** A request has the deadline of whoever asks, who says so by cancelling it; a notice needs no more than its headers. */
+  #deadline(message: JSONRPCMessage): AbortSignal {
+    if (!("method" in message && "id" in message)) return AbortSignal.timeout(this.#noticeMs);
+    const request = new AbortController();
+    this.#open.set(message.id, request);
+    return request.signal;
+  }
+
+  #giveUp(message: JSONRPCMessage): void {
+    if (!("method" in message) || message.method !== "notifications/cancelled") return;
+    const id = message.params?.["requestId"];
+    if (typeof id !== "string" && typeof id !== "number") return;
+    this.#open.get(id)?.abort();
+    this.#open.delete(id);
+  }
+
   #receive(message: JSONRPCMessage): void {
     const content: unknown = message;
+    if (!("method" in message) && message.id !== undefined) this.#open.delete(message.id);
     if (!isJson(content)) {
       this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;
@@ -78,37 +108,4 @@ export class HttpTransport implements Transport {
     this.#frames.received(message, content);
     this.onmessage?.(message);
   }
-}
-
-/** A `fetch` whose answers break off when one document, or one event of a stream, grows beyond the limit. */
-function bounded(inner: typeof globalThis.fetch): typeof globalThis.fetch {
-  return async (input, init) => {
-    const response = await inner(input, init);
-    if (response.body === null || announcedLength(response) <= MESSAGE_BYTES) return response;
-    const perEvent = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
-    const { status, statusText, headers } = response;
-    return new Response(response.body.pipeThrough(limit(perEvent)), { status, statusText, headers });
-  };
-}
-
-/** NaN when the length is not known beforehand; a compressed body is longer than announced. */
-const announcedLength = ({ headers }: Response): number =>
-  headers.has("content-encoding") ? Number.NaN : Number(headers.get("content-length") ?? Number.NaN);
-
-function limit(perEvent: boolean): TransformStream<Uint8Array, Uint8Array> {
-  let size = 0;
-  let last = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      for (const byte of perEvent ? chunk : []) {
-        if (byte === 13) continue;
-        size = byte === 10 && last === 10 ? 0 : size + 1;
-        last = byte;
-      }
-      if (!perEvent) size += chunk.length;
-      if (size > MESSAGE_BYTES)
-        controller.error(new AppError("mcp_protocol_error", `The server's answer is longer than ${MESSAGE_BYTES} bytes.`));
-      else controller.enqueue(chunk);
-    },
-  });
 }

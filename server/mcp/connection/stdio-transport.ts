@@ -6,7 +6,8 @@ import {
   type JSONRPCMessage,
   type Transport,
 } from "@modelcontextprotocol/client";
-import { AppError } from "#server/kernel/errors.ts";
+import type { AppError } from "#server/kernel/errors.ts";
+import { ConnectionFailure } from "./connection-failure.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { isJson } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
@@ -46,7 +47,8 @@ export class StdioTransport implements Transport {
     const split = lineSplitter({
       maxBytes: MESSAGE_BYTES,
       onLine: (line) => this.#receive(line),
-      onOverflow: () => this.#fail(new AppError("mcp_protocol_error", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
+      onOverflow: () =>
+        this.#fail(new ConnectionFailure("mcp_message_too_large", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
     });
     process.child.stdout.on("data", (chunk: Buffer) => this.#closed || split(chunk));
     process.child.stdout.on("error", (error) => this.onerror?.(error));
@@ -98,7 +100,8 @@ export class StdioTransport implements Transport {
   }
 }
 
-function parseMessage(line: string): JSONRPCMessage | undefined {
+/** Undefined when it is no message. */
+export function parseMessage(line: string): JSONRPCMessage | undefined {
   try {
     return deserializeMessage(line);
   } catch {

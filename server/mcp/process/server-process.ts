@@ -65,7 +65,9 @@ async function execute({ file, args, cwd, env, marker }: ProcessSpec): Promise<{
     await once(child, "spawn");
     return { child, exited };
   } catch (cause) {
-    throw new AppError("mcp_command_not_found", `${file} cannot be executed: ${reason(cause)}`, { cause });
+    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const code = isMissing ? "mcp_command_not_found" : "mcp_command_not_executable";
+    throw new AppError(code, `${file} cannot be executed: ${reason(cause)}`, { cause });
   }
 }
 

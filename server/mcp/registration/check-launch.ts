@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import ipaddr from "ipaddr.js";
+import type { ErrorCode } from "#contract/errors.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
@@ -28,12 +29,14 @@ export const inspectLaunch =
 
 export type InspectLaunch = ReturnType<typeof inspectLaunch>;
 
+const NOT_INSTALLED: ReadonlySet<ErrorCode> = new Set(["mcp_command_not_found", "mcp_command_not_executable"]);
+
 /** The hash to register: of the launch with its executable, or without while the command is not installed. */
 export async function registeredHash(inspect: InspectLaunch, serverId: string, launch: Launch): Promise<string> {
   try {
     return (await inspect(serverId, launch)).hash;
   } catch (error) {
-    if (error instanceof AppError && error.code === "mcp_command_not_found") return launchHash(launch, null);
+    if (error instanceof AppError && NOT_INSTALLED.has(error.code)) return launchHash(launch, null);
     throw error;
   }
 }

@@ -4,15 +4,21 @@ import { access, constants, realpath, stat } from "node:fs/promises";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { AppError } from "#server/kernel/errors.ts";
+import { ConnectionFailure } from "../connection/connection-failure.ts";
 
 type Search = { command: string; cwd: string; path: string };
 
-/** Where a command leads, as the child itself would find it. Throws `mcp_command_not_found`. */
+/** Where a command leads, as the child itself would find it. Throws `mcp_command_not_found` or `mcp_command_not_executable`. */
 export async function findExecutable({ command, cwd, path }: Search): Promise<string> {
   if (!(await isFolder(cwd)))
     throw new AppError("mcp_command_not_found", `The folder ${cwd} does not exist.`, { remedy: "Correct the server's cwd." });
   const candidates = /[/\\]/.test(command) ? [resolve(cwd, command)] : searchPath(command, path);
   for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
+  for (const candidate of candidates) {
+    const found = await stat(candidate).catch(() => undefined);
+    if (found === undefined) continue;
+    throw new ConnectionFailure("mcp_command_not_executable", `${candidate} ${found.isFile() ? "is not executable" : "is not a file"}.`);
+  }
   const where = candidates.length > 1 ? ` in ${path}` : "";
   throw new AppError("mcp_command_not_found", `The command ${command} was not found${where}.`);
 }

@@ -11,7 +11,7 @@ export function launchHash(launch: Launch, executable: string | null): string {
   const subject =
     launch.transport === "stdio"
       ? { transport: "stdio", argv: [launch.command, ...launch.args], env: launch.env, cwd: launch.cwd ?? null, executable }
-      : { transport: "http", url: launch.url, headers: launch.headers };
+      : { transport: "http", url: launch.url, headers: launch.headers, ...(launch.type && { type: launch.type }) };
   return sha256(canonicalJson(subject) ?? JSON.stringify(subject));
 }
 

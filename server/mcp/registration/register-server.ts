@@ -80,6 +80,7 @@ async function prepare(deps: RegistrationDeps, registrant: Registrant, registrat
     restartsAsked: 0,
     state: "STOPPED",
     protocolVersion: null,
+    era: null,
     serverVersion: null,
     lastError: null,
     pid: null,

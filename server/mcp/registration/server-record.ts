@@ -1,8 +1,11 @@
 import type { Environment } from "#contract/common.ts";
-import type { Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
+import type { EraVerdict, Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { maskLaunch } from "./launch.ts";
 import { launchWarnings } from "./launch-warnings.ts";
+
+/** What a server was found to be, and of which launch that was said. */
+export type StoredVerdict = EraVerdict & { launchHash: string };
 
 /** A registered server as the slice knows it. */
 export type ServerRecord = {
@@ -25,6 +28,7 @@ export type ServerRecord = {
   readonly restartsAsked: number;
   readonly state: ServerState;
   readonly protocolVersion: string | null;
+  readonly era: StoredVerdict | null;
   readonly serverVersion: string | null;
   readonly lastError: McpServer["lastError"];
   readonly pid: number | null;
@@ -51,6 +55,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     state,
     confinement: launch.transport === "http" ? "remote" : "unconfined",
     protocolVersion,
+    era: record.era && { era: record.era.era, protocolVersion: record.era.protocolVersion, decidedAt: record.era.decidedAt },
     serverVersion,
     toolCount,
     lastError,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Environment, Time } from "#contract/common.ts";
-import { Launch, ServerState } from "#contract/mcp/servers.ts";
+import { EraVerdict, Launch, ServerState } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
@@ -9,6 +9,8 @@ import type { Tx } from "#server/kernel/ports.ts";
 import type { ServerRecord } from "./server-record.ts";
 
 const LastError = z.object({ code: z.string(), message: z.string(), remedy: z.string(), at: Time });
+
+const Verdict = EraVerdict.extend({ launchHash: z.string() });
 
 const Row = z.object({
   id: z.string(),
@@ -27,6 +29,7 @@ const Row = z.object({
   restarts_asked: z.number(),
   state: ServerState,
   protocol_version: z.string().nullable(),
+  era: z.string().nullable(),
   server_version: z.string().nullable(),
   last_error: z.string().nullable(),
   pid: z.number().nullable(),
@@ -60,6 +63,7 @@ function fromRow(raw: unknown): CountedServer {
     restartsAsked: row.restarts_asked,
     state: row.state,
     protocolVersion: row.protocol_version,
+    era: row.era === null ? null : Verdict.parse(JSON.parse(row.era)),
     serverVersion: row.server_version,
     lastError: row.last_error === null ? null : LastError.parse(JSON.parse(row.last_error)),
     pid: row.pid,
@@ -139,7 +143,7 @@ export async function allServers(tx: Tx): Promise<ServerRecord[]> {
 export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
   await tx.query(
     `update mcp_servers set state = $2, protocol_version = $3, server_version = $4, last_error = $5, pid = $6,
-       started_at = $7, restarts = $8, updated_at = now() where id = $1`,
+       started_at = $7, restarts = $8, era = $9, updated_at = now() where id = $1`,
     [
       server.id,
       server.state,
@@ -149,6 +153,7 @@ export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
       server.pid,
       server.startedAt,
       server.restarts,
+      server.era && JSON.stringify(server.era),
     ],
   );
 }

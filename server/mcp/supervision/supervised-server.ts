@@ -2,6 +2,7 @@ import type { ServerState } from "#contract/mcp/servers.ts";
 import { backoffDelay } from "#server/kernel/backoff.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { background } from "#server/kernel/log.ts";
+import type { Connected } from "../connection/connect.ts";
 import type { Connection } from "../connection/connection.ts";
 import { isPermanent } from "../connection/failures.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
@@ -180,7 +181,7 @@ export class SupervisedServer {
     await this.catalogue.adopt(tools, { isPinned: cataloguePinned });
   }
 
-  async #takeOver(connection: Connection, signal: AbortSignal): Promise<void> {
+  async #takeOver(connection: Connected, signal: AbortSignal): Promise<void> {
     try {
       await this.catalogue.take(this.#record, connection, signal);
     } catch (thrown) {
@@ -193,8 +194,8 @@ export class SupervisedServer {
     this.#failedChecks = 0;
     void connection.lost.then((error) => this.reportLost(connection, error));
     this.#check = setInterval(() => this.#refreshLater(), this.#ports.timings.checkEveryMs).unref();
-    const { pid, protocolVersion, serverVersion } = connection;
-    await this.#move("READY", { pid, protocolVersion, serverVersion, startedAt: this.#ports.now(), lastError: null });
+    const { pid, protocolVersion, serverVersion, verdict: era } = connection;
+    await this.#move("READY", { pid, protocolVersion, era, serverVersion, startedAt: this.#ports.now(), lastError: null });
     if (this.#isListStale) this.#refreshLater();
   }
 

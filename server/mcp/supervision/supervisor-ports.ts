@@ -1,7 +1,6 @@
 import type { Log } from "#server/kernel/log.ts";
-import type { ConnectOptions } from "../connection/connect-shared.ts";
+import type { Connect } from "../connection/connect.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
-import type { Connection } from "../connection/connection.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import type { Timings } from "./timings.ts";
 
@@ -16,7 +15,7 @@ export type SupervisorPorts = {
   /** Rejects with `launch_not_approved` unless exactly this launch, as it would run now, has been approved. */
   checkLaunch(server: ServerRecord): Promise<ApprovedLaunch>;
   /** Rejects with an `AppError`; nothing is left running then. */
-  connect(server: ServerRecord, options: ConnectOptions): Promise<Connection>;
+  connect: Connect;
   /** The server and its tools as they are stored now. Rejects with `mcp_server_unknown` when it was deleted. */
   reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[] }>;
   /** Writes the state and announces it. Never rejects. */

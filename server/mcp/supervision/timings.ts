@@ -7,6 +7,13 @@ export type Timings = {
   /** From the handshake's first message to its end. */
   readonly handshakeMs: number;
   readonly listMs: number;
+  /** From an HTTP request that is no call to the headers of its answer. */
+  readonly httpHeadersMs: number;
+  /** Between two parts of a document, and from its first to its last. */
+  readonly httpIdleMs: number;
+  readonly httpBodyMs: number;
+  /** The least pause before a stream of events that ended is opened again. */
+  readonly reconnectFloorMs: number;
   /** After stdin is closed, before SIGTERM. */
   readonly stopEofMs: number;
   /** After SIGTERM, before SIGKILL. */
@@ -38,6 +45,10 @@ export const TIMINGS: Timings = {
   probeMs: 5_000,
   handshakeMs: 30_000,
   listMs: 30_000,
+  httpHeadersMs: 30_000,
+  httpIdleMs: 30_000,
+  httpBodyMs: 300_000,
+  reconnectFloorMs: 1_000,
   stopEofMs: 2_000,
   stopTermMs: 2_000,
   stopKillMs: 5_000,

@@ -9,7 +9,6 @@ import { httpServer, webHandler, type HttpFixture } from "./modern-server.ts";
 import { talkativeServer } from "./talkative-server.ts";
 
 export type Talk = Omit<Connection, "transport" | "pid" | "lost" | "lossReason" | "close"> & {
-  era: string | undefined;
   heard: ListName[];
   close(): Promise<void>;
 };
@@ -33,5 +32,5 @@ export async function talkTo(server: { command: string; args: string[] } | { url
   const speech = speak(client, TIMINGS);
   const heard: ListName[] = [];
   speech.onListChanged((list) => heard.push(list));
-  return { ...speech, era: client.getProtocolEra(), heard, close: () => client.close() };
+  return { ...speech, heard, close: () => client.close() };
 }
