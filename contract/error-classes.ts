@@ -91,6 +91,7 @@ const CLASS = {
   mcp_server_failed: "retryable",
   mcp_redirect_refused: "needs_person",
   mcp_timeout: "retryable",
+  mcp_input_refused: "fatal",
   mcp_protocol_error: "fatal",
   mcp_message_too_large: "fatal",
   mcp_schema_unusable: "fatal",

@@ -99,6 +99,7 @@ export const REMEDY = {
   mcp_server_failed: "Look into the server's own logs; the platform tries again by itself.",
   mcp_redirect_refused: "Register the address that the server redirects to.",
   mcp_timeout: "Raise the timeout, or check why the server does not answer.",
+  mcp_input_refused: "Allow it in the server's settings, or use a tool that does not need it.",
   mcp_protocol_error: "Correct the arguments; the server refused the request.",
   mcp_message_too_large: "Let the server send less at once, for example in pages or as a resource link.",
   mcp_schema_unusable: "Simplify the tool's schema, or write the arguments by hand.",

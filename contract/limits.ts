@@ -82,6 +82,10 @@ export const LIMITS = {
   mcpLogLines: 5_000,
   mcpLogLineChars: 4_096,
   mcpLogSearchChars: 200,
+  mcpRoots: 32,
+  /** Of one answer that a server may have of a model, and how many it may ask for. */
+  mcpSamplingTokens: 100_000,
+  mcpSamplingPerMinute: 600,
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,

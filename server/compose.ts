@@ -166,7 +166,8 @@ async function createSlices(
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
-  const mcp = createMcp({ ...base, instanceId, dataDir: config.dataDir, ownerApproves, ...sharing(config) });
+  const askModel: typeof agents.askModel = (question) => agents.askModel(question);
+  const mcp = createMcp({ ...base, askModel, instanceId, dataDir: config.dataDir, ownerApproves, ...sharing(config) });
   const workflows = createWorkflows({ ...base, countLiveRuns: (version) => runs.countLiveRuns(version) });
   const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });

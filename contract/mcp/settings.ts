@@ -1,8 +1,33 @@
 import { z } from "zod";
+import { LIMITS } from "../limits.ts";
+import { LogLevel } from "./logs.ts";
+
+const Folder = z
+  .string()
+  .regex(/^\/[^\0]*$/, "expected an absolute path")
+  .max(1_024);
 
 /**
  * How a registered server is used. It says nothing about what runs, so changing it needs no new approval of the launch;
  * whatever decides what runs, or what it may reach, belongs to the launch.
  */
-export const ServerSettings = z.strictObject({});
+export const ServerSettings = z.strictObject({
+  /** Folders that the server is told to work in. It is told, not confined: what it can reach is the launch's business. */
+  roots: z.array(Folder).max(LIMITS.mcpRoots).optional(),
+  /** Lets the server ask a registered model. Without it, it may not. */
+  sampling: z
+    .strictObject({
+      model: z.string().min(1).max(128),
+      /** Of one answer, however many the server asks for. */
+      maxTokens: z.number().int().min(1).max(LIMITS.mcpSamplingTokens),
+      perMinute: z.number().int().min(1).max(LIMITS.mcpSamplingPerMinute),
+    })
+    .optional(),
+  /** Whether the server may ask people questions; it may, unless this is false. */
+  elicitation: z.boolean().optional(),
+  /** From which level on it is asked to send log messages; without it, it decides itself. */
+  logLevel: LogLevel.optional(),
+  /** A call that neither answers nor tells of progress for so long is given up, whatever its own time. */
+  idleTimeoutMs: z.number().int().min(100).max(LIMITS.timeoutMs).optional(),
+});
 export type ServerSettings = z.infer<typeof ServerSettings>;

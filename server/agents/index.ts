@@ -1,6 +1,7 @@
 import { a2aExecutor } from "./a2a/a2a-executor.ts";
 import { createA2aConnector } from "./a2a/connection.ts";
 import { agentExecutor } from "./agent-executor.ts";
+import { askModel } from "./ask-model.ts";
 import { noteReachable } from "./agent-status.ts";
 import { AgentHub, HUB_TIMES } from "./custom/agent-hub.ts";
 import { customExecutor } from "./custom/custom-executor.ts";
@@ -27,6 +28,7 @@ export function createAgents(deps: AgentsDeps): Agents {
     ...kinds,
     routes: agentRoutes(parts),
     executeAgent: agentExecutor(parts, kinds),
+    askModel: askModel(parts),
     agentSocket: {
       authenticate: (token) => hub.authenticate(token),
       accept: (socket, principal) => hub.accept(socket, principal),

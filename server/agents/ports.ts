@@ -4,6 +4,7 @@ import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import type { ModelQuestion, ModelSaid } from "./ask-model.ts";
 import type { AgentPrincipal } from "./custom/agent-connection.ts";
 import type { HubTimes } from "./custom/agent-hub.ts";
 
@@ -32,6 +33,8 @@ export type Agents = {
   executeA2a: StepExecutor;
   /** An agent of any of these kinds. */
   executeAgent: StepExecutor;
+  /** One question to a registered model, for another part of the platform. */
+  askModel(question: ModelQuestion): Promise<ModelSaid>;
   /** `/ws/agents`: the caller upgrades the request, checks the bearer token and hands the socket over. */
   agentSocket: {
     authenticate(token: string): Promise<AgentPrincipal | undefined>;

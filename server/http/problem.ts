@@ -94,6 +94,7 @@ export const HTTP_STATUS = {
   mcp_server_failed: 424,
   mcp_redirect_refused: 424,
   mcp_timeout: 424,
+  mcp_input_refused: 424,
   mcp_protocol_error: 424,
   mcp_message_too_large: 424,
   mcp_schema_unusable: 422,

@@ -5,6 +5,7 @@ import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReade
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
+import type { AskModel } from "./protocol/sample.ts";
 import type { Timings } from "./supervision/timings.ts";
 
 export type McpDeps = {
@@ -24,6 +25,8 @@ export type McpDeps = {
   /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
   ownerApproves: boolean;
   redactor: Redactor;
+  /** For servers that may ask a model; without it none may. */
+  askModel?: AskModel;
   /** Other processes run the same servers, each with connections of its own. */
   isShared?: boolean;
   /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */

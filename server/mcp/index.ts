@@ -7,6 +7,7 @@ import { logUseCases } from "./logs/read-logs.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import { mcpRoutes } from "./routes.ts";
+import { createSampler } from "./protocol/sample.ts";
 import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
 import { toolUseCases } from "./calls/use-tools.ts";
@@ -27,6 +28,7 @@ export function createMcp(deps: McpDeps): Mcp {
     timings,
     version,
     random: deps.random ?? Math.random,
+    sample: createSampler({ ...deps, askModel: deps.askModel }),
   });
   const allow = createAllowTool({ database, audit });
   const call = createCallTool(allow);

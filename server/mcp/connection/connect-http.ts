@@ -2,7 +2,16 @@ import type { Transport } from "@modelcontextprotocol/client";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
-import { ending, once, recorder, resolveValues, watchVersion, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
+import {
+  answeringFor,
+  ending,
+  once,
+  recorder,
+  resolveValues,
+  watchVersion,
+  type ConnectDeps,
+  type ConnectOptions,
+} from "./connect-shared.ts";
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
 import type { Opening } from "./era-verdicts.ts";
 import { connectFailure } from "./failures.ts";
@@ -52,7 +61,9 @@ async function open(deps: ConnectDeps, { server, launch, options, opening }: Htt
     onFatal: (error) => void (fatal ??= error),
   });
   const era = way === sse ? "legacy" : opening;
-  const client = newClient({ version: deps.version, timings: deps.timings, era, onToolsChanged: options.onToolsChanged });
+  const answering = answeringFor(deps, server, { options });
+  const { version, timings } = deps;
+  const client = newClient({ version, timings, era, onToolsChanged: options.onToolsChanged, answering });
   try {
     await handshake(client, transport, { timeoutMs: deps.timings.handshakeMs, signal: options.signal });
   } catch (thrown) {

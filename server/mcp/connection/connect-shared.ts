@@ -1,3 +1,5 @@
+import type { CreateMessageResult } from "@modelcontextprotocol/client";
+import type { ServerSettings } from "#contract/mcp/settings.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { Connection } from "./connection.ts";
@@ -6,6 +8,7 @@ import { secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
+import type { Answering, SamplingRequest } from "./server-requests.ts";
 import type { Timings } from "../supervision/timings.ts";
 
 export type ConnectOptions = {
@@ -14,9 +17,14 @@ export type ConnectOptions = {
   onToolsChanged: () => void;
   /** Called when there is a process, or a first answer of an HTTP server: what follows is the handshake. */
   onOpen?: () => void;
+  /** The server's settings as they are now; by default those that it was registered with. */
+  settings?: () => ServerSettings;
   /** Of a stdio server: the executable that was approved. */
   file: string | undefined;
 };
+
+/** Answers a server's request for a model's words, if its settings allow it. Rejects with an `AppError`. */
+export type Sampler = (server: ServerRecord, request: SamplingRequest & { settings: ServerSettings }) => Promise<CreateMessageResult>;
 
 export type ConnectDeps = {
   egress: Egress;
@@ -24,6 +32,7 @@ export type ConnectDeps = {
   frames: FrameSink;
   redactor: Redactor;
   logs: ServerLogs;
+  sample: Sampler;
   processes: ProcessJournal;
   newId: () => string;
   now: () => Date;
@@ -64,6 +73,22 @@ export async function resolveArguments(secrets: SecretReader, server: ServerReco
 
 export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>
   frameRecorder({ sink: deps.frames, tenantId: server.tenantId, remote: `mcp:${server.name}`, connectionId });
+
+/** What the platform does when this server asks or tells it something. */
+export function answeringFor(
+  { logs, sample }: ConnectDeps,
+  server: ServerRecord,
+  { options, processId }: { options: ConnectOptions; processId?: string },
+): Answering {
+  const settings = options.settings ?? ((): ServerSettings => server.settings);
+  return {
+    settings,
+    sample: (request) => sample(server, { ...request, settings: settings() }),
+    log: (level, text) => logs.add(server, "message", { level, text, processId }),
+    drop: (lines) => logs.drop(server, lines),
+    note: (text) => logs.add(server, "event", { text, processId }),
+  };
+}
 
 /** The end of a conversation: `lose` counts once, and only until the end was asked for. */
 export function ending(): { ask: () => void; lose: (error: AppError) => void; seen: Pick<Connection, "lost" | "lossReason"> } {

@@ -1,6 +1,7 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import {
+  answeringFor,
   ending,
   once,
   recorder,
@@ -28,7 +29,9 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
   options.onOpen?.();
   const seen = watchOutput(deps, server, { process, id });
   const watch = watchVersion(recorder(deps, server, id));
-  const client = newClient({ version: deps.version, timings: deps.timings, era: opening, onToolsChanged: options.onToolsChanged });
+  const answering = answeringFor(deps, server, { options, processId: id });
+  const { version, timings } = deps;
+  const client = newClient({ version, timings, era: opening, onToolsChanged: options.onToolsChanged, answering });
   let exit: Exit | undefined;
   void process.exited.then((how) => (exit = how));
   const endProcess = once(async () => {

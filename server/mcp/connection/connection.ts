@@ -6,6 +6,7 @@ import { isRecord } from "./json-value.ts";
 import type { CallOptions } from "./open-call.ts";
 import { PlatformClient } from "./platform-client.ts";
 import { MOST_PAGES, requestsOf, type Requests } from "./requests.ts";
+import type { Answering } from "./server-requests.ts";
 import type { Timings } from "../supervision/timings.ts";
 import { compileSchema } from "./validators.ts";
 
@@ -39,6 +40,8 @@ export type Connection = Requests & {
   request(request: ServerRequest): Promise<Record<string, unknown>>;
   /** Hears of each list that the server says has changed, until the returned function is called. */
   onListChanged(listener: (list: ListName) => void): () => void;
+  /** Tells the server what its settings, which have changed, mean for it. */
+  settle(): Promise<void>;
   /** Resolves when the conversation ends without having been asked to; never rejects. */
   readonly lost: Promise<AppError>;
   /** What `lost` has resolved with, if it has. */
@@ -47,9 +50,9 @@ export type Connection = Requests & {
   close(): Promise<number>;
 };
 
-type ClientOptions = { version: string; timings: Timings; era: "auto" | "legacy"; onToolsChanged: () => void };
+type ClientOptions = { version: string; timings: Timings; era: "auto" | "legacy"; onToolsChanged: () => void; answering: Answering };
 
-export function newClient({ version, timings, era, onToolsChanged }: ClientOptions): PlatformClient {
+export function newClient({ version, timings, era, onToolsChanged, answering }: ClientOptions): PlatformClient {
   const changed = (list: ListName, more = (): void => {}) => {
     const onChanged = (): void => {
       client.lists.changed(list);
@@ -71,6 +74,7 @@ export function newClient({ version, timings, era, onToolsChanged }: ClientOptio
       }),
       listChanged: { tools: changed("tools", onToolsChanged), resources: changed("resources"), prompts: changed("prompts") },
     },
+    answering,
   );
   return client;
 }
@@ -90,6 +94,7 @@ export async function handshake(
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     await client.connect(transport, { timeout: timeoutMs, signal });
+    client.settle().catch(() => {});
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
@@ -104,7 +109,16 @@ const metaOf = (params: Record<string, unknown> | undefined): Record<string, unk
 type Speech = Requests &
   Pick<
     Connection,
-    "era" | "protocolVersion" | "serverVersion" | "serverInfo" | "instructions" | "listTools" | "callTool" | "request" | "onListChanged"
+    | "era"
+    | "protocolVersion"
+    | "serverVersion"
+    | "serverInfo"
+    | "instructions"
+    | "listTools"
+    | "callTool"
+    | "request"
+    | "onListChanged"
+    | "settle"
   >;
 
 /** The parts of a connection that do not depend on what carries it. */
@@ -117,6 +131,7 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
     serverInfo: client.getServerVersion(),
     instructions: client.getInstructions(),
     onListChanged: (listener) => client.lists.listen(listener),
+    settle: () => client.settle(),
     listTools: async (signal) => {
       const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
       if (client.getServerCapabilities()?.tools) return (await client.listTools(undefined, { ...options, cacheMode: "refresh" })).tools;

@@ -86,7 +86,7 @@ function notification({ method, params }: Notification, requests: ReadonlyMap<st
 const idKey = (id: string | number | undefined, askedBy: Direction): string =>
   `${askedBy === "out" ? "c" : "s"}${typeof id === "string" ? "s" : "n"}${id ?? ""}`;
 
-function perSecond(limit: number): () => boolean {
+export function perSecond(limit: number): () => boolean {
   let second = 0;
   let used = 0;
   return () => {

@@ -36,11 +36,16 @@ const current = new AsyncLocalStorage<OpenCall>();
 export const currentCall = (): OpenCall | undefined => current.getStore();
 export const inCall = <T>(call: OpenCall, send: () => Promise<T>): Promise<T> => current.run(call, send);
 
+type Carried = RequestOptions & { call: OpenCall };
+/** The call that these options were made for: the SDK hands them back when the server's answer is not the last word. */
+export const callOf = (options: RequestOptions | undefined): OpenCall | undefined =>
+  options !== undefined && "call" in options && options.call instanceof OpenCall ? options.call : undefined;
+
 /** One request under way: who waits for it, for how long, and whom the server may ask meanwhile. */
 export class OpenCall {
   readonly step: StepRef | undefined;
   readonly ask: Ask | undefined;
-  readonly options: RequestOptions;
+  readonly options: Carried;
   /** Goes with the request, if its progress is to be told. */
   readonly meta: { progressToken: string } | undefined;
   readonly #ended = new AbortController();
@@ -57,7 +62,7 @@ export class OpenCall {
     this.step = given.step;
     this.ask = given.ask;
     this.#leftMs = timeoutMs;
-    this.options = { timeout: NEVER_MS, signal: this.#ended.signal };
+    this.options = { timeout: NEVER_MS, signal: this.#ended.signal, call: this };
     this.meta = onProgress === undefined && idleMs === undefined ? undefined : { progressToken };
     if (idleMs !== undefined) this.#idle = setTimeout(() => this.#asking > 0 || this.#expire(idleMs), idleMs);
     this.#start();

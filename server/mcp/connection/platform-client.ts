@@ -1,16 +1,34 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Client,
   LOG_LEVEL_META_KEY,
+  isInputRequiredResult,
   isSpecType,
+  type ClientCapabilities,
+  type ClientOptions,
+  type Implementation,
   type JSONRPCNotification,
   type LoggingLevel,
   type MessageExtraInfo,
   type RequestOptions,
 } from "@modelcontextprotocol/client";
-import { OpenCall, currentCall, inCall, type CallOptions } from "./open-call.ts";
+import type { ServerSettings } from "#contract/mcp/settings.ts";
+import { AppError, toAppError } from "#server/kernel/errors.ts";
+import { perSecond } from "./frames.ts";
+import { OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
+import { allowed, answerInput, capabilitiesFor, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
 
 /** So long after it was given up, a request may still be what the server's next question is about. */
 const AFTERMATH_MS = 10_000;
+
+/** A server that asks again and again is given up. */
+const MOST_ROUNDS = 10;
+/** Before a call is made again without any answer, only because the server says so. */
+const AGAIN_MS = 250;
+/** What a server may give us to keep between two rounds. */
+const STATE_CHARS = 64 * 1024;
+const SETTLE_MS = 10_000;
+const MESSAGES_PER_SECOND = 50;
 
 /** Who wants to hear of changed lists. */
 function listeners<T>() {
@@ -26,13 +44,53 @@ function listeners<T>() {
   };
 }
 
+type InputRequired = { kind: "input_required"; inputRequests: Record<string, unknown>; requestState?: string };
+type Flow = {
+  request: { params?: Record<string, unknown> };
+  options: RequestOptions | undefined;
+  retry(params: Record<string, unknown>, options: RequestOptions): Promise<unknown>;
+};
+
+async function told<T>(answer: () => Promise<T>): Promise<T> {
+  try {
+    return await answer();
+  } catch (thrown) {
+    throw refused(toAppError(thrown));
+  }
+}
+
 /** An SDK client that knows its open requests, so that what the server asks can be told to belong to one of them. */
 export class PlatformClient extends Client {
   readonly lists = listeners<"tools" | "resources" | "prompts">();
   readonly #open = new Set<OpenCall>();
   readonly #progress = new Map<unknown, OpenCall>();
   #calls = 0;
+  readonly #declares: ClientCapabilities;
   #logLevel: LoggingLevel | undefined;
+  readonly #answering: Answering;
+  #told: ServerSettings;
+
+  constructor(info: Implementation, options: ClientOptions, answering: Answering) {
+    const settings = answering.settings();
+    const capabilities = capabilitiesFor(settings);
+    super(info, { ...options, capabilities });
+    this.#declares = capabilities;
+    this.#answering = answering;
+    this.#told = { roots: settings.roots };
+    this.#answerRequests();
+    this.#keepMessages();
+  }
+
+  /** Tells the server what the settings have changed for it. */
+  async settle(): Promise<void> {
+    const { roots, logLevel } = this.#answering.settings();
+    const before = this.#told;
+    this.#told = { roots, logLevel };
+    if (logLevel !== undefined && logLevel !== before.logLevel && this.getServerCapabilities()?.logging)
+      await this.setLogLevel(logLevel, { timeout: SETTLE_MS });
+    const hasRoots = this.#declares.roots && this.getProtocolEra() !== "modern";
+    if (hasRoots && JSON.stringify(roots) !== JSON.stringify(before.roots)) await this.sendRootsListChanged();
+  }
 
   /** `meta` belongs into the request's parameters. */
   async talk<T>(given: CallOptions, send: (options: RequestOptions, meta: OpenCall["meta"]) => Promise<T>): Promise<T> {
@@ -65,6 +123,59 @@ export class PlatformClient extends Client {
   async setLogLevel(level: LoggingLevel, options: RequestOptions): Promise<void> {
     if (this.getProtocolEra() === "modern") this.#logLevel = level;
     else await this.setLoggingLevel(level, options);
+  }
+
+  /** Of the 2025 era, in which a server sends requests of its own. What has no handler here is answered with "method not found". */
+  #answerRequests(): void {
+    const answering = this.#answering;
+    const declares = this.#declares;
+    if (declares.elicitation)
+      this.setRequestHandler("elicitation/create", async ({ params }) => {
+        const answers = await told(() => elicit(answering, this.#mustKnowCall(), { question: params }));
+        return answers["question"] ?? { action: "cancel" };
+      });
+    if (declares.sampling)
+      this.setRequestHandler("sampling/createMessage", ({ params }, { mcpReq }) =>
+        told(async () => {
+          allowed(answering, "sampling");
+          return answering.sample({ params, step: this.#mustKnowCall().step, signal: mcpReq.signal });
+        }),
+      );
+    if (declares.roots) this.setRequestHandler("roots/list", () => told(async () => rootsOf(allowed(answering, "roots"))));
+  }
+
+  #mustKnowCall(): OpenCall {
+    const call = this.callBehind();
+    if (call !== undefined) return call;
+    this.#answering.note("refused a request of the server: no call, or more than one, is open that it could belong to");
+    throw new AppError("mcp_input_refused", "It is not known which call this request belongs to.");
+  }
+
+  #keepMessages(): void {
+    const mayLog = perSecond(MESSAGES_PER_SECOND);
+    this.setNotificationHandler("notifications/message", ({ params: { level, logger, data } }) => {
+      if (!mayLog()) return this.#answering.drop(1);
+      const text = typeof data === "string" ? data : JSON.stringify(data);
+      this.#answering.log(level, logger === undefined ? text : `${logger}: ${text}`);
+    });
+  }
+
+  /** Of the 2026 era, in which a server asks by its answer, and the request is made again with what it wants to know. */
+  protected override async _resolveNonCompleteResult(decoded: InputRequired, flow: Flow): Promise<unknown> {
+    const call = callOf(flow.options);
+    if (call === undefined) throw new AppError("mcp_input_refused", "The server asks for input to a request that nobody waits for.");
+    let { inputRequests, requestState } = decoded;
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      if ((requestState?.length ?? 0) > STATE_CHARS)
+        throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);
+      const inputResponses = await answerInput(this.#answering, call, inputRequests);
+      if (Object.keys(inputResponses).length === 0) await sleep(AGAIN_MS, undefined, { signal: call.signal });
+      const params = { ...flow.request.params, inputResponses, ...(requestState !== undefined && { requestState }) };
+      const result = await flow.retry(params, { ...call.options, headers: flow.options?.headers, allowInputRequired: true });
+      if (!isInputRequiredResult(result)) return result;
+      ({ inputRequests = {}, requestState } = result);
+    }
+    throw new AppError("mcp_protocol_error", `The server still asks for input after ${MOST_ROUNDS} rounds.`);
   }
 
   /** Progress is told at once: the SDK would let an answer overtake the last step before it. */

@@ -1,4 +1,5 @@
 import type { ServerState } from "#contract/mcp/servers.ts";
+import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { backoffDelay } from "#server/kernel/backoff.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { background } from "#server/kernel/log.ts";
@@ -76,6 +77,7 @@ export class SupervisedServer {
   /** Takes over what has been written about the registration; state and processes stay as they are. */
   adopt(change: Partial<Registration>): void {
     this.#record = { ...this.#record, ...change };
+    if (change.settings !== undefined) this.#connection?.settle().catch(() => {});
   }
 
   /** Starts with a clean record. Rejects with the first attempt's failure; further attempts may still follow. */
@@ -164,7 +166,9 @@ export class SupervisedServer {
       const approved = await this.#ports.checkLaunch(this.#record);
       this.#record = { ...this.#record, ...approved.hashes };
       const onToolsChanged = (): void => this.#refreshLater();
-      const connection = await this.#ports.connect(this.#record, { signal: attempt.signal, onToolsChanged, file: approved.file });
+      const settings = (): ServerSettings => this.#record.settings;
+      const { signal } = attempt;
+      const connection = await this.#ports.connect(this.#record, { signal, onToolsChanged, settings, file: approved.file });
       await this.#takeOver(connection, attempt.signal);
     } catch (thrown) {
       const error = toAppError(thrown);

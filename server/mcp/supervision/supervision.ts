@@ -2,6 +2,7 @@ import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
 import { createConnect } from "../connection/connect.ts";
+import type { Sampler } from "../connection/connect-shared.ts";
 import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
 import { createServerLogs, type ServerLogs } from "./server-logs.ts";
@@ -27,6 +28,7 @@ type Deps = {
   timings: Timings;
   isShared: boolean;
   onDemand: boolean;
+  sample: Sampler;
 };
 
 /** The supervisor with everything that it works through. */

@@ -4,12 +4,15 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { createMcpHandler, type McpServer } from "@modelcontextprotocol/server";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { handshake, newClient, speak, type Connection, type ListName } from "#server/mcp/connection/connection.ts";
+import type { Answering } from "#server/mcp/connection/server-requests.ts";
 import { TIMINGS } from "#server/mcp/supervision/timings.ts";
 import { httpServer, webHandler, type HttpFixture } from "./modern-server.ts";
 import { talkativeServer } from "./talkative-server.ts";
 
 export type Talk = Omit<Connection, "transport" | "pid" | "lost" | "lossReason" | "close"> & {
   heard: ListName[];
+  /** What the server has logged, and what was noted about it. */
+  told: string[];
   close(): Promise<void>;
 };
 type Era = "auto" | "legacy";
@@ -24,13 +27,24 @@ export function talkativeHttpServer(): Promise<HttpFixture> {
   return httpServer(webHandler((request) => mcp.fetch(request)));
 }
 
-export async function talkTo(server: { command: string; args: string[] } | { url: string }, era: Era = "auto"): Promise<Talk> {
-  const client = newClient({ version: "1", timings: { ...TIMINGS, listChangedDebounceMs: 5 }, era, onToolsChanged: () => {} });
+type Server = { command: string; args: string[] } | { url: string };
+
+export async function talkTo(server: Server, era: Era = "auto", change: Partial<Answering> = {}): Promise<Talk> {
+  const told: string[] = [];
+  const answering: Answering = {
+    settings: () => ({}),
+    sample: async () => ({ role: "assistant", model: "none", content: { type: "text", text: "a thought" } }),
+    log: (level, text) => told.push(`${level} ${text}`),
+    drop: (lines) => told.push(`dropped ${lines}`),
+    note: (text) => told.push(text),
+    ...change,
+  };
+  const client = newClient({ version: "1", timings: { ...TIMINGS, listChangedDebounceMs: 5 }, era, onToolsChanged: () => {}, answering });
   const transport =
     "url" in server ? new StreamableHTTPClientTransport(new URL(server.url)) : new StdioClientTransport({ ...server, stderr: "ignore" });
   await handshake(client, transport, { timeoutMs: 20_000, signal: new AbortController().signal });
   const speech = speak(client, TIMINGS);
   const heard: ListName[] = [];
   speech.onListChanged((list) => heard.push(list));
-  return { ...speech, heard, close: () => client.close() };
+  return { ...speech, heard, told, close: () => client.close() };
 }
