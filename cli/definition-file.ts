@@ -2,11 +2,16 @@ import { readFileSync, statSync } from "node:fs";
 import { parse } from "yaml";
 import { LIMITS } from "#contract/limits.ts";
 
-/** The document in a `.json`, `.yaml` or `.yml` file. YAML aliases are bounded, so that a small file cannot grow without end. */
-export function readDocument(file: string): unknown {
+/** A file that is not too large to be sent. */
+export function readText(file: string): string {
   const { size } = statSync(file);
   if (size > LIMITS.bodyBytes) throw new Error(`${file} has ${size} bytes; at most ${LIMITS.bodyBytes} are read.`);
-  const text = readFileSync(file, "utf8");
+  return readFileSync(file, "utf8");
+}
+
+/** The document in a `.json`, `.yaml` or `.yml` file. YAML aliases are bounded, so that a small file cannot grow without end. */
+export function readDocument(file: string): unknown {
+  const text = readText(file);
   try {
     return file.endsWith(".json") ? JSON.parse(text) : parse(text, { maxAliasCount: 100 });
   } catch (cause) {

@@ -3,7 +3,6 @@ import { CatchUp, Overlap } from "#contract/triggers.ts";
 import * as agents from "./commands/agents.ts";
 import * as approvals from "./commands/approvals.ts";
 import * as data from "./commands/data.ts";
-import * as mcp from "./commands/mcp.ts";
 import { runFile } from "./commands/run.ts";
 import * as runs from "./commands/runs.ts";
 import { start } from "./commands/start.ts";
@@ -12,14 +11,10 @@ import { validateFile } from "./commands/validate.ts";
 import * as workflows from "./commands/workflows.ts";
 import { connect } from "./connection.ts";
 import { explain } from "./explain.ts";
-import { FORMATS } from "./output.ts";
+import { addMcpCommands } from "./mcp-commands.ts";
+import { exitWith, output, withServer } from "./options.ts";
 
 const program = new Command("auterity").description("Runs and orchestrates workflows of agents.").showHelpAfterError();
-const output = () => new Option("-o, --output <format>", "how to print data").choices(FORMATS).default("table");
-const withServer = (command: Command): Command =>
-  command.option("--url <url>", "the platform's address").option("--token <token>", "an API token").addOption(output());
-const exitWith = (code: number): void => void (process.exitCode = code);
-
 program
   .command("start", { isDefault: true })
   .description("start the platform and run the flagship workflow once")
@@ -114,27 +109,7 @@ withServer(workflowCommand.command("move <workflow> [old=new...]"))
     exitWith(await workflows.moveRuns(connect(options), name, { pairs, runIds: options.run, output: options.output })),
   );
 
-const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
-withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));
-withServer(mcpCommand.command("tools")).action((options) => mcp.listTools(connect(options), options.output));
-withServer(mcpCommand.command("import <file>"))
-  .description("register the servers of an mcpServers file")
-  .action((file: string, options) => mcp.importServers(connect(options), file));
-withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
-  exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
-);
-for (const action of ["start", "stop", "restart"] as const) {
-  withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) => mcp.controlServer(connect(options), name, action));
-}
-
-withServer(mcpCommand.command("logs <server>"))
-  .description("print the newest lines of a server's log")
-  .option("-f, --follow", "and those that come")
-  .option("--grep <text>", "only lines with this text")
-  .option("--lines <n>", "how many", "50")
-  .addOption(new Option("--stream <stream>").choices(mcp.STREAMS))
-  .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(mcp.LEVELS))
-  .action((name: string, options) => mcp.showLogs(connect(options), name, options));
+addMcpCommands(program);
 
 const scheduleCommand = program.command("schedules").description("start workflows by the clock");
 withServer(scheduleCommand.command("list", { isDefault: true })).action((options) =>

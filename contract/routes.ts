@@ -79,6 +79,7 @@ export const ROUTES = {
   createMcpServer: mcpServers.createMcpServer,
   updateMcpServer: mcpServers.updateMcpServer,
   importMcpServers: mcpImport.importMcpServers,
+  previewMcpImport: mcpImport.previewMcpImport,
   getMcpServer: mcpServers.getMcpServer,
   deleteMcpServer: mcpServers.deleteMcpServer,
   startMcpServer: mcpServers.startMcpServer,

@@ -1,9 +1,8 @@
 import pc from "picocolors";
-import { McpServersFile } from "#contract/mcp/import.ts";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Client } from "#sdk/client.ts";
-import { readDocument, readInput } from "../definition-file.ts";
+import { readInput } from "../definition-file.ts";
 import { Json } from "#contract/common.ts";
 import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
@@ -28,11 +27,6 @@ export async function listTools(client: Client, output: Format): Promise<void> {
     ["EFFECT", (tool) => tool.effect],
     ["DESCRIPTION", (tool) => tool.description.slice(0, 70)],
   ]);
-}
-
-export async function importServers(client: Client, file: string): Promise<void> {
-  const { items } = await client.importMcpServers({ body: McpServersFile.parse(readDocument(file)) });
-  for (const server of items) notice(`${server.name} is ${server.state}.`);
 }
 
 /** `name` is `server/tool`. */

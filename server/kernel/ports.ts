@@ -1,4 +1,4 @@
-import type { Json } from "#contract/common.ts";
+import type { Environment, Json } from "#contract/common.ts";
 import type { EgressPurpose } from "#contract/egress.ts";
 import type { LiveEvent } from "#contract/system.ts";
 import type { Protocol } from "#contract/messages.ts";
@@ -63,6 +63,16 @@ export interface AuditDrafts {
   sql(first: number, onlyIf?: string): string;
   /** Undefined when the trail has not begun. */
   draft(tenantId: string, entries: readonly AuditRecord[]): Promise<AuditDraft | undefined>;
+}
+
+/** What stores secrets beside other changes, in their transaction. */
+export interface SecretWriter {
+  /** Must be awaited before the transaction that `create` is called in. */
+  prepare(tenantId: string): Promise<void>;
+  /** The names that secrets of this environment have. */
+  names(tx: Tx, environment: Environment): Promise<Set<string>>;
+  /** Never replaces: throws `conflict` when there is a secret of this name. */
+  create(tx: Tx, secret: { tenantId: string; actor: string; name: string; environment: Environment; value: string }): Promise<void>;
 }
 
 /** Removes every known secret value (and its base64, URL and hex forms) from what is stored, logged or sent. */

@@ -1,7 +1,7 @@
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
-import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader, SecretWriter } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
@@ -13,6 +13,8 @@ export type McpDeps = {
   audit: Audit;
   egress: Egress;
   secrets: SecretReader;
+  /** Where the credentials of imported documents are stored. */
+  vault: SecretWriter;
   frames: FrameSink;
   live: LiveBus;
   log: Log;

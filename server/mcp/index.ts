@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Mcp, McpDeps } from "./deps.ts";
 import { createExecuteTool } from "./calls/execute-tool.ts";
+import { installedIn } from "./registration/executable.ts";
 import { createFollower } from "./registration/follow-servers.ts";
 import { createAllowTool, createCallTool, createInvokeTool } from "./calls/invoke-tool.ts";
 import { logUseCases } from "./logs/read-logs.ts";
@@ -33,7 +34,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const allow = createAllowTool({ database, audit });
   const call = createCallTool(allow);
   const invoke = createInvokeTool(call);
-  const shared = { ...deps, supervisor, inspect };
+  const shared = { ...deps, supervisor, inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings });

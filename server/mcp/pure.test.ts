@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { SERVER_STATES } from "#contract/mcp/servers.ts";
 import { canonicalJson } from "./catalogue/canonical.ts";
-import { readServersFile } from "./registration/import-file.ts";
 import { isJson, toJson } from "./connection/json-value.ts";
 import { launchHash, maskLaunch, secretName } from "./registration/launch.ts";
 import { lineSplitter } from "./connection/line-splitter.ts";
@@ -136,39 +135,5 @@ describe("arguments against a tool's schema", () => {
     const check = (hash: string, type: string) =>
       validators.issues({ name: "t", hash, inputSchema: () => ({ $id: "https://x/s", properties: { a: { type } } }) }, { a: 1 });
     expect([check("1", "number"), check("2", "string").length]).toEqual([[], 1]);
-  });
-});
-
-describe("an mcpServers document", () => {
-  test("becomes registrations, with names made fit for definitions", () => {
-    const read = readServersFile({
-      mcpServers: { files: { command: "npx", args: ["-y", "x"] }, "My GitHub!": { url: "https://example.com/mcp", type: "http" } },
-    });
-    expect(read).toMatchObject([
-      { name: "files", environment: "production", start: true, launch: { transport: "stdio", command: "npx", args: ["-y", "x"], env: {} } },
-      { name: "my-github", launch: { transport: "http", url: "https://example.com/mcp" } },
-    ]);
-  });
-  test("names every entry that is wrong", () => {
-    const file = {
-      mcpServers: {
-        a: {},
-        b: { command: "x", url: "https://example.com" },
-        c: { url: "ftp://example.com" },
-        "!": { command: "x" },
-        D: { command: "x" },
-        d: { command: "x" },
-      },
-    };
-    expect(() => readServersFile(file)).toThrow(expect.objectContaining({ code: "request_invalid" }));
-    try {
-      readServersFile(file);
-    } catch (error) {
-      const paths =
-        error instanceof Error && "issues" in error && Array.isArray(error.issues)
-          ? error.issues.map((issue: { path: string }) => issue.path.split(".").slice(0, 2).join("."))
-          : [];
-      expect(paths).toEqual(expect.arrayContaining(["mcpServers.a", "mcpServers.b", "mcpServers.c", "mcpServers.!", "mcpServers"]));
-    }
   });
 });

@@ -10,7 +10,7 @@ import {
   updateMcpServer,
 } from "#contract/mcp/servers.ts";
 import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
-import { importMcpServers } from "#contract/mcp/import.ts";
+import { importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
 import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
 import { EventStream, handle, type Handled } from "#server/kernel/handle.ts";
 import type { ServerUseCases } from "./registration/manage-servers.ts";
@@ -22,7 +22,8 @@ type UseCases = { servers: ServerUseCases; tools: ToolUseCases; logs: LogUseCase
 export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(listMcpServers, ({ caller, query }) => servers.list(caller, query)),
   handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
-  handle(importMcpServers, ({ caller, body }) => servers.importFile(caller, body)),
+  handle(importMcpServers, ({ caller, body }) => servers.importDocument(caller, body)),
+  handle(previewMcpImport, ({ caller, body }) => servers.previewImport(caller, body)),
   handle(getMcpServer, ({ caller, params }) => servers.get(caller, params.id)),
   handle(updateMcpServer, ({ caller, params, body }) => servers.update(caller, params.id, body)),
   handle(deleteMcpServer, ({ caller, params }) => servers.remove(caller, params.id)),

@@ -1,19 +1,26 @@
 import type { Handled } from "#server/kernel/handle.ts";
-import type { SecretReader, ValueCodec } from "#server/kernel/ports.ts";
+import type { SecretReader, SecretWriter, ValueCodec } from "#server/kernel/ports.ts";
 import { secretRoutes } from "./routes.ts";
 import { createValueCodec } from "./value-codec.ts";
-import { putSecret, secretReader, type VaultDeps } from "./vault.ts";
+import { putSecret, secretReader, secretWriter, type VaultDeps } from "./vault.ts";
 
 export { deriveSecret, loadOrCreateMasterKey } from "./master-key.ts";
 export { createKeyring } from "./keyring.ts";
 export { createRedactor, REDACTED, type TrackingRedactor } from "./redactor.ts";
 
-export type Secrets = { routes: Handled[]; reader: SecretReader; codec: ValueCodec; put: ReturnType<typeof putSecret> };
+export type Secrets = {
+  routes: Handled[];
+  reader: SecretReader;
+  writer: SecretWriter;
+  codec: ValueCodec;
+  put: ReturnType<typeof putSecret>;
+};
 
 /** The vault and the value codec. Keyring and redactor are made before: the audit trail and the logger need them too. */
 export const createSecrets = (deps: VaultDeps): Secrets => ({
   routes: secretRoutes(deps),
   reader: secretReader(deps),
+  writer: secretWriter(deps),
   put: putSecret(deps),
   codec: createValueCodec(deps.keyring),
 });

@@ -3,7 +3,7 @@ import type { Secret } from "#contract/secrets.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { decodeCursor, toPage } from "#server/kernel/paging.ts";
-import type { Audit, Database, SecretReader, Tx } from "#server/kernel/ports.ts";
+import type { Audit, Database, SecretReader, SecretWriter, Tx } from "#server/kernel/ports.ts";
 import type { Keyring } from "./keyring.ts";
 import type { TrackingRedactor } from "./redactor.ts";
 import { fromSealedText, seal, toSealedText, unseal } from "./seal.ts";
@@ -25,18 +25,39 @@ export const putSecret =
     await keyring.prepare(tenantId);
     return database.asTenant(tenantId, async (tx) => {
       const place = { tenantId, ...(await lockPlace(tx, { tenantId, name, environment, newId })) };
-      const { id: keyId, key } = keyring.current(tenantId);
-      const sealed = toSealedText(keyId, seal(key, Buffer.from(value), aad(place, keyId)));
-      const [row] = await tx.query<ListRow>(
-        `update secrets set value = $2, version = $3, updated_at = now() where id = $1 returning ${COLUMNS}`,
-        [place.id, sealed, place.version],
-      );
-      if (!row) throw new AppError("conflict", `The secret ${name} was deleted while it was being replaced.`);
+      const stored = await sealInto(tx, keyring, { place, name, value });
       const action = place.version === 1 ? "secret.created" : "secret.replaced";
       await audit.record(tx, { tenantId, actor: caller.ref, action, target: target({ name, environment }) });
-      return fromRow(row);
+      return stored;
     });
   };
+
+async function sealInto(tx: Tx, keyring: Keyring, { place, name, value }: { place: Place; name: string; value: string }): Promise<Secret> {
+  const { id: keyId, key } = keyring.current(place.tenantId);
+  const sealed = toSealedText(keyId, seal(key, Buffer.from(value), aad(place, keyId)));
+  const [row] = await tx.query<ListRow>(
+    `update secrets set value = $2, version = $3, updated_at = now() where id = $1 returning ${COLUMNS}`,
+    [place.id, sealed, place.version],
+  );
+  if (!row) throw new AppError("conflict", `The secret ${name} was deleted while it was being replaced.`);
+  return fromRow(row);
+}
+
+/** See the port. The value is known to the redactor even if the transaction comes to nothing. */
+export const secretWriter = ({ keyring, redactor, audit, newId }: VaultDeps): SecretWriter => ({
+  prepare: (tenantId) => keyring.prepare(tenantId),
+  names: async (tx, environment) => {
+    const rows = await tx.query<{ name: string }>("select name from secrets where environment = $1", [environment]);
+    return new Set(rows.map(({ name }) => name));
+  },
+  create: async (tx, { tenantId, actor, name, environment, value }) => {
+    redactor.track(value);
+    const place = { tenantId, ...(await lockPlace(tx, { tenantId, name, environment, newId })) };
+    if (place.version !== 1) throw new AppError("conflict", `There is a secret ${name} in ${environment} by now.`);
+    await sealInto(tx, keyring, { place, name, value });
+    await audit.record(tx, { tenantId, actor, action: "secret.created", target: target({ name, environment }) });
+  },
+});
 
 /** Locks the row (an empty one, if it is new) and says which version comes next: the version is part of what is sealed. */
 async function lockPlace(tx: Tx, at: Named & { tenantId: string; newId: () => string }): Promise<{ id: string; version: number }> {

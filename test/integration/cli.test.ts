@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
+import * as mcpImport from "#cli/commands/mcp-import.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
 import * as triggers from "#cli/commands/triggers.ts";
@@ -126,7 +127,7 @@ describe("the commands", () => {
   test("MCP servers are imported, listed, called and controlled", async () => {
     const script = join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
     const servers = file("servers.json", { mcpServers: { everything: { command: process.execPath, args: [script, "stdio"] } } });
-    await mcp.importServers(at.client, servers);
+    await mcpImport.importServers(at.client, servers, { output: "table" });
     expect(notices).toContain("everything is READY");
     await mcp.listServers(at.client, "table");
     expect(out).toMatch(/everything\s+READY/);

@@ -23,6 +23,15 @@ export async function findExecutable({ command, cwd, path }: Search): Promise<st
   throw new AppError("mcp_command_not_found", `The command ${command} was not found${where}.`);
 }
 
+/** Whether a command leads anywhere at this moment. */
+export const installedIn =
+  (place: Omit<Search, "command">) =>
+  (command: string): Promise<boolean> =>
+    findExecutable({ ...place, command }).then(
+      () => true,
+      () => false,
+    );
+
 const searchPath = (command: string, path: string): string[] =>
   path
     .split(delimiter)

@@ -7,6 +7,9 @@ type Found = LaunchWarning | undefined;
 
 const SHELLS = /^(sh|bash|dash|zsh|ksh|fish|ash)$/;
 const WRAPPERS = /^(env|sudo|doas|xargs|nohup|timeout|nice|ionice|setsid|stdbuf|busybox|unshare|chroot|ssh|time|command|exec)$/;
+const RUNNERS =
+  /^(npx|bunx|pnpx|npm|pnpm|yarn|bun|uvx|uv|pipx|docker|podman|nerdctl|node|nodejs|deno|python[\d.]*|pypy[\d.]*|java|dotnet|go|ruby|php)$/;
+
 /** By interpreter: arguments that are code themselves, or say which code is loaded beside the script. */
 const INLINE: readonly [RegExp, RegExp][] = [
   [SHELLS, /^-[a-z]*c|^--command|^-s$/],
@@ -34,6 +37,9 @@ export function launchWarnings(launch: Launch): LaunchWarning[] {
 /** Whether only an owner's own registration may stand for its approval. */
 export const needsOwner = (launch: Launch): boolean => launchWarnings(launch).some(({ code }) => OWNERS.some((one) => one === code));
 const OWNERS = ["inline_code", "remote_code", "host_access", "debugger_open"] as const;
+
+/** Whether it is one of the programs that MCP servers are usually started with. */
+export const isKnownRunner = (command: string): boolean => RUNNERS.test(commandName(command));
 
 const PLAIN_HTTP: LaunchWarning = {
   code: "plain_http",

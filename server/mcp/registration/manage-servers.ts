@@ -1,23 +1,27 @@
 import type { Page, PageQuery } from "#contract/common.ts";
 import type { CreateMcpServer, McpServer, UpdateMcpServer } from "#contract/mcp/servers.ts";
-import type { McpServersFile } from "#contract/mcp/import.ts";
+import type { ImportMcpServers, importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
+import type { RouteResponse } from "#contract/route.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
-import { readServersFile } from "./import-file.ts";
-import { ensureServer, registerServers, type RegistrationDeps, type Registrant, type ServerSpec } from "./register-server.ts";
+import { importServers, type ImportDeps } from "./import-servers.ts";
+import { previewImport } from "./preview-import.ts";
+import { ensureServer, registerServers, registrantOf, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
 import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
+import { startTogether } from "./start-together.ts";
 import { updateServer } from "./update-server.ts";
-import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
-export type ServerUseCaseDeps = RegistrationDeps & ApprovalDeps;
+export type ServerUseCaseDeps = ImportDeps & ApprovalDeps;
 
 export type ServerUseCases = {
   list(caller: Caller, query: PageQuery): Promise<Page<McpServer>>;
   get(caller: Caller, id: string): Promise<McpServer>;
   create(caller: Caller, body: CreateMcpServer): Promise<McpServer>;
-  importFile(caller: Caller, file: McpServersFile): Promise<{ items: McpServer[] }>;
+  /** Waits for each server's first attempt. */
+  importDocument(caller: Caller, body: ImportMcpServers): Promise<RouteResponse<typeof importMcpServers>>;
+  previewImport(caller: Caller, body: ImportMcpServers): Promise<RouteResponse<typeof previewMcpImport>>;
   /** Another launch is pending until it is approved, and what ran of the old one has ended. */
   update(caller: Caller, id: string, change: UpdateMcpServer): Promise<McpServer>;
   remove(caller: Caller, id: string): Promise<undefined>;
@@ -44,7 +48,12 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
     list: listServers(context),
     get: ({ tenantId }, id) => view(tenantId, id),
     create: createServer(context),
-    importFile: importServers(context),
+    importDocument: async (caller, body) => {
+      const { servers, skipped } = await importServers(deps)(caller, body);
+      await startTogether(servers);
+      return { items: await Promise.all(servers.map(({ record }) => view(caller.tenantId, record.id))), skipped };
+    },
+    previewImport: previewImport(deps),
     update: async (caller, id, change) => {
       const server = await updateServer(deps)({ ...caller, ...registrantOf(caller) }, id, change);
       return view(caller.tenantId, server.record.id);
@@ -84,14 +93,6 @@ const createServer =
     return view(caller.tenantId, server.record.id);
   };
 
-const importServers =
-  ({ deps, view }: Context): ServerUseCases["importFile"] =>
-  async (caller, file) => {
-    const servers = await registerServers(deps)(registrantOf(caller), readServersFile(file));
-    await startTogether(servers);
-    return { items: await Promise.all(servers.map(({ record }) => view(caller.tenantId, record.id))) };
-  };
-
 const removeServer =
   ({ deps }: Context): ServerUseCases["remove"] =>
   async (caller, id) => {
@@ -123,28 +124,9 @@ const controlServer =
 
 export const serverNotFound = (id: string): AppError => new AppError("not_found", `There is no MCP server ${id}.`);
 
-const registrantOf = ({ tenantId, ref, permissions, role }: Caller): Registrant => ({
-  tenantId,
-  actor: ref,
-  mayApprove: permissions.has("tool:approve"),
-  isOwner: role === "owner",
-});
-
 const entryOf = ({ tenantId, ref }: Caller, verb: string, id: string) => ({
   tenantId,
   actor: ref,
   action: `mcp_server.${verb}`,
   target: `mcp_server:${id}`,
 });
-
-/** Servers that a request starts at the same time. */
-const STARTS_AT_ONCE = 4;
-
-/** Waits for each server's first attempt. A failure is part of the server's state, not of the request. */
-async function startTogether(servers: readonly SupervisedServer[]): Promise<void> {
-  const waiting = [...servers];
-  const worker = async (): Promise<void> => {
-    for (let server = waiting.shift(); server; server = waiting.shift()) await server.start().catch(() => {});
-  };
-  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, worker));
-}

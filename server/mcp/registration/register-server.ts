@@ -1,6 +1,7 @@
 import type { Environment } from "#contract/common.ts";
 import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
+import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
@@ -25,6 +26,13 @@ export type RegistrationDeps = {
 
 /** Who registers, and whether that person could approve: anything (an owner), or what needs no owner. */
 export type Registrant = { tenantId: string; actor: string; mayApprove: boolean; isOwner: boolean };
+
+export const registrantOf = ({ tenantId, ref, permissions, role }: Caller): Registrant => ({
+  tenantId,
+  actor: ref,
+  mayApprove: permissions.has("tool:approve"),
+  isOwner: role === "owner",
+});
 
 /** Whether the registration is itself the approval: see `docs/decisions/0009-who-approves-a-launch.md`. */
 export const approvesItself = (deps: RegistrationDeps, { mayApprove, isOwner }: Registrant, launch: Launch): boolean =>

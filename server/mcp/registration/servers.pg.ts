@@ -191,6 +191,14 @@ export async function saveDetails(tx: Tx, server: ServerRecord): Promise<void> {
   }
 }
 
+/** The names of all live servers of the environment. */
+export async function namesTaken(tx: Tx, environment: string): Promise<Set<string>> {
+  const rows = await tx.query<{ name: string }>("select name from mcp_servers where deleted_at is null and environment = $1", [
+    environment,
+  ]);
+  return new Set(rows.map(({ name }) => name));
+}
+
 export async function saveLaunchHash(tx: Tx, id: string, hash: string): Promise<void> {
   await tx.query("update mcp_servers set launch_hash = $2, updated_at = now() where id = $1", [id, hash]);
 }

@@ -1,5 +1,5 @@
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, AuditRecord, Egress, Frame, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { Audit, AuditRecord, Egress, Frame, FrameSink, LiveBus, Redactor, SecretReader, SecretWriter } from "#server/kernel/ports.ts";
 import type { LiveEvent } from "#contract/system.ts";
 
 /** In-memory ports around the MCP slice, and what they were given. */
@@ -7,6 +7,9 @@ export type McpDoubles = {
   audit: Audit;
   egress: Egress;
   secrets: SecretReader;
+  vault: SecretWriter;
+  /** What was stored, by name. */
+  stored: Map<string, string>;
   frames: FrameSink;
   live: LiveBus;
   redactor: Redactor;
@@ -21,6 +24,7 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
   const audited: AuditRecord[] = [];
   const allowedUrls: string[] = [];
   const recorded: Frame[] = [];
+  const stored = new Map<string, string>();
   const published: LiveEvent[] = [];
   const text = (value: string): string => Object.values(secrets).reduce((out, secret) => out.replaceAll(secret, "[redacted]"), value);
   return {
@@ -28,6 +32,7 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     allowedUrls,
     recorded,
     published,
+    stored,
     audit: { record: async (_tx, entry) => void audited.push(entry) },
     egress: {
       allow: async (_tx, { url }) => void allowedUrls.push(url),
@@ -40,10 +45,15 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     },
     secrets: {
       read: async ({ name }) => {
-        const value = secrets[name];
+        const value = secrets[name] ?? stored.get(name);
         if (value === undefined) throw new AppError("secret_missing", `There is no secret ${name}.`);
         return value;
       },
+    },
+    vault: {
+      prepare: async () => {},
+      names: async () => new Set([...Object.keys(secrets), ...stored.keys()]),
+      create: async (_tx, { name, value }) => void stored.set(name, value),
     },
     frames: { record: (frame) => void recorded.push(frame) },
     live: { publish: (_tenantId, event) => void published.push(event), subscribe: () => () => {} },

@@ -1,0 +1,39 @@
+import { Option, type Command } from "commander";
+import { Environment } from "#contract/common.ts";
+import * as mcp from "./commands/mcp.ts";
+import * as mcpImport from "./commands/mcp-import.ts";
+import { connect } from "./connection.ts";
+import { exitWith, withServer } from "./options.ts";
+
+/** `auterity mcp …` */
+export function addMcpCommands(program: Command): void {
+  const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
+  withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));
+  withServer(mcpCommand.command("tools")).action((options) => mcp.listTools(connect(options), options.output));
+  withServer(mcpCommand.command("import <what>"))
+    .description("register servers: a file of another program, an address, or a command line in quotes")
+    .option("--preview", "only say what would happen")
+    .option("--only <keys...>", "only these servers of the document; key=name gives one another name")
+    .option("--input <values...>", "values that the document asks for: id=value")
+    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .addOption(new Option("--on-clash <what>", "what becomes of a server whose name is taken").choices(["fail", "rename", "skip"]))
+    .option("--no-start", "only register them")
+    .action((what: string, options) => mcpImport.importServers(connect(options), what, options));
+  withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
+    exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
+  );
+  for (const action of ["start", "stop", "restart"] as const) {
+    withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) =>
+      mcp.controlServer(connect(options), name, action),
+    );
+  }
+
+  withServer(mcpCommand.command("logs <server>"))
+    .description("print the newest lines of a server's log")
+    .option("-f, --follow", "and those that come")
+    .option("--grep <text>", "only lines with this text")
+    .option("--lines <n>", "how many", "50")
+    .addOption(new Option("--stream <stream>").choices(mcp.STREAMS))
+    .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(mcp.LEVELS))
+    .action((name: string, options) => mcp.showLogs(connect(options), name, options));
+}

@@ -1,0 +1,317 @@
+import { describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
+import { splitCommandLine } from "./command-line.ts";
+import { nameOfAddress, nameOfCommand, toSlug } from "./names.ts";
+import { readDocument } from "./read-document.ts";
+import { looksSecret } from "./secret-values.ts";
+import { fillIn, variablesIn } from "./variables.ts";
+
+const read = (document: string | Record<string, never> | object) =>
+  readDocument({ document: typeof document === "string" ? document : JSON.parse(JSON.stringify(document)) });
+const stdio = (command: string, args: string[] = [], env: Record<string, string> = {}) => ({ transport: "stdio", command, args, env });
+const http = (url: string, headers: Record<string, string> = {}) => ({ transport: "http", url, headers });
+
+describe("the import matrix", () => {
+  test.each<[string, string | object, string, Record<string, object>]>([
+    [
+      "Claude Desktop",
+      {
+        mcpServers: {
+          files: { command: "npx", args: ["-y", "@modelcontextprotocol/server-filesystem", "/srv"], env: { A: "1" }, cwd: "/srv" },
+        },
+      },
+      "mcpServers",
+      { files: { ...stdio("npx", ["-y", "@modelcontextprotocol/server-filesystem", "/srv"], { A: "1" }), cwd: "/srv" } },
+    ],
+    [
+      "Cursor, remote",
+      { mcpServers: { a: { url: "https://a.example/mcp", headers: { Authorization: "Bearer x" } } } },
+      "mcpServers",
+      { a: http("https://a.example/mcp", { Authorization: "Bearer x" }) },
+    ],
+    ["Windsurf, remote", { mcpServers: { a: { serverUrl: "https://a.example/sse" } } }, "mcpServers", { a: http("https://a.example/sse") }],
+    [
+      "VS Code, as its editor writes it",
+      `{
+        // what people are asked for
+        "inputs": [{ "id": "key", "type": "promptString", "description": "API key", "password": true },],
+        /* and where it goes */
+        "servers": { "search": { "type": "stdio", "command": "npx", "args": ["search // not a comment"], "env": { "KEY": "\${input:key}", "N": 3, "GONE": null, }, }, },
+      }`,
+      "vscode",
+      { search: stdio("npx", ["search // not a comment"], { KEY: "${input:key}", N: "3" }) },
+    ],
+    [
+      "VS Code's settings",
+      { mcp: { servers: { a: { type: "http", url: "https://a.example" } } } },
+      "vscode",
+      { a: http("https://a.example") },
+    ],
+    [
+      "Inspector",
+      {
+        mcpServers: {
+          a: { type: "streamable-http", url: "https://a.example" },
+          b: { type: "sse", url: "https://b.example/sse" },
+          c: { type: "stdio", command: "c" },
+          d: { type: "http", url: "https://d.example" },
+        },
+      },
+      "mcpServers",
+      { a: http("https://a.example"), b: http("https://b.example/sse"), c: stdio("c"), d: http("https://d.example") },
+    ],
+    [
+      "servers by name, without a wrapper",
+      { one: { command: "x" }, two: { url: "https://two.example" } },
+      "mcpServers",
+      { one: stdio("x"), two: http("https://two.example") },
+    ],
+    [
+      "one server",
+      { command: "uvx", args: ["mcp-server-git==1.0.0", "--repository", "/srv"] },
+      "server",
+      { git: stdio("uvx", ["mcp-server-git==1.0.0", "--repository", "/srv"]) },
+    ],
+    ["one server with its name", '{"name": "mine", "url": "https://a.example/mcp"}', "server", { mine: http("https://a.example/mcp") }],
+    ["an address", "  https://mcp.linear.app/mcp\n", "url", { linear: http("https://mcp.linear.app/mcp") }],
+    [
+      "npx",
+      "npx -y @modelcontextprotocol/server-memory",
+      "command",
+      { memory: stdio("npx", ["-y", "@modelcontextprotocol/server-memory"]) },
+    ],
+    [
+      "npx after a prompt, with variables",
+      `$ KEY='a b' MODE=fast npx -y "my server" --dir=$HOME/x`,
+      "command",
+      { "my server": stdio("npx", ["-y", "my server", "--dir=${HOME}/x"], { KEY: "a b", MODE: "fast" }) },
+    ],
+    [
+      "docker",
+      "docker run -i --rm -e GITHUB_PERSONAL_ACCESS_TOKEN ghcr.io/github/github-mcp-server",
+      "command",
+      { github: stdio("docker", ["run", "-i", "--rm", "-e", "GITHUB_PERSONAL_ACCESS_TOKEN", "ghcr.io/github/github-mcp-server"]) },
+    ],
+    [
+      "uvx over two lines",
+      "uvx mcp-server-time \\\n  --local-timezone Europe/Berlin",
+      "command",
+      { time: stdio("uvx", ["mcp-server-time", "--local-timezone", "Europe/Berlin"]) },
+    ],
+    [
+      "claude mcp add",
+      "claude mcp add files -s user -- npx -y @modelcontextprotocol/server-filesystem /srv",
+      "claude_mcp_add",
+      { files: stdio("npx", ["-y", "@modelcontextprotocol/server-filesystem", "/srv"]) },
+    ],
+    [
+      "claude mcp add, variables first",
+      "claude mcp add --env A=1 B=2 --transport stdio air -- npx -y airtable-mcp-server -e x",
+      "claude_mcp_add",
+      { air: stdio("npx", ["-y", "airtable-mcp-server", "-e", "x"], { A: "1", B: "2" }) },
+    ],
+    [
+      "claude mcp add, without --",
+      "claude mcp add mine -e A=1 ./server --flag -x",
+      "claude_mcp_add",
+      { mine: stdio("./server", ["--flag", "-x"], { A: "1" }) },
+    ],
+    [
+      "claude mcp add, remote",
+      `claude mcp add --transport http secure https://a.example/mcp --header "Authorization: Bearer t" -H 'X-A: b'`,
+      "claude_mcp_add",
+      { secure: http("https://a.example/mcp", { Authorization: "Bearer t", "X-A": "b" }) },
+    ],
+    [
+      "claude mcp add-json",
+      `claude mcp add-json -s user w '{"type":"http","url":"https://a.example"}'`,
+      "claude_mcp_add",
+      { w: http("https://a.example") },
+    ],
+    [
+      "code --add-mcp, twice",
+      `code --add-mcp '{"name":"a","command":"uvx","args":["a"],"inputs":[{"id":"k","password":true}],"env":{"K":"\${input:k}"}}' --add-mcp='{"name":"b","url":"https://b.example"}'`,
+      "code_add_mcp",
+      { a: stdio("uvx", ["a"], { K: "${input:k}" }), b: http("https://b.example") },
+    ],
+  ])("%s", (_what, document, format, expected) => {
+    const found = read(document);
+    expect(found.format).toBe(format);
+    expect(found.entries.flatMap(({ errors }) => errors)).toEqual([]);
+    expect(Object.fromEntries(found.entries.map(({ key, draft }) => [key, draft]))).toEqual(expected);
+  });
+
+  test("says which values are asked for, and which of them are passwords", () => {
+    const { inputs } = readDocument({
+      servers: {
+        a: {
+          command: "a",
+          args: ["${workspaceFolder}/x", "${input:mode}", "${LEVEL:-info}"],
+          env: { T: "${input:token}", H: "${env:API_KEY}" },
+        },
+      },
+      inputs: [
+        { id: "token", type: "promptString", description: "Your token", password: true },
+        { id: "mode", type: "pickString", options: ["a", { label: "B", value: "b" }], default: "a" },
+        { id: "unused", type: "promptString" },
+      ],
+    });
+    expect(inputs).toEqual([
+      { id: "workspaceFolder", description: expect.any(String), password: false, required: true },
+      { id: "mode", description: "Value of mode", password: false, required: false, default: "a", options: ["a", "b"] },
+      { id: "env:LEVEL", description: expect.any(String), password: false, required: false, default: "info" },
+      { id: "token", description: "Your token", password: true, required: true },
+      { id: "env:API_KEY", description: expect.any(String), password: true, required: true },
+    ]);
+  });
+
+  test("tells of each server what is wrong with it, what is switched off and what is not taken over", () => {
+    const { entries } = read({
+      mcpServers: {
+        a: {},
+        b: { command: "x", url: "https://b.example" },
+        c: { command: "x", args: "one two" },
+        d: { command: "x", args: [{}] },
+        e: { command: "x", type: "websocket" },
+        f: "x",
+        g: { command: "x", disabled: true, autoApprove: ["y"] },
+      },
+    });
+    expect(entries.map(({ errors }) => errors[0]?.path)).toEqual([
+      "mcpServers.a",
+      "mcpServers.b",
+      "mcpServers.c.args",
+      "mcpServers.d.args.0",
+      "mcpServers.e.type",
+      "mcpServers.f",
+      undefined,
+    ]);
+    expect(entries.at(-1)).toMatchObject({ isDisabled: true, ignored: ["autoApprove"] });
+  });
+
+  test.each<[string, string | object]>([
+    ["nothing", {}],
+    ["no servers", { mcpServers: {} }],
+    ["something else", { version: 2, nodes: [] }],
+    ["another scheme", "file:///etc/passwd"],
+    ["another scheme without slashes", "javascript:alert(1)"],
+    ["broken JSON", '{"mcpServers": {'],
+    ["a list", "[1]"],
+    ["a prototype", '{"mcpServers": {"__proto__": {"command": "x"}}}'],
+    ["too deep", `{"mcpServers": {"a": ${"[".repeat(LIMITS.jsonDepth)}${"]".repeat(LIMITS.jsonDepth)}}}`],
+    ["variables without a command", "A=1 B=2"],
+    ["claude mcp add without a command", "claude mcp add x"],
+    ["claude mcp add with an unknown option", "claude mcp add --wild x -- y"],
+    ["--add-mcp without JSON", "code --add-mcp"],
+    [
+      "too many servers",
+      { mcpServers: Object.fromEntries(Array.from({ length: LIMITS.importedServers + 1 }, (_, i) => [`s${i}`, { command: "x" }])) },
+    ],
+  ])("refuses %s", (_what, document) => {
+    expect(() => read(document)).toThrow(
+      expect.objectContaining({ code: "request_invalid", issues: [expect.objectContaining({ path: "document" })] }),
+    );
+  });
+});
+
+describe("a command line", () => {
+  test.each<[string, string[]]>([
+    [`a  b\tc`, ["a", "b", "c"]],
+    [`a "b c" 'd e' f\\ g`, ["a", "b c", "d e", "f g"]],
+    [`a "" ''`, ["a", "", ""]],
+    [`a"b"'c'd`, ["abcd"]],
+    [`"a \\"b\\" \\x \\\\"`, ['a "b" \\x \\']],
+    [`'a $B \\ "c" | d'`, [`a $B \\ "c" | d`]],
+    [`$A "\${B}" $ 5$`, ["${A}", "${B}", "$", "5$"]],
+    [`https://a.example/?x=1 {a,b} *.ts a#b`, ["https://a.example/?x=1", "{a,b}", "*.ts", "a#b"]],
+    ["a \\\n b \\\r\n c\n", ["a", "b", "c"]],
+  ])("%j", (line, words) => expect(splitCommandLine(line)).toEqual(words));
+
+  test.each([
+    "a | b",
+    "a; b",
+    "a && b",
+    "a & ",
+    "a > f",
+    "a < f",
+    "a $(b)",
+    "a `b`",
+    'a "$(b)"',
+    'a "`b`"',
+    "a (b)",
+    "a\nb",
+    "a # b",
+    "~/x",
+    "a 'b",
+    'a "b',
+    "a \\",
+    "a $'x'",
+  ])("%j is refused with the reason", (line) =>
+    expect(() => splitCommandLine(line)).toThrow(
+      expect.objectContaining({ code: "request_invalid", remedy: expect.stringContaining("No shell") }),
+    ),
+  );
+});
+
+describe("names", () => {
+  test.each([
+    ["npx", ["-y", "@modelcontextprotocol/server-filesystem@1.2.3"], "filesystem"],
+    ["npx", ["@playwright/mcp@latest"], "mcp"],
+    ["uvx", ["--from", "git+https://github.com/a/some-mcp-server.git", "x"], "some"],
+    ["docker", ["run", "-i", "mcp/fetch:1"], "fetch"],
+    ["node", ["/srv/weather/dist/index.js"], "weather"],
+    ["python3", ["server.py"], "server"],
+    ["/opt/bin/my-mcp", [], "my"],
+  ])("%s %j is %s", (command, args, name) => expect(nameOfCommand(command, args)).toBe(name));
+  test.each([
+    ["https://mcp.linear.app/sse", "linear"],
+    ["https://api.githubcopilot.com/mcp/", "githubcopilot"],
+    ["http://localhost:3000/mcp", "localhost"],
+    ["http://10.0.0.1:3000/mcp", "10-0-0-1"],
+    ["http://[::1]:3000/mcp", "1"],
+  ])("%s is %s", (address, name) => expect(nameOfAddress(address)).toBe(name));
+  test("are made fit for definitions", () => {
+    expect(["files", "My GitHub!", "-a-", "Ä", "x".repeat(80)].map(toSlug)).toEqual(["files", "my-github", "a", "", "x".repeat(63)]);
+  });
+});
+
+describe("credentials", () => {
+  const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2ln";
+  test.each([
+    ["ANYTHING", `ghp_${"a1B2".repeat(9)}`],
+    ["ANYTHING", "sk-proj-abcdefgh12345678"],
+    ["ANYTHING", "xoxb-123456789012-abcdef"],
+    ["ANYTHING", "AKIAIOSFODNN7ABCDEFG"],
+    ["ANYTHING", jwt],
+    ["X-Thing", "Bearer abcdefgh"],
+    ["DATABASE", "postgres://user:hunter2@db.example/x"],
+    ["API_KEY", "q9Zr7Lw2Xc5V"],
+    ["password", "correct horse"],
+    ["CERT", "-----BEGIN RSA PRIVATE KEY-----\nx"],
+  ])("%s=%s", (name, value) => expect(looksSecret(name, value)).toBe(true));
+  test.each([
+    ["API_KEY", ""],
+    ["API_KEY", "<your-api-key>"],
+    ["API_KEY", "YOUR_API_KEY"],
+    ["Authorization", "Bearer YOUR_TOKEN"],
+    ["TOKEN_LIMIT", "4096"],
+    ["USE_AUTH", "true"],
+    ["SSH_KEY_PATH", "/home/ada/.ssh/id"],
+    ["TOKEN_URL", "https://a.example/token"],
+    ["API_KEY", "aaaaaaaaaaaa"],
+    ["MODE", "q9Zr7Lw2Xc5V"],
+    ["DATABASE", "postgres://db.example/x"],
+  ])("but not %s=%s", (name, value) => expect(looksSecret(name, value)).toBe(false));
+});
+
+test("variables of all dialects are asked for, none is read from here", () => {
+  const text = "${input:a} ${env:B} ${C} ${D:-d} ${workspaceFolder}${/}x $E ${}";
+  expect(variablesIn(text)).toEqual([
+    { id: "a", fallback: undefined },
+    { id: "env:B", fallback: undefined },
+    { id: "env:C", fallback: undefined },
+    { id: "env:D", fallback: "d" },
+    { id: "workspaceFolder", fallback: undefined },
+  ]);
+  expect(fillIn(text, ({ id, fallback }) => (id === "a" ? "$&" : fallback))).toBe("$& ${env:B} ${C} d ${workspaceFolder}/x $E ${}");
+});

@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { ROUTES as routes } from "#contract/routes.ts";
+import { callerOf, hostile, mcpPlatforms, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+let db: TestDatabase;
+const platforms = mcpPlatforms(() => db);
+const [script = ""] = hostile().args;
+const node = process.execPath;
+const TOKEN = `ghp_${"a1B2c3D4".repeat(5)}`;
+
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterEach(async () => {
+  await platforms.close();
+  await db.ownerPool.query("update mcp_servers set deleted_at = now() where deleted_at is null");
+});
+afterAll(() => db.close());
+
+const names = async (p: McpPlatform): Promise<string[]> =>
+  (await p.call(routes.listMcpServers, { query: { limit: 200 } })).items.map(({ name }) => name).sort();
+
+describe("an import", () => {
+  test("of a VS Code document asks for its inputs; what is secret goes to the vault and only its name into the launch", async () => {
+    const p = await platforms.open();
+    const document = `{
+      "inputs": [{ "id": "tok", "type": "promptString", "password": true, "description": "Your token" }, { "id": "mode", "type": "promptString" }],
+      "servers": {
+        "My Tools": { "command": ${JSON.stringify(node)}, "args": [${JSON.stringify(script)}, "\${input:mode}"], "env": { "GITHUB_TOKEN": "\${input:tok}", "LEVEL": "info" } }, // one
+      },
+    }`;
+    const preview = await p.call(routes.previewMcpImport, { body: { document } });
+    expect(preview).toMatchObject({
+      format: "vscode",
+      items: [
+        {
+          key: "My Tools",
+          name: "my-tools",
+          clash: null,
+          launch: { args: [script, "${input:mode}"], env: { GITHUB_TOKEN: "secret:my_tools_GITHUB_TOKEN", LEVEL: "info" } },
+          secrets: [{ at: "env.GITHUB_TOKEN", name: "my_tools_GITHUB_TOKEN" }],
+          inputs: ["mode", "tok"],
+          errors: [],
+        },
+      ],
+      inputs: [
+        { id: "mode", password: false, required: true },
+        { id: "tok", password: true, description: "Your token" },
+      ],
+    });
+    await expect(p.call(routes.importMcpServers, { body: { document, inputs: { mode: "late-tool" } } })).rejects.toMatchObject({
+      code: "request_invalid",
+      issues: [{ path: "inputs.tok", message: "expected a value: Your token", code: "input_missing" }],
+    });
+    expect([await names(p), p.stored.size]).toEqual([[], 0]);
+    const { items } = await p.call(routes.importMcpServers, { body: { document, inputs: { mode: "late-tool", tok: "short" } } });
+    expect(items).toMatchObject([{ name: "my-tools", state: "READY", launch: { env: { GITHUB_TOKEN: "secret:my_tools_GITHUB_TOKEN" } } }]);
+    expect(p.stored).toEqual(new Map([["my_tools_GITHUB_TOKEN", "short"]]));
+    await toolNamed(p, items[0]?.id ?? "", "add");
+  });
+
+  test("finds credentials that were written down: in variables, headers and arguments", async () => {
+    const p = await platforms.open();
+    const body = {
+      mcpServers: {
+        one: {
+          command: "a",
+          args: ["--token", TOKEN, `--key=${TOKEN}x`, "postgres://u:pw@db/x"],
+          env: { GH: TOKEN, API_KEY: "<your key>", SIZE: "12345678" },
+        },
+        two: { url: "https://two.example/mcp?api_key=q9Zr7Lw2Xc5V", headers: { Authorization: `Bearer ${TOKEN}`, "X-Mode": "fast" } },
+      },
+      start: false,
+    };
+    const { items: previewed } = await p.call(routes.previewMcpImport, { body });
+    expect(JSON.stringify(previewed)).not.toContain(TOKEN);
+    expect(previewed.map(({ warnings }) => warnings.map(({ code }) => code))).toEqual([
+      expect.arrayContaining(["secret_in_arguments", "placeholder", "unconfined", "unknown_command", "command_not_found"]),
+      ["secret_in_address"],
+    ]);
+    const { items } = await p.call(routes.importMcpServers, { body });
+    expect(items.map(({ launch }) => launch)).toMatchObject([
+      {
+        args: ["--token", "secret:one_token", "--key=secret:one_key", "secret:one_arg_3"],
+        env: { GH: "secret:one_token", API_KEY: "********", SIZE: "12345678" },
+      },
+      { headers: { Authorization: "secret:two_Authorization", "X-Mode": "fast" } },
+    ]);
+    expect(Object.fromEntries(p.stored)).toEqual({
+      one_token: TOKEN,
+      one_key: `${TOKEN}x`,
+      one_arg_3: "postgres://u:pw@db/x",
+      two_Authorization: `Bearer ${TOKEN}`,
+    });
+    expect(JSON.stringify([items, p.audited])).not.toContain(TOKEN);
+  });
+
+  test("takes only what was chosen, under the names that were chosen, into the environment that was chosen", async () => {
+    const p = await platforms.open();
+    const document = {
+      mcpServers: { a: { command: node, args: [script] }, b: { command: node, args: [script], disabled: true }, c: { command: node } },
+    };
+    const body = { document, entries: [{ key: "a", name: "alpha" }, { key: "b" }], environment: "test" as const };
+    const { items } = await p.call(routes.importMcpServers, { body });
+    expect(items).toMatchObject([
+      { name: "alpha", environment: "test", state: "READY" },
+      { name: "b", state: "STOPPED", desired: "stopped" },
+    ]);
+    await expect(p.call(routes.importMcpServers, { body: { document, entries: [{ key: "z" }] } })).rejects.toMatchObject({
+      code: "request_invalid",
+    });
+  });
+
+  test("does with a taken name what was asked for", async () => {
+    const p = await platforms.open();
+    const body = (onClash: "fail" | "rename" | "skip") => ({
+      mcpServers: { one: { command: "x" }, fresh: { command: "x" }, Fresh: { command: "x" } },
+      onClash,
+      start: false,
+    });
+    await p.call(routes.importMcpServers, { body: { mcpServers: { one: { command: "x" } }, start: false } });
+    expect((await p.call(routes.previewMcpImport, { body: body("fail") })).items.map(({ clash }) => clash?.renamed)).toEqual([
+      "one-2",
+      undefined,
+      "fresh-2",
+    ]);
+    await expect(p.call(routes.importMcpServers, { body: body("fail") })).rejects.toMatchObject({
+      code: "name_taken",
+      issues: [{ path: "one" }, { path: "fresh" }],
+    });
+    expect(await names(p)).toEqual(["one"]);
+    expect(await p.call(routes.importMcpServers, { body: body("skip") })).toMatchObject({
+      items: [{ name: "fresh" }],
+      skipped: ["one", "fresh"],
+    });
+    expect((await p.call(routes.importMcpServers, { body: body("rename") })).items.map(({ name }) => name)).toEqual([
+      "one-2",
+      "fresh-2",
+      "fresh-3",
+    ]);
+  });
+
+  test("is all or nothing: one bad server, one refused launch, one credential that may not be stored", async () => {
+    const p = await platforms.open();
+    const good = { command: node, args: [script] };
+    const importing = (mcpServers: Record<string, object>, role: "owner" | "designer" = "owner") =>
+      p.call(routes.importMcpServers, { body: JSON.parse(JSON.stringify({ mcpServers })) }, callerOf(db.tenantId, role));
+    await expect(importing({ good, bad: { url: "ftp://x" } })).rejects.toMatchObject({
+      code: "request_invalid",
+      issues: [{ path: "mcpServers.bad.url" }],
+    });
+    await expect(importing({ good, "!": { command: "x" } })).rejects.toMatchObject({
+      code: "request_invalid",
+      issues: [{ path: "mcpServers.!" }],
+    });
+    await expect(importing({ good, bad: { command: "x", env: { NODE_OPTIONS: "--require x", API_KEY: TOKEN } } })).rejects.toMatchObject({
+      code: "launch_refused",
+    });
+    await expect(importing({ good, bad: { command: "x", env: { API_KEY: TOKEN } } }, "designer")).rejects.toMatchObject({
+      code: "permission_denied",
+    });
+    expect([await names(p), p.stored.size]).toEqual([[], 0]);
+    expect(await importing({ good }, "designer")).toMatchObject({ items: [{ state: "FAILED", launchApproved: false }] });
+  });
+
+  test("of 500 servers is refused; of 64 by somebody who may not approve, all are inert", async () => {
+    const p = await platforms.open();
+    const many = (n: number) =>
+      Object.fromEntries(Array.from({ length: n }, (_, i) => [`s${i}`, { command: "sh", args: ["-c", "touch /tmp/aut-canary-S20"] }]));
+    await expect(p.call(routes.importMcpServers, { body: { mcpServers: many(500) } })).rejects.toMatchObject({
+      code: "request_invalid",
+      message: /at most 64/,
+    });
+    const { items } = await p.call(routes.importMcpServers, { body: { mcpServers: many(64) } }, callerOf(db.tenantId, "designer"));
+    expect(new Set(items.map(({ state, launchApproved, pid }) => `${state} ${launchApproved} ${pid}`))).toEqual(
+      new Set(["FAILED false null"]),
+    );
+    expect(p.audited.map(({ action }) => action)).not.toContain("mcp_process.starting");
+  });
+});
+
+test("a preview says what an import would refuse, and changes nothing", async () => {
+  const p = await platforms.open();
+  const document = {
+    mcpServers: {
+      a: { command: "bash", args: ["-c", "x"], env: { PATH: "/evil" }, cwd: "relative" },
+      b: { url: "https://b.example/?k=${input:password}" },
+      c: {},
+    },
+  };
+  const { items } = await p.call(routes.previewMcpImport, { body: { document } });
+  expect(items.map(({ errors }) => errors.map(({ path }) => path))).toEqual([
+    ["launch.env.PATH", "launch.cwd"],
+    ["mcpServers.b.url"],
+    ["mcpServers.c"],
+  ]);
+  expect(items[0]?.warnings.map(({ code }) => code)).toContain("inline_code");
+  expect([await names(p), p.stored.size, p.audited]).toEqual([[], 0, []]);
+  await expect(p.call(routes.previewMcpImport, { body: { document: "a | b" } })).rejects.toMatchObject({ code: "request_invalid" });
+});

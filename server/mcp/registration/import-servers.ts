@@ -1,0 +1,52 @@
+import type { Environment } from "#contract/common.ts";
+import type { ImportMcpServers } from "#contract/mcp/import.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { SecretWriter } from "#server/kernel/ports.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { planDocument, refusePlan } from "./plan-document.ts";
+import type { PlannedServer } from "./plan-import.ts";
+import { registerServers, registrantOf, type RegistrationDeps } from "./register-server.ts";
+
+export type ImportDeps = RegistrationDeps & {
+  vault: SecretWriter;
+  /** Whether a command is installed where servers find theirs. */
+  isInstalled: (command: string) => Promise<boolean>;
+};
+
+/** Registers what was chosen of a document, all or none; its secrets go to the vault in the same transaction. Nothing is started. */
+export const importServers =
+  (deps: ImportDeps) =>
+  async (caller: Caller, body: ImportMcpServers): Promise<{ servers: SupervisedServer[]; skipped: string[] }> => {
+    const planned = await planDocument(deps, caller.tenantId, body);
+    refusePlan(planned);
+    const { plan } = planned;
+    const wanted = plan.filter(({ isSkipped }) => !isSkipped);
+    const servers = await registerPlanned(deps, caller, { plan: wanted, environment: body.environment, start: body.start });
+    return { servers, skipped: plan.filter(({ isSkipped }) => isSkipped).map(({ name }) => name) };
+  };
+
+type Registering = { plan: readonly PlannedServer[]; environment: Environment; start: boolean };
+
+/** Stores the secrets and the servers together. The plan must be whole. */
+export async function registerPlanned(
+  deps: ImportDeps,
+  caller: Caller,
+  { plan, environment, start }: Registering,
+): Promise<SupervisedServer[]> {
+  const { tenantId, ref: actor } = caller;
+  const secrets = new Map(plan.flatMap((one) => one.secrets).map(({ name, value }) => [name, value]));
+  if (secrets.size > 0 && !caller.permissions.has("secret:write")) {
+    throw new AppError("permission_denied", `The document holds ${secrets.size} credentials; storing them needs secret:write.`, {
+      remedy: "Have an owner store them, and write `secret:name` in the document where they stand.",
+    });
+  }
+  const registrations = plan.map(({ name, description, launch, isDisabled }) => {
+    if (launch === undefined) throw new AppError("internal", `The plan of ${name} is not whole.`);
+    return { name, description, environment, launch, start: start && !isDisabled };
+  });
+  if (secrets.size > 0) await deps.vault.prepare(tenantId);
+  return registerServers(deps)(registrantOf(caller), registrations, async (tx) => {
+    for (const [name, value = ""] of secrets) await deps.vault.create(tx, { tenantId, actor, name, environment, value });
+  });
+}
