@@ -8,10 +8,10 @@ export { deriveSecret, loadOrCreateMasterKey } from "./master-key.ts";
 export { createKeyring } from "./keyring.ts";
 export { createRedactor, REDACTED, type TrackingRedactor } from "./redactor.ts";
 
-export type Secrets = {
+export type Secrets = SecretWriter & {
   routes: Handled[];
   reader: SecretReader;
-  writer: SecretWriter;
+
   codec: ValueCodec;
   put: ReturnType<typeof putSecret>;
 };
@@ -20,7 +20,7 @@ export type Secrets = {
 export const createSecrets = (deps: VaultDeps): Secrets => ({
   routes: secretRoutes(deps),
   reader: secretReader(deps),
-  writer: secretWriter(deps),
+  ...secretWriter(deps),
   put: putSecret(deps),
   codec: createValueCodec(deps.keyring),
 });
