@@ -70,6 +70,8 @@ const CLASS = {
   webhook_replayed: "fatal",
   mcp_server_unknown: "needs_person",
   mcp_server_not_ready: "retryable",
+  mcp_server_quarantined: "needs_person",
+  mcp_sessions_full: "retryable",
   mcp_tool_unknown: "needs_person",
   mcp_tool_not_approved: "needs_person",
   tool_changed: "needs_person",

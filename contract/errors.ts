@@ -78,6 +78,8 @@ export const REMEDY = {
   // MCP
   mcp_server_unknown: "Register the server, or correct its name.",
   mcp_server_not_ready: "Look at the server's state and logs; start it if it is stopped.",
+  mcp_server_quarantined: "Find out why the server was taken out, then release it.",
+  mcp_sessions_full: "Wait until a session ends, or let the server have more of them.",
   mcp_tool_unknown: "List the server's tools and use one of them.",
   mcp_tool_not_approved: "Approve the tool before using it.",
   tool_changed: "Review the changed definition and approve it.",

@@ -113,4 +113,8 @@ export const LIMITS = {
   listenerDepth: 8,
   listenerAttempts: 8,
   listenerBytes: 256 * 1024,
+  /** Connections of a pooled MCP server, and sessions of one that has a connection for each. */
+  mcpPoolProcesses: 16,
+  mcpSessions: 64,
+  quarantineReasonChars: 500,
 } as const;

@@ -5,6 +5,7 @@ import * as egress from "./egress.ts";
 import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
 import * as mcpServers from "./mcp/servers.ts";
+import * as mcpSupervision from "./mcp/supervision.ts";
 import * as mcpTools from "./mcp/tools.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
@@ -86,6 +87,8 @@ export const ROUTES = {
   stopMcpServer: mcpServers.stopMcpServer,
   restartMcpServer: mcpServers.restartMcpServer,
   approveMcpLaunch: mcpServers.approveMcpLaunch,
+  quarantineMcpServer: mcpSupervision.quarantineMcpServer,
+  releaseMcpServer: mcpSupervision.releaseMcpServer,
   listServerTools: mcpTools.listServerTools,
   listServerLogs: mcpLogs.listServerLogs,
   downloadServerLogs: mcpLogs.downloadServerLogs,
@@ -137,6 +140,7 @@ export const CONTRACT: readonly object[] = [
   mcpImport,
   mcpLogs,
   mcpServers,
+  mcpSupervision,
   mcpTools,
   messages,
   openai,

@@ -167,7 +167,8 @@ async function createSlices(
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
   const askModel: typeof agents.askModel = (question) => agents.askModel(question);
-  const mcp = createMcp({ ...base, askModel, instanceId, dataDir: config.dataDir, ownerApproves, ...sharing(config) });
+  const leadership = config.databaseUrl === undefined ? undefined : base.postgres.leadership("mcpChecks");
+  const mcp = createMcp({ ...base, askModel, instanceId, dataDir: config.dataDir, ownerApproves, leadership, ...sharing(config) });
   const workflows = createWorkflows({ ...base, countLiveRuns: (version) => runs.countLiveRuns(version) });
   const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });

@@ -3,6 +3,7 @@ import { Description, Environment, Id, IdParams, Json, PageQuery, Slug, Time, pa
 import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
 import { FAILURE_CODES } from "./failures.ts";
+import { Quarantine, ServerHealth } from "./health.ts";
 import { ServerSettings } from "./settings.ts";
 import { LaunchWarning } from "./warnings.ts";
 
@@ -75,6 +76,12 @@ export const McpServer = z.object({
   pid: z.number().int().nullable(),
   startedAt: Time.nullable(),
   restarts: z.number().int(),
+  /** Null when it is not taken out. */
+  quarantine: Quarantine.nullable(),
+  /** Null before the first check. */
+  health: ServerHealth.nullable(),
+  /** When a server that has failed is tried again by itself. */
+  nextAttemptAt: Time.nullable(),
   createdAt: Time,
   updatedAt: Time,
 });
@@ -176,7 +183,7 @@ export const startMcpServer = defineRoute({
   permission: "mcp_server:control",
   params: IdParams,
   response: McpServer,
-  errors: ["not_found", ...FAILURE_CODES],
+  errors: ["not_found", "mcp_server_quarantined", ...FAILURE_CODES],
 });
 
 export const stopMcpServer = defineRoute({

@@ -8,10 +8,26 @@ const Folder = z
   .max(1_024);
 
 /**
+ * How the connections to a server are shared: one for all, several of which each call goes to the least busy, or one for each
+ * session (a run, or whoever calls outside of runs), for servers that keep something between calls.
+ */
+export const Sharing = z.discriminatedUnion("mode", [
+  z.strictObject({ mode: z.literal("shared") }),
+  z.strictObject({ mode: z.literal("pooled"), processes: z.number().int().min(2).max(LIMITS.mcpPoolProcesses) }),
+  z.strictObject({
+    mode: z.literal("session"),
+    /** Sessions at the same time, in each process of the platform. */
+    sessions: z.number().int().min(1).max(LIMITS.mcpSessions).optional(),
+  }),
+]);
+export type Sharing = z.infer<typeof Sharing>;
+
+/**
  * How a registered server is used. It says nothing about what runs, so changing it needs no new approval of the launch;
  * whatever decides what runs, or what it may reach, belongs to the launch.
  */
 export const ServerSettings = z.strictObject({
+  sharing: Sharing.optional(),
   /** Folders that the server is told to work in. It is told, not confined: what it can reach is the launch's business. */
   roots: z.array(Folder).max(LIMITS.mcpRoots).optional(),
   /** Lets the server ask a registered model. Without it, it may not. */

@@ -71,7 +71,17 @@ export const callTool = defineRoute({
     timeoutMs: z.number().int().min(1).max(600_000).default(30_000),
   }),
   response: ToolResult,
-  errors: ["not_found", "mcp_tool_not_approved", "tool_changed", "mcp_server_not_ready", "mcp_timeout", "mcp_protocol_error", "mcp_exited"],
+  errors: [
+    "not_found",
+    "mcp_tool_not_approved",
+    "tool_changed",
+    "mcp_server_not_ready",
+    "mcp_server_quarantined",
+    "mcp_sessions_full",
+    "mcp_timeout",
+    "mcp_protocol_error",
+    "mcp_exited",
+  ],
 });
 
 export const approveTool = defineRoute({

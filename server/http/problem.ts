@@ -73,6 +73,8 @@ export const HTTP_STATUS = {
   webhook_replayed: 409,
   mcp_server_unknown: 404,
   mcp_server_not_ready: 409,
+  mcp_server_quarantined: 409,
+  mcp_sessions_full: 503,
   mcp_tool_unknown: 404,
   mcp_tool_not_approved: 403,
   tool_changed: 409,

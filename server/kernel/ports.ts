@@ -132,6 +132,16 @@ export interface Dispatch {
   listen(listener: WorkListener): () => Promise<void>;
 }
 
+/** Which of the processes on one database does what one is enough for. */
+export interface Leadership {
+  /** Stands for election, until stopped. */
+  start(): void;
+  /** Whether this process is the one, as far as it knows; for a moment after a break, two may think so. */
+  leads(): boolean;
+  /** Lets another one be it. */
+  stop(): Promise<void>;
+}
+
 /** Where the platform's own process may open sockets to, for addresses taken from data. */
 export interface Egress {
   /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */

@@ -1,7 +1,17 @@
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
-import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader, SecretWriter } from "#server/kernel/ports.ts";
+import type {
+  Audit,
+  Database,
+  Egress,
+  FrameSink,
+  Leadership,
+  LiveBus,
+  Redactor,
+  SecretReader,
+  SecretWriter,
+} from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
@@ -33,6 +43,8 @@ export type McpDeps = {
   isShared?: boolean;
   /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */
   onDemand?: boolean;
+  /** Whether this process is the one that asks what it is enough that one asks; by default it is alone. */
+  leadership?: Leadership;
   /** The PATH in which servers find commands; by default Node's folder and the system's. */
   path?: string;
   /** Told to servers as the client's version. */

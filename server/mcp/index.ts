@@ -25,6 +25,7 @@ export function createMcp(deps: McpDeps): Mcp {
     ...deps,
     isShared,
     onDemand,
+    leads: () => deps.leadership?.leads() ?? true,
     path,
     timings,
     version,
@@ -42,6 +43,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const stop = async (): Promise<void> => {
     await follower?.stop();
     await gateway.close();
+    await deps.leadership?.stop();
     try {
       await supervisor.stop();
     } finally {
@@ -54,6 +56,7 @@ export function createMcp(deps: McpDeps): Mcp {
     executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
     ensureServer: (spec) => servers.ensure(spec),
     start: async () => {
+      if (!onDemand) deps.leadership?.start();
       await supervisor.start();
       follower?.start();
     },

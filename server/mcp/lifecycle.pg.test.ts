@@ -121,7 +121,7 @@ describe("supervision", () => {
   });
 
   test("a server whose checks fail is DEGRADED, still called, and started anew when it does not recover", async () => {
-    const p = await platforms.open({ timings: { checkEveryMs: 100 } });
+    const p = await platforms.open({ timings: { listEveryMs: 100 } });
     const server = await register(p, hostile());
     const run = (tool: string, args: object) => p.mcp.executeTool.run(stepCall(db, { server: server.name, tool, arguments: { ...args } }));
     await run("sulk", {});

@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { SERVER_STATES } from "#contract/mcp/servers.ts";
 import { canonicalJson } from "./catalogue/canonical.ts";
 import { isJson, toJson } from "./connection/json-value.ts";
 import { launchHash, maskLaunch, secretName } from "./registration/launch.ts";
 import { lineSplitter } from "./connection/line-splitter.ts";
-import { canMove, isUp } from "./supervision/state.ts";
 import { compileSchema, createValidators } from "./connection/validators.ts";
 
 const launch = { transport: "stdio", command: "node", args: ["a.js"], env: { TOKEN: "secret:token" }, cwd: "/srv" } as const;
@@ -44,18 +42,6 @@ test("secrets are named whole; credentials in plain are masked", () => {
   });
   const masked = maskLaunch({ transport: "http", url: "https://example.com", headers: { Authorization: "Bearer x", Accept: "y" } });
   expect(masked).toMatchObject({ headers: { Authorization: "********", Accept: "y" } });
-});
-
-describe("states", () => {
-  test("every state but its own end leads somewhere, and nothing skips the stop", () => {
-    for (const from of SERVER_STATES) expect(SERVER_STATES.filter((to) => canMove(from, to))).not.toEqual([]);
-    expect(canMove("READY", "STOPPED")).toBe(false);
-    expect(canMove("READY", "QUARANTINED")).toBe(false);
-    expect(canMove("QUARANTINED", "READY")).toBe(false);
-  });
-  test("calls go through while READY and DEGRADED", () => {
-    expect(SERVER_STATES.filter(isUp)).toEqual(["READY", "DEGRADED"]);
-  });
 });
 
 describe("JSON values", () => {

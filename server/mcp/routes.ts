@@ -12,6 +12,7 @@ import {
 import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
 import { importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
 import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
+import { quarantineMcpServer, releaseMcpServer } from "#contract/mcp/supervision.ts";
 import { EventStream, handle, type Handled } from "#server/kernel/handle.ts";
 import type { ServerUseCases } from "./registration/manage-servers.ts";
 import type { ToolUseCases } from "./calls/use-tools.ts";
@@ -31,6 +32,8 @@ export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(stopMcpServer, ({ caller, params }) => servers.control(caller, params.id, "stop")),
   handle(restartMcpServer, ({ caller, params }) => servers.control(caller, params.id, "restart")),
   handle(approveMcpLaunch, ({ caller, params }) => servers.approveLaunch(caller, params.id)),
+  handle(quarantineMcpServer, ({ caller, params, body }) => servers.quarantine(caller, { id: params.id, ...body })),
+  handle(releaseMcpServer, ({ caller, params }) => servers.release(caller, params.id)),
   handle(listServerTools, ({ caller, params }) => tools.listOfServer(caller, params.id)),
   handle(listServerLogs, ({ caller, params, query }) => logs.page(caller, params.id, query)),
   handle(downloadServerLogs, ({ caller, params, query }) => logs.download(caller, params.id, query)),

@@ -242,7 +242,7 @@ describe("pinning", () => {
     });
   });
 
-  test("a server whose tools keep changing is taken out until a person starts it again", async () => {
+  test("a server whose tools keep changing is taken out until a person releases it", async () => {
     const p = await platforms.open();
     const server = await register(p, hostile());
     for (const to of ["one", "Adds two numbers.", "two"]) {
@@ -250,9 +250,11 @@ describe("pinning", () => {
       await becomes(p, server.id, "add", to.startsWith("Adds") ? "approved" : "changed");
     }
     const out = await settled(p, server.id, "QUARANTINED");
-    expect(out).toMatchObject({ pid: null, lastError: { code: "tool_changed" } });
-    await expect(call(p, server.id, "change")).rejects.toMatchObject({ code: "mcp_server_not_ready" });
-    expect(await p.call(routes.startMcpServer, { params: { id: server.id } })).toMatchObject({ state: "READY", lastError: null });
+    expect(out).toMatchObject({ pid: null, quarantine: { reason: "Its tools keep changing.", by: "system:mcp" } });
+    await expect(call(p, server.id, "change")).rejects.toMatchObject({ code: "mcp_server_quarantined" });
+    await expect(p.call(routes.startMcpServer, { params: { id: server.id } })).rejects.toMatchObject({ code: "mcp_server_quarantined" });
+    const released = await p.call(routes.releaseMcpServer, { params: { id: server.id } });
+    expect(released).toMatchObject({ state: "READY", lastError: null, quarantine: null });
   });
 
   test("names that could deceive, and second tools of one name, are left out and said so", async () => {

@@ -1,7 +1,9 @@
 import type pg from "pg";
 import { AppError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Database } from "../kernel/ports.ts";
+import type { Database, Leadership } from "../kernel/ports.ts";
+import type { LockName } from "./advisory-lock.ts";
+import { createLeadership } from "./leadership.ts";
 import { withLogin, type DatabaseRole } from "./addresses.ts";
 import { connect } from "./connection.ts";
 import { createDatabase, openPool, type PoolSize } from "./database.ts";
@@ -21,6 +23,8 @@ export type Postgres = {
   readonly database: Database;
   /** A connection of its own as auterity_worker, for the journal's writer; the caller ends it. */
   connectWorker(): Promise<pg.Client>;
+  /** An election among all processes on this database; the caller stops it. */
+  leadership(lock: LockName): Leadership;
   /** Throws `database_unavailable` unless PostgreSQL answers and takes writes. */
   ping(): Promise<void>;
   /** Waits for running transactions, then closes both pools. */
@@ -44,6 +48,7 @@ export async function openPostgres({ ownerUrl, rolePassword, log, poolSize }: Op
   return {
     database: createDatabase(pools),
     connectWorker: () => connect(worker),
+    leadership: (lock) => createLeadership({ connect: () => connect(worker), lock, log }),
     ping: () => ping(pools.worker),
     close: () => (closing ??= close()),
   };

@@ -6,6 +6,7 @@ import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { Connection, ToolCall } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
+import type { Lease } from "../supervision/connection-pool.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { parseDefinition } from "../catalogue/tool-definition.ts";
 import { createValidators, type Validators } from "../connection/validators.ts";
@@ -20,6 +21,8 @@ export type Invocation = {
   timeoutMs: number;
   signal: AbortSignal;
   step?: StepRef;
+  /** Which session the call belongs to, where a server has a connection for each; by default its actor's. */
+  sessionKey?: string;
   actor: string;
   onProgress?: (progress: Progress) => void;
 };
@@ -60,17 +63,29 @@ export const createCallTool = (allow: AllowTool): CallTool => {
     const allowed = allow(invocation);
     const tool = allowed instanceof Promise ? await allowed : allowed;
     checkArguments(validators, tool, invocation.arguments);
-    let connection = server.connection;
-    if (connection === undefined) {
-      connection = await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-      // While it started, the server may have listed something else.
-      await allow({ ...invocation, hash: tool.hash });
+    const { arguments: args, meta, step, onProgress, actor, sessionKey = actor } = invocation;
+    const lease = server.lease(sessionKey) ?? (await acquire(invocation, { sessionKey, hash: tool.hash }));
+    try {
+      const remaining = Math.max(1, Math.round(deadline - performance.now()));
+      const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step, onProgress };
+      return await callOnce(lease.connection, call, { server, tool });
+    } finally {
+      lease.release();
     }
-    const { arguments: args, meta, step, onProgress } = invocation;
-    const remaining = Math.max(1, Math.round(deadline - performance.now()));
-    const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step, onProgress };
-    return callOnce(connection, call, { server, tool });
   };
+
+  async function acquire(invocation: Invocation, { sessionKey, hash }: { sessionKey: string; hash: string }): Promise<Lease> {
+    const { server, signal, timeoutMs } = invocation;
+    const lease = await server.acquire({ sessionKey, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
+    try {
+      // Meanwhile the server may have listed something else.
+      await allow({ ...invocation, hash });
+      return lease;
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
 };
 
 type Refused = { server: SupervisedServer; tool: PinnedTool; refusal: AppError; actor: string };

@@ -61,6 +61,11 @@ export class ServerCatalogue {
     });
   }
 
+  /** Changes until now are no reason any more to say that the tools keep changing. */
+  forgive(): void {
+    this.#changedAt = [];
+  }
+
   /** Takes over what other processes have written. */
   adopt(stored: readonly PinnedTool[], { isPinned }: { isPinned: boolean }): Promise<void> {
     return this.#inTurn(() => {
@@ -79,6 +84,12 @@ export class ServerCatalogue {
     });
     this.#waiting = { connection, result };
     return result;
+  }
+
+  /** Which of the tools that this further connection lists are not what the server is known to list under their names. */
+  async differing(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<string[]> {
+    const listed = this.#read(server, await list(connection, signal), connection.instructions);
+    return listed.filter(({ name, hash }) => (this.tool(name)?.hash ?? hash) !== hash).map(({ name }) => name);
   }
 
   async #take(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<boolean> {

@@ -39,11 +39,12 @@ async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
   const { database, supervisor, log, onDemand } = deps;
   try {
     const before = supervisor.held();
+    const readAt = new Date();
     const rows = new Map((await database.asWorker(registeredServers)).map((row) => [row.id, row]));
     for (const server of before) {
       const row = rows.get(server.record.id);
       if (row === undefined) forget(deps, server);
-      else await follow(deps, { server, row, toolsSeen });
+      else await follow(deps, { server, row, toolsSeen, readAt });
     }
     const held = new Set(supervisor.held().map(({ record }) => record.id));
     for (const { id, tenantId, desired } of rows.values()) {
@@ -54,40 +55,49 @@ async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
   }
 }
 
-type Followed = { server: SupervisedServer; row: Registered; toolsSeen: Map<string, string> };
+type Followed = { server: SupervisedServer; row: Registered; toolsSeen: Map<string, string>; readAt: Date };
 
-async function follow(deps: Deps, { server, row, toolsSeen }: Followed): Promise<void> {
-  const { database, onDemand } = deps;
-  const { id, tenantId } = row;
+async function follow(deps: Deps, followed: Followed): Promise<void> {
+  const { onDemand } = deps;
+  const { server, row, readAt } = followed;
   const { record } = server;
-  if (toolsSeen.get(id) !== row.toolsMark) {
-    const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
-    await server.catalogue.adopt(tools, { isPinned: row.isPinned });
-    toolsSeen.set(id, row.toolsMark);
-  }
+  await followTools(deps, followed);
   const { desired, startsAsked, restartsAsked, name, description, settings } = row;
   const isApproved = row.approvedLaunchHash !== record.approvedLaunchHash;
   const isRestarted = restartsAsked !== record.restartsAsked;
   const isStarted = startsAsked !== record.startsAsked || (desired === "running" && record.desired === "stopped");
   if (isApproved) await readLaunch(deps, server);
+  server.followQuarantine(row.quarantine, readAt);
   server.adopt({ startsAsked, restartsAsked, name, description, settings });
   if (desired === "stopped") {
     if (record.desired === "running") background(deps.log, "stopping an MCP server", () => server.stop());
     return;
   }
   server.adopt({ desired });
+  if (row.quarantine !== null) return;
   const isUsed = !onDemand || record.state !== "STOPPED";
   if (!isUsed) return;
   if (server.connection !== undefined && (isRestarted || isApproved)) again(deps, server);
   else if (isStarted || isRestarted || isApproved) begin(deps, server);
 }
 
+async function followTools({ database, log }: Deps, { server, row, toolsSeen }: Followed): Promise<void> {
+  const { id, tenantId } = row;
+  const before = toolsSeen.get(id);
+  if (before === row.toolsMark) return;
+  const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
+  await server.catalogue.adopt(tools, { isPinned: row.isPinned });
+  toolsSeen.set(id, row.toolsMark);
+  // Where all processes speak with the same server, what one of them has found concerns the others' lists too.
+  if (before !== undefined && server.connection?.transport !== "stdio") background(log, "list of an MCP server", () => server.refresh());
+}
+
 async function readLaunch({ database }: Deps, server: SupervisedServer): Promise<void> {
   const { id, tenantId } = server.record;
   const found = await database.asTenant(tenantId, (tx) => findServer(tx, id));
   if (!found) return;
-  const { launch, launchHash, approvedLaunchHash, catalogueTrusted, description } = found.record;
-  server.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted, description });
+  const { launch, launchHash, approvedLaunchHash, catalogueTrusted } = found.record;
+  server.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted });
 }
 
 function forget({ supervisor, log }: Deps, server: SupervisedServer): void {

@@ -12,10 +12,11 @@ import { viewServer } from "./server-record.ts";
 import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
 import { startTogether } from "./start-together.ts";
 import { updateServer } from "./update-server.ts";
+import { quarantineUseCases, type QuarantineUseCases } from "../supervision/quarantine.ts";
 
 export type ServerUseCaseDeps = ImportDeps & ApprovalDeps;
 
-export type ServerUseCases = {
+export type ServerUseCases = QuarantineUseCases & {
   list(caller: Caller, query: PageQuery): Promise<Page<McpServer>>;
   get(caller: Caller, id: string): Promise<McpServer>;
   create(caller: Caller, body: CreateMcpServer): Promise<McpServer>;
@@ -45,6 +46,7 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
     });
   const context = { deps, view };
   return {
+    ...quarantineUseCases({ ...deps, view }),
     list: listServers(context),
     get: ({ tenantId }, id) => view(tenantId, id),
     create: createServer(context),

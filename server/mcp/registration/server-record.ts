@@ -1,4 +1,5 @@
 import type { Environment } from "#contract/common.ts";
+import type { Quarantine, ServerHealth } from "#contract/mcp/health.ts";
 import type { EraVerdict, Launch, McpServer, ServerState } from "#contract/mcp/servers.ts";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { maskLaunch } from "./launch.ts";
@@ -34,6 +35,10 @@ export type ServerRecord = {
   readonly pid: number | null;
   readonly startedAt: Date | null;
   readonly restarts: number;
+  readonly quarantine: Quarantine | null;
+  readonly health: ServerHealth | null;
+  /** When a server that was given up, or has failed to start, is tried again by itself. */
+  readonly nextAttemptAt: Date | null;
   readonly createdBy: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -62,6 +67,9 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     pid,
     startedAt: record.startedAt?.toISOString() ?? null,
     restarts,
+    quarantine: record.quarantine,
+    health: record.health,
+    nextAttemptAt: record.nextAttemptAt?.toISOString() ?? null,
     createdAt: record.createdAt.toISOString(),
     updatedAt: record.updatedAt.toISOString(),
   };

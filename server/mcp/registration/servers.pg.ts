@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Environment, Time } from "#contract/common.ts";
+import { Quarantine, ServerHealth } from "#contract/mcp/health.ts";
 import { EraVerdict, Launch, ServerState } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -35,6 +36,9 @@ const Row = z.object({
   pid: z.number().nullable(),
   started_at: z.date().nullable(),
   restarts: z.number(),
+  quarantine: z.string().nullable(),
+  health: z.string().nullable(),
+  next_attempt_at: z.date().nullable(),
   created_by: z.string(),
   created_at: z.date(),
   updated_at: z.date(),
@@ -69,6 +73,9 @@ function fromRow(raw: unknown): CountedServer {
     pid: row.pid,
     startedAt: row.started_at,
     restarts: row.restarts,
+    quarantine: row.quarantine === null ? null : Quarantine.parse(JSON.parse(row.quarantine)),
+    health: row.health === null ? null : ServerHealth.parse(JSON.parse(row.health)),
+    nextAttemptAt: row.next_attempt_at,
     createdBy: row.created_by,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
@@ -143,7 +150,7 @@ export async function allServers(tx: Tx): Promise<ServerRecord[]> {
 export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
   await tx.query(
     `update mcp_servers set state = $2, protocol_version = $3, server_version = $4, last_error = $5, pid = $6,
-       started_at = $7, restarts = $8, era = $9, updated_at = now() where id = $1`,
+       started_at = $7, restarts = $8, era = $9, next_attempt_at = $10, updated_at = now() where id = $1`,
     [
       server.id,
       server.state,
@@ -154,8 +161,23 @@ export async function saveState(tx: Tx, server: ServerRecord): Promise<void> {
       server.startedAt,
       server.restarts,
       server.era && JSON.stringify(server.era),
+      server.nextAttemptAt,
     ],
   );
+}
+
+/** Null lets the server out. False when there is no such server, or it is taken out (or not) already. */
+export async function saveQuarantine(tx: Tx, id: string, quarantine: Quarantine | null): Promise<boolean> {
+  const rows = await tx.query(
+    `update mcp_servers set quarantine = $2, updated_at = now()
+     where id = $1 and deleted_at is null and (quarantine is null) = ($2::text is not null) returning id`,
+    [id, quarantine && JSON.stringify(quarantine)],
+  );
+  return rows.length > 0;
+}
+
+export async function saveHealth(tx: Tx, id: string, health: ServerHealth | null): Promise<void> {
+  await tx.query("update mcp_servers set health = $2 where id = $1", [id, health && JSON.stringify(health)]);
 }
 
 /** The launch, what it hashes to now, and what of it is approved; `approvedBy` is null when nobody has approved this one. */
@@ -218,7 +240,7 @@ export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "res
 
 /** A server as others may have changed it: what is wanted of it, what is approved, and a mark that changes with its tools. */
 export type Registered = Wish &
-  Pick<ServerRecord, "id" | "tenantId" | "name" | "description" | "settings" | "approvedLaunchHash"> & {
+  Pick<ServerRecord, "id" | "tenantId" | "name" | "description" | "settings" | "approvedLaunchHash" | "quarantine"> & {
     isPinned: boolean;
     toolsMark: string;
   };
@@ -235,10 +257,11 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
     starts_asked: number;
     restarts_asked: number;
     approved_launch_hash: string | null;
+    quarantine: string | null;
     is_pinned: boolean;
     tools_mark: string | null;
   }>(
-    `select s.id, s.tenant_id, s.name, s.description, s.settings, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash,
+    `select s.id, s.tenant_id, s.name, s.description, s.settings, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash, s.quarantine,
        s.catalogue_pinned_at is not null as is_pinned,
        (select md5(string_agg(t.updated_at::text, ' ' order by t.id)) from mcp_tools t where t.server_id = s.id) as tools_mark
      from mcp_servers s where s.deleted_at is null`,
@@ -253,6 +276,7 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
     startsAsked: row.starts_asked,
     restartsAsked: row.restarts_asked,
     approvedLaunchHash: row.approved_launch_hash,
+    quarantine: row.quarantine === null ? null : Quarantine.parse(JSON.parse(row.quarantine)),
     isPinned: row.is_pinned,
     toolsMark: row.tools_mark ?? "",
   }));

@@ -1,14 +1,16 @@
+import type { Quarantine, ServerHealth } from "#contract/mcp/health.ts";
 import type { ServerState } from "#contract/mcp/servers.ts";
-import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { backoffDelay } from "#server/kernel/backoff.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { background } from "#server/kernel/log.ts";
-import type { Connected } from "../connection/connect.ts";
+import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { Connection } from "../connection/connection.ts";
 import { isPermanent } from "../connection/failures.ts";
-import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { canMove, isUp } from "./state.ts";
+import type { ConnectionPool, Lease } from "./connection-pool.ts";
+import { refusalOf } from "./refusal.ts";
+import { ServerConnections } from "./server-connections.ts";
+import { RECONCILE, isUp, nextState, type Cause, type Wanted } from "./state.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
 
 type Registration = Pick<
@@ -21,123 +23,173 @@ type Registration = Pick<
   | "approvedLaunchHash"
   | "catalogueTrusted"
   | "desired"
+  | "quarantine"
   | "startsAsked"
   | "restartsAsked"
 >;
 
-/** Checks that may fail in a row before a server is started anew. */
-const FAILED_CHECKS = 3;
+/** Who asks for a connection: `sessionKey` says for which session, where each has its own. */
+export type Acquiring = { sessionKey?: string; signal: AbortSignal };
 
 /**
- * Keeps one server as its registration wants it (`desired`) against what happens to it. Rules:
+ * Keeps one server as it is wanted (`RECONCILE`) against what happens to it (`TRANSITIONS`). Rules:
  *
  * - Starts and stops take turns; a stop also ends the attempt that is under way.
- * - A failed start, or a connection that is lost, is tried again after a growing pause, unless only a person can help or it
- *   has happened `quickFailures` times without a stable time in between: then FAILED, with the reason kept.
+ * - A failed start, or a server that is lost, is tried again after a growing pause, unless only a person can help or it has
+ *   happened `quickFailures` times without a stable time in between: then FAILED, with the reason kept, and after a while one
+ *   probe, which either brings it back or leaves it FAILED for longer.
  * - READY means connected and listed. The tools known from the last list stay while it restarts.
- * - A server whose tools keep changing is taken out: QUARANTINED. Only a person's start lets it out of that and of FAILED.
+ * - A server that keeps breaking the rules is taken out: QUARANTINED, like one that a person takes out, until it is released.
  */
 export class SupervisedServer {
   readonly catalogue: ServerCatalogue;
   readonly #ports: SupervisorPorts;
+  readonly #connections: ServerConnections;
+  readonly #pool: ConnectionPool;
   #record: ServerRecord;
-  #connection: Connection | undefined;
   #attempt = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
   #saving: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
-  #check: NodeJS.Timeout | undefined;
   #failures = 0;
-  #failedChecks = 0;
+  #givenUp = 0;
   #upSince = 0;
-  #isListStale = false;
   #isClosed = false;
+  #isBeingTakenOut = false;
   #waiting = new Set<() => void>();
 
   constructor(ports: SupervisorPorts, record: ServerRecord, catalogue: ServerCatalogue) {
     this.#ports = ports;
     this.#record = record;
     this.catalogue = catalogue;
+    this.#connections = new ServerConnections(ports, catalogue, {
+      record: () => this.#record,
+      adopt: (hashes) => this.adopt(hashes),
+      onLost: (error, ended) => this.#later(() => this.#onLost(error, ended)),
+      onReplaced: () => this.#onReplaced(),
+      onChecked: (health, error) => this.#onChecked(health, error),
+      takeOut: (reason) => this.#takeOut(reason),
+    });
+    this.#pool = this.#connections.pool;
   }
 
   get record(): ServerRecord {
     return this.#record;
   }
 
-  /** The open connection, if calls go through. */
+  /** The connection for what is asked of the server as such, if calls go through. */
   get connection(): Connection | undefined {
-    return isUp(this.#record.state) ? this.#connection : undefined;
+    return isUp(this.#record.state) && this.#record.quarantine === null ? this.#pool.first : undefined;
   }
 
   /** Whether a connection may come without anybody doing anything. */
   get isComing(): boolean {
-    return !this.#isClosed && this.#record.desired === "running" && !["FAILED", "QUARANTINED"].includes(this.#record.state);
+    return this.#wanted === "running" && this.#record.state !== "FAILED";
   }
 
-  /** Takes over what has been written about the registration; state and processes stay as they are. */
+  /**
+   * Takes over whether the server is quarantined, as it was stored at some time: what has been decided here since then is newer.
+   */
+  followQuarantine(quarantine: Quarantine | null, storedAt: Date): void {
+    const own = this.#record.quarantine;
+    const isNewer = own !== null && (this.#isBeingTakenOut || new Date(own.since) >= storedAt);
+    if (quarantine?.since === own?.since || (quarantine === null && isNewer)) return;
+    this.adopt({ quarantine });
+    background(this.#ports.log, `quarantine of MCP server ${this.#record.name}`, () => this.reconcile());
+  }
+
+  /** A connection to call over, if there is one at once; it must be released. */
+  lease(sessionKey: string | undefined): Lease | undefined {
+    return this.#record.quarantine === null ? this.#pool.lease(sessionKey) : undefined;
+  }
+
+  /**
+   * The same, as soon as there is one. Rejects with `mcp_server_not_ready` when none is coming or the signal aborts, with
+   * `mcp_server_quarantined`, and with `mcp_sessions_full`.
+   */
+  async acquire({ sessionKey, signal }: Acquiring): Promise<Lease> {
+    for (;;) {
+      const lease = this.lease(sessionKey);
+      if (lease !== undefined) return lease;
+      await this.whenReady(signal);
+      const isOpened = this.#record.settings.sharing?.mode === "session" && sessionKey !== undefined;
+      if (isOpened && this.lease(sessionKey) === undefined) return this.#pool.leaseSession(sessionKey, signal);
+    }
+  }
+
+  /** The session is over: its connection ends, after the last call on it. */
+  endSession(sessionKey: string): void {
+    this.#pool.endSession(sessionKey);
+  }
+
+  /** Takes over what has been written about the registration; the state follows with the next `reconcile`. */
   adopt(change: Partial<Registration>): void {
+    const before = this.#record.settings;
     this.#record = { ...this.#record, ...change };
-    if (change.settings !== undefined) this.#connection?.settle().catch(() => {});
+    if (change.settings !== undefined && JSON.stringify(change.settings) !== JSON.stringify(before)) this.#pool.fit();
+  }
+
+  /** Brings the server to what is wanted of it now. */
+  reconcile(): Promise<void> {
+    if (this.#wanted !== "running") this.#giveUpAttempt();
+    return this.#inTurn(() => this.#reconcile());
   }
 
   /** Starts with a clean record. Rejects with the first attempt's failure; further attempts may still follow. */
   start(): Promise<void> {
     this.#failures = 0;
+    this.#givenUp = 0;
+    this.#connections.forgive();
     this.#record = { ...this.#record, desired: "running" };
-    return this.#inTurn(() => this.#bringUp());
+    return this.#inTurn(async () => {
+      if (this.#record.quarantine !== null) throw refusalOf(this.#record);
+      await this.#bringUp("start");
+    });
   }
 
   /** Ends the whole process tree and wants it to stay so. */
   stop(): Promise<void> {
     this.#record = { ...this.#record, desired: "stopped" };
-    this.#giveUpAttempt();
-    return this.#inTurn(() => this.#bringDown("STOPPED"));
+    return this.reconcile();
   }
 
   async restart(): Promise<void> {
     this.#giveUpAttempt();
-    await this.#inTurn(() => this.#bringDown("STOPPED"));
+    await this.#inTurn(async () => {
+      if (!["STOPPED", "QUARANTINED"].includes(this.#record.state)) await this.#bringDown();
+    });
     await this.start();
   }
 
   /** For the end of the platform: like stop, but the server is started again with the platform. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#giveUpAttempt();
-    await this.#inTurn(() => this.#bringDown("STOPPED"));
+    await this.reconcile();
   }
 
   /** The connection, as soon as there is one; a wanted server that nobody has started here is. Rejects with `mcp_server_not_ready` when none is coming or the signal aborts. */
   async whenReady(signal: AbortSignal): Promise<Connection> {
     while (this.connection === undefined) {
-      if (!this.isComing || signal.aborted) throw this.#notReady();
-      if (this.#record.state === "STOPPED") this.#tryAgain();
+      if (!this.isComing || signal.aborted) throw refusalOf(this.#record);
+      if (this.#record.state === "STOPPED") this.#tryAgain("start");
       await this.#change(signal);
     }
     return this.connection;
   }
 
-  /** Tells that somebody has found the connection broken. */
+  /** Tells that somebody has found the connection broken. Nobody gets it from now on. */
   reportLost(connection: Connection, error: AppError): void {
-    this.#later(() => this.#onLost(connection, error));
+    this.#connections.reportLost(connection, error);
   }
 
-  /** Lists the tools again. Two requests at the same time become one. */
-  async refresh(): Promise<void> {
-    const connection = this.#connection;
-    // While a server is being taken over, its list may be older than the change it announces.
-    this.#isListStale = connection === undefined;
-    if (connection === undefined) return;
-    const { signal } = this.#attempt;
-    try {
-      const isFlapping = await this.catalogue.take(this.#record, connection, signal);
-      if (connection !== this.#connection) return;
-      this.#failedChecks = 0;
-      if (isFlapping) return this.#later(() => this.#quarantine());
-      if (this.#record.state === "DEGRADED") await this.#move("READY", { lastError: null });
-    } catch (thrown) {
-      if (connection === this.#connection && !signal.aborted) await this.#onFailedCheck(connection, toAppError(thrown));
-    }
+  /** Lists the tools again. Requests at the same time become one. */
+  refresh(): Promise<void> {
+    return this.#connections.refresh();
+  }
+
+  get #wanted(): Wanted {
+    if (this.#record.quarantine !== null) return "quarantined";
+    return this.#isClosed ? "stopped" : this.#record.desired;
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -150,26 +202,28 @@ export class SupervisedServer {
     background(this.#ports.log, `supervision of MCP server ${this.#record.name}`, () => this.#inTurn(task));
   }
 
-  #refreshLater(): void {
-    background(this.#ports.log, `check of MCP server ${this.#record.name}`, () => this.refresh());
+  async #reconcile(): Promise<void> {
+    for (;;) {
+      const action = RECONCILE[this.#wanted][this.#record.state];
+      if (action === "nothing") return;
+      if (action === "start") return this.#ports.onDemand ? undefined : this.#bringUp("start").catch(() => {});
+      if (action === "down") await this.#bringDown();
+      else await this.#move(action, { lastError: action === "released" ? null : this.#describe(refusalOf(this.#record)) });
+    }
   }
 
-  async #bringUp(): Promise<void> {
-    if (this.#connection !== undefined || this.#isClosed || this.#record.desired !== "running") return;
+  async #bringUp(cause: "start" | "probe"): Promise<void> {
+    if (this.#pool.first !== undefined || this.#wanted !== "running") return;
     clearTimeout(this.#retry);
     const attempt = new AbortController();
     this.#attempt = attempt;
-    this.#isListStale = false;
-    await this.#move("STARTING", {});
+    await this.#move(cause, {});
     try {
       await this.#reload();
-      const approved = await this.#ports.checkLaunch(this.#record);
-      this.#record = { ...this.#record, ...approved.hashes };
-      const onToolsChanged = (): void => this.#refreshLater();
-      const settings = (): ServerSettings => this.#record.settings;
-      const { signal } = attempt;
-      const connection = await this.#ports.connect(this.#record, { signal, onToolsChanged, settings, file: approved.file });
-      await this.#takeOver(connection, attempt.signal);
+      const { pid, protocolVersion, serverVersion, verdict: era } = await this.#connections.openFirst(attempt.signal);
+      this.#record = { ...this.#record, cataloguePinned: true };
+      this.#upSince = performance.now();
+      await this.#move("ready", { pid, protocolVersion, era, serverVersion, startedAt: this.#ports.now(), lastError: null });
     } catch (thrown) {
       const error = toAppError(thrown);
       if (!attempt.signal.aborted) await this.#onFailure(error);
@@ -180,87 +234,97 @@ export class SupervisedServer {
   /** Other processes may have approved, pinned or changed something since. */
   async #reload(): Promise<void> {
     const { record, tools } = await this.#ports.reload(this.#record);
-    const { name, description, settings, launch, launchHash, approvedLaunchHash, catalogueTrusted, cataloguePinned } = record;
-    this.adopt({ name, description, settings, launch, launchHash, approvedLaunchHash, catalogueTrusted });
+    const { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted, cataloguePinned } = record;
+    this.adopt({ name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted });
     await this.catalogue.adopt(tools, { isPinned: cataloguePinned });
+    if (quarantine === null) return;
+    this.#later(() => this.#reconcile());
+    throw refusalOf(this.#record);
   }
 
-  async #takeOver(connection: Connected, signal: AbortSignal): Promise<void> {
-    try {
-      await this.catalogue.take(this.#record, connection, signal);
-    } catch (thrown) {
-      await connection.close();
-      throw thrown;
-    }
-    this.#connection = connection;
-    this.#record = { ...this.#record, cataloguePinned: true };
-    this.#upSince = performance.now();
-    this.#failedChecks = 0;
-    void connection.lost.then((error) => this.reportLost(connection, error));
-    this.#check = setInterval(() => this.#refreshLater(), this.#ports.timings.checkEveryMs).unref();
-    const { pid, protocolVersion, serverVersion, verdict: era } = connection;
-    await this.#move("READY", { pid, protocolVersion, era, serverVersion, startedAt: this.#ports.now(), lastError: null });
-    if (this.#isListStale) this.#refreshLater();
-  }
-
-  async #bringDown(to: "STOPPED" | "QUARANTINED"): Promise<void> {
-    const connection = this.#forgetConnection();
-    if (connection === undefined && this.#record.state === to) return this.#save();
-    await this.#move("STOPPING", {});
-    const survivors = (await connection?.close()) ?? 0;
+  async #bringDown(): Promise<void> {
+    clearTimeout(this.#retry);
+    const closing = this.#pool.close();
+    await this.#move("stop", {});
+    const survivors = await closing;
     const nothing = { pid: null, startedAt: null };
-    if (survivors === 0) return this.#move(to, nothing);
-    const error = new AppError("internal", `${survivors} processes of the server could not be ended.`);
-    await this.#move("FAILED", { ...nothing, lastError: this.#describe(error) });
+    if (survivors > 0) {
+      const error = new AppError("internal", `${survivors} processes of the server could not be ended.`);
+      return this.#move("survived", { ...nothing, lastError: this.#describe(error) });
+    }
+    if (this.#record.quarantine === null) return this.#move("ended", nothing);
+    await this.#move("quarantined", { ...nothing, lastError: this.#describe(refusalOf(this.#record)) });
   }
 
-  async #quarantine(): Promise<void> {
-    if (this.#connection === undefined) return;
-    const error = new AppError("tool_changed", "The server's tools keep changing.", {
-      remedy: "Find out why, then start the server again.",
-    });
-    this.#record = { ...this.#record, lastError: this.#describe(error) };
-    await this.#bringDown("QUARANTINED");
+  /** By a rule. In memory first: from now on nobody calls it, whatever becomes of the writing. */
+  #takeOut(reason: string): void {
+    if (this.#record.quarantine !== null) return;
+    const quarantine = { reason, by: "system:mcp", since: this.#ports.now().toISOString() };
+    this.#record = { ...this.#record, quarantine };
+    this.#ports.note(this.#record, `taken out: ${reason}`);
+    this.#isBeingTakenOut = true;
+    void this.#ports.saveQuarantine(this.#record, quarantine).finally(() => (this.#isBeingTakenOut = false));
+    background(this.#ports.log, `quarantine of MCP server ${this.#record.name}`, () => this.reconcile());
   }
 
-  async #onLost(connection: Connection, error: AppError): Promise<void> {
-    if (connection !== this.#connection) return;
-    this.#forgetConnection();
-    if (performance.now() - this.#upSince >= this.#ports.timings.stableAfterMs) this.#failures = 0;
+  async #onLost(error: AppError, ended: Promise<unknown>): Promise<void> {
+    await ended;
+    if (this.#pool.first !== undefined || !isUp(this.#record.state)) return;
+    if (performance.now() - this.#upSince >= this.#ports.timings.stableAfterMs) {
+      this.#failures = 0;
+      this.#givenUp = 0;
+    }
     this.#record = { ...this.#record, restarts: this.#record.restarts + 1, pid: null, startedAt: null };
-    await connection.close();
     await this.#onFailure(error);
   }
 
-  async #onFailedCheck(connection: Connection, error: AppError): Promise<void> {
-    this.#failedChecks += 1;
-    if (this.#failedChecks >= FAILED_CHECKS) return this.reportLost(connection, error);
-    if (this.#record.state === "READY") await this.#move("DEGRADED", { lastError: this.#describe(error) });
+  #onReplaced(): void {
+    this.#record = { ...this.#record, pid: this.#pool.first?.pid ?? null, restarts: this.#record.restarts + 1 };
+    void this.#save();
   }
 
-  /** Either another attempt follows after a pause, or this was the last. */
+  #onChecked(health: ServerHealth, error: AppError | undefined): void {
+    const { state } = this.#record;
+    this.#record = { ...this.#record, health };
+    void this.#ports.saveHealth(this.#record);
+    if (error !== undefined && state === "READY") void this.#move("check_failed", { lastError: this.#describe(error) });
+    if (health.failedChecks === 0 && state === "DEGRADED") void this.#move("check_passed", { lastError: null });
+  }
+
+  /** Another attempt follows after a pause; or this was the last, but for a probe after a longer one. */
   async #onFailure(error: AppError): Promise<void> {
     this.#failures += 1;
     const { timings, random } = this.#ports;
-    const isOver = isPermanent(error) || this.#failures >= timings.quickFailures || this.#record.desired !== "running" || this.#isClosed;
     const lastError = this.#describe(error);
     this.#ports.note(this.#record, `${error.code}: ${error.message}`);
-    if (isOver) return this.#move("FAILED", { lastError, pid: null, startedAt: null });
-    await this.#move("STARTING", { lastError });
-    const pauseMs = backoffDelay(timings.restart, this.#failures, random());
-    this.#retry = setTimeout(() => this.#tryAgain(), pauseMs).unref();
+    const isOver = isPermanent(error) || this.#wanted !== "running";
+    if (!isOver && this.#failures < timings.quickFailures) {
+      const pauseMs = backoffDelay(timings.restart, this.#failures, random());
+      await this.#move("retry", { lastError, ...this.#tryAgainIn(pauseMs, "start") });
+      return;
+    }
+    this.#givenUp += 1;
+    const probe = isOver ? {} : this.#tryAgainIn(backoffDelay(timings.probe, this.#givenUp, random()), "probe");
+    // Sessions that still answer go on, unless nothing of this server may run.
+    if (isOver) await this.#pool.close();
+    await this.#move("give_up", { lastError, pid: null, startedAt: null, ...probe });
   }
 
-  #tryAgain(): void {
+  #tryAgainIn(pauseMs: number, cause: "start" | "probe"): Pick<ServerRecord, "nextAttemptAt"> {
+    this.#retry = setTimeout(() => this.#tryAgain(cause), pauseMs).unref();
+    return { nextAttemptAt: new Date(this.#ports.now().getTime() + pauseMs) };
+  }
+
+  #tryAgain(cause: "start" | "probe"): void {
     // Its failure is part of the state already.
-    this.#inTurn(() => this.#bringUp()).catch(() => {});
+    this.#inTurn(() => this.#bringUp(cause)).catch(() => {});
   }
 
   /** Memory first: who asks now must get the new state. What cannot be written down is logged and written with the next change. */
-  async #move(state: ServerState, change: Partial<ServerRecord>): Promise<void> {
-    const from = this.#record.state;
-    if (from !== state && !canMove(from, state)) throw new Error(`A server cannot go from ${from} to ${state}.`);
-    this.#record = { ...this.#record, ...change, state };
+  async #move(cause: Cause, change: Partial<ServerRecord>): Promise<void> {
+    const state: ServerState | undefined = nextState(this.#record.state, cause);
+    if (state === undefined) throw new Error(`${cause} cannot happen to a server that is ${this.#record.state}.`);
+    this.#record = { ...this.#record, nextAttemptAt: null, ...change, state };
     for (const wake of this.#waiting) wake();
     await this.#save();
   }
@@ -273,14 +337,6 @@ export class SupervisedServer {
     return this.#saving;
   }
 
-  #forgetConnection(): Connection | undefined {
-    clearInterval(this.#check);
-    clearTimeout(this.#retry);
-    const connection = this.#connection;
-    this.#connection = undefined;
-    return connection;
-  }
-
   #giveUpAttempt(): void {
     clearTimeout(this.#retry);
     this.#attempt.abort();
@@ -288,12 +344,6 @@ export class SupervisedServer {
 
   #describe(error: AppError): ServerRecord["lastError"] {
     return { code: error.code, message: this.#ports.redact(error.message), remedy: error.remedy, at: this.#ports.now().toISOString() };
-  }
-
-  #notReady(): AppError {
-    const { name, state, lastError } = this.#record;
-    const why = lastError === null ? "" : ` ${lastError.message}`;
-    return new AppError("mcp_server_not_ready", `The server ${name} is ${state}.${why}`, { retryable: true });
   }
 
   /** Resolves at the next change of state, or when the signal aborts. */

@@ -29,6 +29,7 @@ type Deps = {
   isShared: boolean;
   onDemand: boolean;
   sample: Sampler;
+  leads: () => boolean;
 };
 
 /** The supervisor with everything that it works through. */

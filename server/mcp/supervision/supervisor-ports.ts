@@ -1,3 +1,4 @@
+import type { Quarantine } from "#contract/mcp/health.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Connect } from "../connection/connect.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
@@ -20,8 +21,16 @@ export type SupervisorPorts = {
   reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[] }>;
   /** Writes the state and announces it. Never rejects. */
   saveState(server: ServerRecord): Promise<void>;
+  /** Writes why the server is taken out, and audits it. Never rejects. */
+  saveQuarantine(server: ServerRecord, quarantine: Quarantine): Promise<void>;
+  /** Writes what its checks have shown. Never rejects. */
+  saveHealth(server: ServerRecord): Promise<void>;
+  /** Whether this process is the one of the cluster that asks what one is enough to ask. */
+  leads(): boolean;
   /** Whether other processes run the same servers: the end of this one's then says nothing about the server. */
   isShared: boolean;
+  /** Servers start when somebody asks something of them, not by themselves. */
+  onDemand: boolean;
   /** A line for the server's log. */
   note(server: ServerRecord, text: string): void;
   redact(text: string): string;

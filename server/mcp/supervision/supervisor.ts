@@ -4,6 +4,7 @@ import type { PinnedTool } from "../catalogue/catalogue.ts";
 import { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { allServers, findServer, findServerByName } from "../registration/servers.pg.ts";
+import { followRuns } from "./run-sessions.ts";
 import { SupervisedServer } from "./supervised-server.ts";
 import { cataloguePorts, persistState, supervisorPorts, type SupervisionDeps } from "./supervision-records.ts";
 import { toolsOfServer } from "../catalogue/tools.pg.ts";
@@ -35,6 +36,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
   const { database, log } = deps;
   const byId = new Map<string, SupervisedServer>();
   const byAddress = new Map<string, SupervisedServer>();
+  const sessions = followRuns({ live: deps.live, held: () => byId.values() });
   let isStopping = false;
 
   const hold = (record: ServerRecord, tools: readonly PinnedTool[]): SupervisedServer => {
@@ -49,6 +51,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
     const server = new SupervisedServer(supervisorPorts(deps), record, catalogue);
     byId.set(record.id, server);
     byAddress.set(keyOf(record), server);
+    sessions.watch(record.tenantId);
     return server;
   };
   const load = async (record: ServerRecord): Promise<SupervisedServer> => {
@@ -85,6 +88,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
     },
     async stop() {
       isStopping = true;
+      sessions.stop();
       await Promise.allSettled([...byId.values()].map((server) => server.close()));
     },
   };
@@ -100,10 +104,11 @@ function heldAt(byAddress: ReadonlyMap<string, SupervisedServer>, address: Addre
 
 /** What an earlier incarnation wrote about its own processes is over. */
 function atRest(record: ServerRecord): ServerRecord {
-  const state = record.state === "FAILED" || record.state === "QUARANTINED" ? record.state : "STOPPED";
+  if (record.quarantine !== null) return { ...record, state: "QUARANTINED", pid: null, startedAt: null, nextAttemptAt: null };
+  const state = record.state === "FAILED" ? record.state : "STOPPED";
   // A failure is worth a new attempt after a restart, unless it was a person who has to act.
   const isRetried = state === "FAILED" && record.desired === "running" && record.lastError?.code !== "launch_not_approved";
-  return { ...record, state: isRetried ? "STOPPED" : state, pid: null, startedAt: null };
+  return { ...record, state: isRetried ? "STOPPED" : state, pid: null, startedAt: null, nextAttemptAt: null };
 }
 
 async function startWanted(

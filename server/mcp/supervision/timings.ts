@@ -25,8 +25,21 @@ export type Timings = {
   readonly quickFailures: number;
   /** A server that was up for so long starts again with a clean record. */
   readonly stableAfterMs: number;
-  /** Between two checks of a server that is up. */
+  /** Before a server that was given up is tried once more by itself; longer each time. */
+  readonly probe: Backoff;
+  /** Between two checks whether a server answers. */
   readonly checkEveryMs: number;
+  /** How long such an answer may take. */
+  readonly checkTimeoutMs: number;
+  /** The same between two checks of which the first has failed. */
+  readonly recheckMs: number;
+  /** Between two lists of a server's tools that nothing has asked for. */
+  readonly listEveryMs: number;
+  /** After a connection beyond the first could not be opened, before it is tried again. */
+  readonly poolPauseMs: number;
+  /** How long a pool's connection beyond the first, and a session's, may be without a call. */
+  readonly poolIdleMs: number;
+  readonly poolSessionIdleMs: number;
   /** How often a process looks what others have done to the servers. */
   readonly followMs: number;
   /** How long a step may wait for the first list of tools before it is refused. */
@@ -55,7 +68,14 @@ export const TIMINGS: Timings = {
   restart: { backoffMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 },
   quickFailures: 5,
   stableAfterMs: 60_000,
-  checkEveryMs: 60_000,
+  probe: { backoffMs: 60_000, factor: 2, maxMs: 15 * 60_000, jitter: 0.3 },
+  checkEveryMs: 15_000,
+  checkTimeoutMs: 10_000,
+  recheckMs: 1_000,
+  listEveryMs: 60_000,
+  poolPauseMs: 10_000,
+  poolIdleMs: 60_000,
+  poolSessionIdleMs: 10 * 60_000,
   followMs: 2_000,
   firstListMs: 30_000,
   logFlushMs: 200,

@@ -26,6 +26,7 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
   const recorded: Frame[] = [];
   const stored = new Map<string, string>();
   const published: LiveEvent[] = [];
+  const listening = new Set<{ tenantId: string; listener: (event: LiveEvent) => void }>();
   const text = (value: string): string => Object.values(secrets).reduce((out, secret) => out.replaceAll(secret, "[redacted]"), value);
   return {
     audited,
@@ -56,7 +57,17 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
       create: async (_tx, { name, value }) => void stored.set(name, value),
     },
     frames: { record: (frame) => void recorded.push(frame) },
-    live: { publish: (_tenantId, event) => void published.push(event), subscribe: () => () => {} },
+    live: {
+      publish: (tenantId, event) => {
+        published.push(event);
+        for (const one of listening) if (one.tenantId === tenantId) one.listener(event);
+      },
+      subscribe: (tenantId, listener) => {
+        const one = { tenantId, listener };
+        listening.add(one);
+        return () => void listening.delete(one);
+      },
+    },
     redactor: { text, json: (value) => JSON.parse(text(JSON.stringify(value))) },
   };
 }

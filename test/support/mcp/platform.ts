@@ -16,6 +16,7 @@ import type { TestDatabase } from "../postgres.ts";
 import { mcpDoubles, type McpDoubles } from "./doubles.ts";
 
 const HOSTILE = fileURLToPath(new URL("hostile-server.ts", import.meta.url));
+const BUSY = fileURLToPath(new URL("busy-server.ts", import.meta.url));
 const PACKAGES = fileURLToPath(new URL("../../../node_modules/@modelcontextprotocol", import.meta.url));
 
 /** Short waits: the servers are on this machine. */
@@ -139,6 +140,14 @@ export const hostile = (...modes: string[]): StdioLaunch => ({
   transport: "stdio",
   command: process.execPath,
   args: [HOSTILE, ...modes],
+  env: {},
+});
+
+/** The server of our own that tells which of its processes has done what. */
+export const busy = (...modes: string[]): StdioLaunch => ({
+  transport: "stdio",
+  command: process.execPath,
+  args: [BUSY, ...modes],
   env: {},
 });
 

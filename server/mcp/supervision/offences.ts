@@ -1,0 +1,39 @@
+import type { ErrorCode } from "#contract/errors.ts";
+
+/** What a server is taken out for when it happens `most` times within `withinMs`. The reason completes "It …". */
+type Rule = { most: number; withinMs: number; reason: string };
+
+const MINUTES = 60_000;
+
+export const RULES = {
+  protocol: { most: 3, withinMs: 10 * MINUTES, reason: "has broken the protocol again and again" },
+  over_limit: { most: 3, withinMs: 10 * MINUTES, reason: "has gone over its limits again and again" },
+  spawn_storm: { most: 60, withinMs: MINUTES, reason: "needs new processes faster than is reasonable" },
+} as const satisfies Record<string, Rule>;
+export type Offence = keyof typeof RULES;
+
+/** What the loss of a connection says about the server, beside that it is gone. */
+export const OFFENCE_OF: Partial<Record<ErrorCode, Offence>> = { mcp_protocol_error: "protocol" };
+
+/** Counts what a server has done, for the rules. */
+export class Offences {
+  readonly #at = new Map<Offence, number[]>();
+  readonly #rules: Record<Offence, Rule>;
+
+  constructor(rules: Record<Offence, Rule> = RULES) {
+    this.#rules = rules;
+  }
+
+  /** Whether this is once too often; the count then begins again. */
+  count(offence: Offence, now: number): boolean {
+    const { most, withinMs } = this.#rules[offence];
+    const recent = [...(this.#at.get(offence) ?? []).filter((at) => now - at < withinMs), now];
+    const isTooOften = recent.length >= most;
+    this.#at.set(offence, isTooOften ? [] : recent);
+    return isTooOften;
+  }
+
+  forget(): void {
+    this.#at.clear();
+  }
+}

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { silentLog } from "#server/kernel/log.ts";
+import type { Leadership } from "#server/kernel/ports.ts";
+import { eventually } from "#test/support/eventually.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { createLeadership } from "./leadership.ts";
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterAll(() => db.close());
+
+const stand = (): Leadership => {
+  const leadership = createLeadership({ connect: () => db.connectWorker(), lock: "mcpChecks", log: silentLog, everyMs: 50 });
+  leadership.start();
+  return leadership;
+};
+const leadersOf = (all: readonly Leadership[]): number => all.filter((one) => one.leads()).length;
+
+test("exactly one leads; another one follows when it stops, and when its connection is cut", async () => {
+  const all = [stand(), stand(), stand()];
+  await eventually(
+    async () => leadersOf(all),
+    (count) => count === 1,
+  );
+  const first = all.find((one) => one.leads());
+  await first?.stop();
+  expect(first?.leads()).toBe(false);
+  await eventually(
+    async () => leadersOf(all),
+    (count) => count === 1,
+  );
+  const second = all.find((one) => one.leads());
+  const superuser = await db.connect();
+  await superuser.query("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 3");
+  await eventually(
+    async () => second?.leads(),
+    (leads) => leads === false,
+  );
+  await eventually(
+    async () => leadersOf(all),
+    (count) => count === 1,
+  );
+  await Promise.all(all.map((one) => one.stop()));
+  expect(leadersOf(all)).toBe(0);
+});
