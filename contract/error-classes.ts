@@ -74,6 +74,8 @@ const CLASS = {
   mcp_sessions_full: "retryable",
   mcp_tool_unknown: "needs_person",
   mcp_tool_not_approved: "needs_person",
+  mcp_tool_disabled: "needs_person",
+  tool_suspicious: "needs_person",
   tool_changed: "needs_person",
   launch_refused: "fatal",
   launch_not_approved: "needs_person",

@@ -82,6 +82,8 @@ export const REMEDY = {
   mcp_sessions_full: "Wait until a session ends, or let the server have more of them.",
   mcp_tool_unknown: "List the server's tools and use one of them.",
   mcp_tool_not_approved: "Approve the tool before using it.",
+  mcp_tool_disabled: "Enable the tool, if it may be used again.",
+  tool_suspicious: "Read the findings; approve with `acceptFindings: true` if they are harmless.",
   tool_changed: "Review the changed definition and approve it.",
   launch_not_approved: "An owner must approve exactly this command, its arguments and environment names.",
   launch_refused: "Remove what is named; no approval can allow it.",

@@ -155,8 +155,11 @@ export const EventPayload = z.discriminatedUnion("kind", [
     z.object({ error: StepError, retryAt: z.number().optional(), handle: z.string().optional(), output: Json.optional() }),
   ),
   event("step_cancelled", z.object({ outcome: z.enum(["cancelled", "outcome_unknown"]), reason: z.string() })),
-  /** The step was in flight when its worker died and its effect is in doubt; the scope waits for an answer. */
-  event("step_parked", z.object({ question: z.string(), generation: z.number().int() })),
+  /**
+   * The step was in flight when its worker died and its effect is in doubt; the scope waits for an answer. With `error`, the step
+   * has not taken effect: it waits until what the error says is settled.
+   */
+  event("step_parked", z.object({ question: z.string(), generation: z.number().int(), error: StepError.optional() })),
   event("step_answered", z.object({ answer: Answer, by: z.string(), inboxId: z.string(), output: Json.optional() })),
   event(
     "map_started",

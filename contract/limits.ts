@@ -77,6 +77,10 @@ export const LIMITS = {
   /** Servers of one imported document. */
   importedServers: 64,
   importChars: 256 * 1024,
+  /** Tools that are approved or rejected by one request. */
+  toolsDecided: 200,
+  /** Definitions that are kept of a tool, beside those that somebody has decided about. */
+  toolDefinitionsKept: 100,
   frameBytes: 64 * 1024,
   /** Lines of a server's log: how many are kept, how long one may be, and what is searched for in them. */
   mcpLogLines: 5_000,

@@ -6,6 +6,7 @@ import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
 import * as mcpServers from "./mcp/servers.ts";
 import * as mcpSupervision from "./mcp/supervision.ts";
+import * as mcpToolReview from "./mcp/tool-review.ts";
 import * as mcpTools from "./mcp/tools.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
@@ -95,7 +96,15 @@ export const ROUTES = {
   streamServerLogs: mcpLogs.streamServerLogs,
   listTools: mcpTools.listTools,
   callTool: mcpTools.callTool,
-  approveTool: mcpTools.approveTool,
+  approveTool: mcpToolReview.approveTool,
+  approveTools: mcpToolReview.approveTools,
+  rejectTool: mcpToolReview.rejectTool,
+  rejectTools: mcpToolReview.rejectTools,
+  disableTool: mcpToolReview.disableTool,
+  enableTool: mcpToolReview.enableTool,
+  getToolDiff: mcpToolReview.getToolDiff,
+  getToolHistory: mcpToolReview.getToolHistory,
+  getToolUse: mcpToolReview.getToolUse,
   listAgents: agents.listAgents,
   createAgent: agents.createAgent,
   getAgent: agents.getAgent,
@@ -141,6 +150,7 @@ export const CONTRACT: readonly object[] = [
   mcpLogs,
   mcpServers,
   mcpSupervision,
+  mcpToolReview,
   mcpTools,
   messages,
   openai,

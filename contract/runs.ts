@@ -50,8 +50,15 @@ export const RunSummary = z.object({
 });
 export type RunSummary = z.infer<typeof RunSummary>;
 
-/** A step whose effect is in doubt and that waits for a person's answer. */
-export const Question = z.object({ scope: z.string(), nodeId: z.string(), question: z.string(), since: Time });
+/** A step that waits for a person: its effect is in doubt or, with a `code`, something else must be decided first. */
+export const Question = z.object({
+  scope: z.string(),
+  nodeId: z.string(),
+  question: z.string(),
+  /** `tool_changed`: the step goes on by itself when the tool is approved or rejected. */
+  code: z.string().optional(),
+  since: Time,
+});
 export type Question = z.infer<typeof Question>;
 
 export const Run = RunSummary.extend({

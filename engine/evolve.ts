@@ -13,7 +13,7 @@ import type { EventBody, JournalEvent, StepError } from "#contract/journal.ts";
 import { beginApproval, delegate, escalate, takeDecision } from "./approvals.ts";
 import { openItems, openRound, openTurns } from "./containers.ts";
 import { applyToRun, liveStatus, patchContext } from "./evolve-run.ts";
-import { stepError } from "./outcome.ts";
+import { isBlocked, stepError } from "./outcome.ts";
 import { initialState, isStopping, scopeOf, stepKey, stepOf, type Start } from "./state.ts";
 import { endStep } from "./step-end.ts";
 import { addCall, release } from "./stopping.ts";
@@ -65,7 +65,7 @@ function applyToStep(state: RunState, event: JournalEvent, step: StepState): voi
       endStep(state, step, { status: "cancelled", ...(event.body.outcome === "outcome_unknown" ? { error: OUTCOME_UNKNOWN } : {}) });
       break;
     case "step_parked":
-      park(state, step, event.body.question);
+      park(state, step, event.body);
       break;
     case "step_answered":
       applyAnswer(state, step, event.body);
@@ -172,12 +172,13 @@ function succeed(state: RunState, step: StepState, { output, handle, patch }: Ev
 }
 
 /** When the run is stopping anyway, nobody needs the answer: the step ends, its outcome unknown. */
-function park(state: RunState, step: StepState, question: string): void {
+function park(state: RunState, step: StepState, { question, error }: EventBody<"step_parked">): void {
   const isNeeded = step.isUndoing || !(step.isUnwanted || isStopping(state, scopeOf(state, step.scope)));
-  if (!isNeeded) return endStep(state, step, { status: "cancelled", error: OUTCOME_UNKNOWN });
+  if (!isNeeded) return endStep(state, step, { status: "cancelled", error: error ?? OUTCOME_UNKNOWN });
   release(state, step);
   step.status = "parked";
   step.question = question;
+  if (error) step.error = error;
   state.idle.add(step);
 }
 
@@ -201,6 +202,7 @@ function applyFailure(state: RunState, step: StepState, { error, retryAt, handle
 
 function applyAnswer(state: RunState, step: StepState, { answer, output }: EventBody<"step_answered">): void {
   delete step.question;
+  if (isBlocked(step)) delete step.error;
   if (answer === "happened") return endStep(state, step, { status: "succeeded", output: output ?? null, handle: "success" });
   state.idle.delete(step);
   state.active.add(step);

@@ -9,7 +9,7 @@ export { decide, endAfter, parked, recover } from "./decide.ts";
 export { evaluate, resolveInput, stepErrorOf } from "./evaluate.ts";
 export { forkEvents, type Forked } from "./fork.ts";
 export { grantFor } from "./grants.ts";
-export { failed, succeeded } from "./outcome.ts";
+export { blocked, failed, isBlocked, succeeded } from "./outcome.ts";
 export { sortRun } from "./sort-run.ts";
 export { ExpressionError } from "./expressions/index.ts";
 export { NODE_TYPE_INFO } from "./node-types.ts";

@@ -4,7 +4,7 @@ import { classOf } from "#contract/error-classes.ts";
 import { REMEDY, type ErrorCode } from "#contract/errors.ts";
 import type { EventDraft, StepError } from "#contract/journal.ts";
 import { planNodeOf } from "./state.ts";
-import type { RunState, StepCommand } from "./types.ts";
+import type { RunState, StepAddress, StepCommand, StepState } from "./types.ts";
 
 /** The event of a step that has returned `output`. */
 export function succeeded({ scope, nodeId, attempt }: StepCommand, output: Json, handle = "success"): EventDraft {
@@ -19,6 +19,20 @@ export const stepError = (code: ErrorCode, message: string): StepError => ({
   retryable: false,
   class: classOf(code, { retryable: false }),
 });
+
+/** What a step waits for instead of failing: somebody decides about it, and the step tries again. */
+const BLOCKING: string = "tool_changed" satisfies ErrorCode;
+
+/** Whether the step, found parked, is not in doubt but waits for a decision. */
+export const isBlocked = ({ error }: Pick<StepState, "error">): boolean => error?.code === BLOCKING;
+
+/** The event of a call that must not be made until somebody has decided; undefined when the error is of another kind. */
+export function blocked(state: RunState, { scope, nodeId, attempt, generation }: StepAddress, error: StepError): EventDraft | undefined {
+  if (!isBlocked({ error })) return undefined;
+  const { node } = planNodeOf(state, nodeId);
+  const question = `"${node.label ?? node.id}" waits: ${error.message} ${error.remedy}`;
+  return { kind: "step_parked", scope, nodeId, attempt, body: { generation, question, error } };
+}
 
 export type Failure = {
   error: StepError;

@@ -16,15 +16,15 @@ import type { Log } from "./kernel/log.ts";
 import type { LiveBus } from "./kernel/ports.ts";
 import type { StepExecutor } from "./kernel/step-executor.ts";
 import type { Teardown } from "./kernel/teardown.ts";
-import { createMcp } from "./mcp/index.ts";
+import { createMcp, type Mcp } from "./mcp/index.ts";
 import { createMessaging } from "./messaging/index.ts";
 import type { Postgres } from "./postgres/index.ts";
 import { openRedis } from "./redis/index.ts";
-import { createHookAddresses, createRuns } from "./runs/index.ts";
+import { createHookAddresses, createRuns, type Executors, type Runs } from "./runs/index.ts";
 import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
 import { openStorage } from "./storage.ts";
 import { createLiveBus, createMetrics, startTracing, systemRoutes } from "./telemetry/index.ts";
-import { createTriggers } from "./triggers/index.ts";
+import { createTriggers, type Triggers } from "./triggers/index.ts";
 import { createWorkflows } from "./workflows/index.ts";
 
 export const VERSION: string = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")).version;
@@ -166,11 +166,23 @@ async function createSlices(
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
   const agents = createAgents({ ...base, ownerApproves });
-  const askModel: typeof agents.askModel = (question) => agents.askModel(question);
   const leadership = config.databaseUrl === undefined ? undefined : base.postgres.leadership("mcpChecks");
-  const mcp = createMcp({ ...base, askModel, instanceId, dataDir: config.dataDir, ownerApproves, leadership, ...sharing(config) });
-  const workflows = createWorkflows({ ...base, countLiveRuns: (version) => runs.countLiveRuns(version) });
-  const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => base.tracing?.traced(type, executor) ?? executor;
+  const mcp = createMcp({
+    ...base,
+    askModel: (question) => agents.askModel(question),
+    instanceId,
+    dataDir: config.dataDir,
+    ownerApproves,
+    leadership,
+    ...sharing(config),
+    workflowsUsing: (tool) => workflows.using(tool),
+    resumeStep: (step) => runs.resumeStep({ ...step, code: "tool_changed" }),
+  });
+  const workflows = createWorkflows({
+    ...base,
+    countLiveRuns: (version) => runs.countLiveRuns(version),
+    liveRuns: (of) => runs.liveRunsByVersion(of),
+  });
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
   const runs = createRuns({
     ...base,
@@ -183,13 +195,7 @@ async function createSlices(
     plans: workflows,
     retentionDays: config.runRetentionDays,
     callsPerTenant: config.tenantConcurrency,
-    executors: {
-      mcp_tool: traced("mcp_tool", mcp.executeTool),
-      openai_model: traced("openai_model", agents.executeModel),
-      custom_agent: traced("custom_agent", agents.executeCustom),
-      a2a_agent: traced("a2a_agent", agents.executeA2a),
-      agent: traced("agent", agents.executeAgent),
-    },
+    executors: executorsOf(base, { agents, mcp }),
     observer: base.metrics.observer,
   });
   const triggers = createTriggers({
@@ -200,22 +206,36 @@ async function createSlices(
     drives,
     stepHooks: { read: (id) => hooks.read(id), call: (call) => runs.callHook(call) },
   });
-  const start = async (): Promise<void> => {
-    teardown.add("agents", () => agents.stop());
-    agents.start();
-    teardown.add("MCP servers", () => mcp.stop());
-    await mcp.start();
-    teardown.add("runs", () => runs.stop());
-    await runs.start();
-    teardown.add("triggers", () => triggers.stop());
-    triggers.start();
-  };
   return {
     agents,
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],
     mcpEndpoint: mcp.gateway,
     agentSocket: drives ? agents.agentSocket : { ...agents.agentSocket, authenticate: refuseAgents },
-    start,
+    start: () => startInOrder(teardown, { agents, mcp, runs, triggers }),
+  };
+}
+
+type Started = { agents: Agents; mcp: Mcp; runs: Runs; triggers: Triggers };
+
+async function startInOrder(teardown: Teardown, { agents, mcp, runs, triggers }: Started): Promise<void> {
+  teardown.add("agents", () => agents.stop());
+  agents.start();
+  teardown.add("MCP servers", () => mcp.stop());
+  await mcp.start();
+  teardown.add("runs", () => runs.stop());
+  await runs.start();
+  teardown.add("triggers", () => triggers.stop());
+  triggers.start();
+}
+
+function executorsOf({ tracing }: Foundation, { agents, mcp }: { agents: Agents; mcp: Mcp }): Executors {
+  const traced = (type: OutsideType, executor: StepExecutor): StepExecutor => tracing?.traced(type, executor) ?? executor;
+  return {
+    mcp_tool: traced("mcp_tool", mcp.executeTool),
+    openai_model: traced("openai_model", agents.executeModel),
+    custom_agent: traced("custom_agent", agents.executeCustom),
+    a2a_agent: traced("a2a_agent", agents.executeA2a),
+    agent: traced("agent", agents.executeAgent),
   };
 }
 

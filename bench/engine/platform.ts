@@ -48,7 +48,14 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
   const { codec, reader: secrets } = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const guard = createEgress({ database, audit, log: silentLog, now: () => new Date() });
-  const workflows = createWorkflows({ database, audit, live, newId, countLiveRuns: (version) => runs.countLiveRuns(version) });
+  const workflows = createWorkflows({
+    database,
+    audit,
+    live,
+    newId,
+    countLiveRuns: (version) => runs.countLiveRuns(version),
+    liveRuns: (of) => runs.liveRunsByVersion(of),
+  });
   const none = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
   const runs = createRuns({
     database,

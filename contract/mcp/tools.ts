@@ -18,6 +18,10 @@ export const Tool = z.object({
   /** SHA-256 of the canonical definition; what an approval is about. */
   hash: z.string(),
   approval: z.enum(APPROVALS),
+  /** False while somebody has taken it out of use. */
+  isEnabled: z.boolean(),
+  /** Why it was rejected or disabled. */
+  reason: z.string().nullable(),
   effect: Effect,
   /** Why the scan holds the tool back, if it does. */
   findings: z.array(z.string()),
@@ -53,7 +57,7 @@ export const listTools = defineRoute({
   summary: "List the tools of all servers",
   tag: "tools",
   permission: "tool:read",
-  query: PageQuery.extend({ q: z.string().max(200).optional() }),
+  query: PageQuery.extend({ q: z.string().max(200).optional(), approval: z.enum(APPROVALS).optional() }),
   response: pageOf(Tool),
   errors: ["cursor_invalid"],
 });
@@ -74,6 +78,7 @@ export const callTool = defineRoute({
   errors: [
     "not_found",
     "mcp_tool_not_approved",
+    "mcp_tool_disabled",
     "tool_changed",
     "mcp_server_not_ready",
     "mcp_server_quarantined",
@@ -82,17 +87,4 @@ export const callTool = defineRoute({
     "mcp_protocol_error",
     "mcp_exited",
   ],
-});
-
-export const approveTool = defineRoute({
-  name: "approveTool",
-  method: "POST",
-  path: "/api/v1/tools/:id/approve",
-  summary: "Approve exactly the definition with this hash",
-  tag: "tools",
-  permission: "tool:approve",
-  params: IdParams,
-  body: z.strictObject({ hash: z.string().regex(/^[0-9a-f]{64}$/), effect: Effect.optional() }),
-  response: Tool,
-  errors: ["not_found", "conflict"],
 });

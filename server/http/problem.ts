@@ -77,6 +77,8 @@ export const HTTP_STATUS = {
   mcp_sessions_full: 503,
   mcp_tool_unknown: 404,
   mcp_tool_not_approved: 403,
+  mcp_tool_disabled: 403,
+  tool_suspicious: 409,
   tool_changed: 409,
   launch_refused: 422,
   launch_not_approved: 403,

@@ -14,6 +14,8 @@ import type {
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { Gateway } from "./gateway/gateway.ts";
+import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
+import type { ResumeStep } from "./catalogue/waits.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
 import type { AskModel } from "./protocol/sample.ts";
 import type { Timings } from "./supervision/timings.ts";
@@ -39,6 +41,10 @@ export type McpDeps = {
   redactor: Redactor;
   /** For servers that may ask a model; without it none may. */
   askModel?: AskModel;
+  /** Which workflows call a tool. */
+  workflowsUsing: WorkflowsUsing;
+  /** Lets a step of a run try again that waits because its tool had changed. */
+  resumeStep: ResumeStep;
   /** Other processes run the same servers, each with connections of its own. */
   isShared?: boolean;
   /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */

@@ -1,14 +1,14 @@
 import { dirname } from "node:path";
 import type { Mcp, McpDeps } from "./deps.ts";
-import { createExecuteTool } from "./calls/execute-tool.ts";
 import { installedIn } from "./registration/executable.ts";
 import { createFollower } from "./registration/follow-servers.ts";
-import { createAllowTool, createCallTool, createInvokeTool } from "./calls/invoke-tool.ts";
+import { createCalls } from "./calls/create-calls.ts";
 import { logUseCases } from "./logs/read-logs.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import { mcpRoutes } from "./routes.ts";
 import { createSampler } from "./protocol/sample.ts";
+import { createToolReview } from "./catalogue/tool-review.ts";
 import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
 import { toolUseCases } from "./calls/use-tools.ts";
@@ -32,16 +32,15 @@ export function createMcp(deps: McpDeps): Mcp {
     random: deps.random ?? Math.random,
     sample: createSampler({ ...deps, askModel: deps.askModel }),
   });
-  const allow = createAllowTool({ database, audit });
-  const call = createCallTool(allow);
-  const invoke = createInvokeTool(call);
+  const { call, invoke, executeTool } = createCalls({ database, audit, supervisor, firstListMs: timings.firstListMs });
   const shared = { ...deps, supervisor, inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
+  const review = createToolReview({ ...shared, settleMs: timings.settleMs });
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    await follower?.stop();
+    await Promise.all([follower?.stop(), review.stop()]);
     await gateway.close();
     await deps.leadership?.stop();
     try {
@@ -51,14 +50,18 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
   return {
-    routes: mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
+    routes: [
+      ...mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
+      ...review.routes,
+    ],
     gateway,
-    executeTool: createExecuteTool({ supervisor, allow, invoke, firstListMs: timings.firstListMs }),
+    executeTool,
     ensureServer: (spec) => servers.ensure(spec),
     start: async () => {
       if (!onDemand) deps.leadership?.start();
       await supervisor.start();
       follower?.start();
+      if (!onDemand) review.start();
     },
     stop: () => (stopping ??= stop()),
   };

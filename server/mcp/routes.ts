@@ -9,7 +9,7 @@ import {
   stopMcpServer,
   updateMcpServer,
 } from "#contract/mcp/servers.ts";
-import { approveTool, callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
+import { callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
 import { importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
 import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
 import { quarantineMcpServer, releaseMcpServer } from "#contract/mcp/supervision.ts";
@@ -45,5 +45,4 @@ export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   }),
   handle(listTools, ({ caller, query }) => tools.list(caller, query)),
   handle(callTool, ({ caller, params, body, signal }) => tools.call(caller, params.id, { ...body, signal })),
-  handle(approveTool, ({ caller, params, body }) => tools.approve(caller, { id: params.id, ...body })),
 ];

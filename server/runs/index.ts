@@ -60,6 +60,8 @@ export function createRuns(deps: RunsDeps): Runs {
     getRun: useCases.get,
     cancelRun: useCases.cancel,
     callHook: useCases.callHook,
+    resumeStep: useCases.resumeStep,
+    liveRunsByVersion: useCases.versions.live,
     countLiveRuns: useCases.versions.count,
     activeCount: () => held.count,
   };

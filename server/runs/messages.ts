@@ -17,6 +17,8 @@ export const Messages = {
     nodeId: z.string().optional(),
     scope: z.string().optional(),
     output: Json.optional(),
+    /** Only a step that waits for this; without it, a step that is named, or all that are in doubt. */
+    code: z.string().optional(),
   }),
   context: z.object({ by: z.string(), patch: z.record(z.string(), Json) }),
   signal: z.object({ by: z.string(), name: z.string(), payload: Json }),

@@ -22,12 +22,13 @@ export async function readRun(tx: Tx, codec: ValueCodec, id: string): Promise<Ru
   return toRun(record, codec, questions);
 }
 
-/** The steps in doubt that wait for an answer, in the order of scope and node. */
+/** The steps that wait for an answer or a decision, in the order of scope and node. */
 export async function questionsOf(tx: Tx, codec: ValueCodec, runId: string): Promise<Question[]> {
   const questions: Question[] = [];
   for (const event of await readQuestions(tx, codec, runId)) {
     if (event.kind !== "step_parked" || event.nodeId === null) continue;
-    questions.push({ scope: event.scope, nodeId: event.nodeId, question: event.body.question, since: event.at });
+    const { question, error } = event.body;
+    questions.push({ scope: event.scope, nodeId: event.nodeId, question, ...(error && { code: error.code }), since: event.at });
   }
   return questions;
 }

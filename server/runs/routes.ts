@@ -2,7 +2,7 @@ import * as contract from "#contract/runs.ts";
 import { EventStream, handle, type Handled } from "../kernel/handle.ts";
 import { againRoutes, startedBy, type AgainUseCases } from "./again-routes.ts";
 import { approvalRoutes, type ApprovalUseCases } from "./approvals/routes.ts";
-import type { answerRun } from "./answer-run.ts";
+import type { answerRun, resumeStep } from "./answer-run.ts";
 import type { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import type { followRun } from "./follow-run.ts";
 import type { getContext, getRun, listRuns, readJournal } from "./show-runs.ts";
@@ -19,6 +19,7 @@ export type UseCases = AgainUseCases & {
   pause: ReturnType<typeof pauseRun>;
   unpause: ReturnType<typeof unpauseRun>;
   answer: ReturnType<typeof answerRun>;
+  resumeStep: ReturnType<typeof resumeStep>;
   signal: ReturnType<typeof signalRun>;
   callHook: ReturnType<typeof callHook>;
   get: ReturnType<typeof getRun>;

@@ -13,6 +13,9 @@ export type Runs = {
   getRun(tenantId: string, runId: string): Promise<Run>;
   cancelRun: UseCases["cancel"];
   callHook: UseCases["callHook"];
+  resumeStep: UseCases["resumeStep"];
+  /** Of this environment, by version of a workflow. */
+  liveRunsByVersion: UseCases["versions"]["live"];
   countLiveRuns: UseCases["versions"]["count"];
   /** Runs that this process holds in memory. */
   activeCount(): number;

@@ -1,5 +1,5 @@
 import { createApprovals } from "./approvals/create-approvals.ts";
-import { answerRun } from "./answer-run.ts";
+import { answerRun, resumeStep } from "./answer-run.ts";
 import { cancelRuns, retryRuns } from "./bulk-runs.ts";
 import { cancelRun, pauseRun, unpauseRun } from "./control-run.ts";
 import { followRun } from "./follow-run.ts";
@@ -16,6 +16,7 @@ export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
   const { dispatch } = deps;
   const wake = (runId: string): void => dispatch.wake(runId);
   const starting = createStarting(deps, driving);
+  const answer = answerRun({ ...deps, wake });
   const cancel = cancelRun({ ...deps, wake });
   return {
     ...starting,
@@ -27,7 +28,8 @@ export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
     awaitAll: awaitRuns(deps),
     pause: pauseRun({ ...deps, wake }),
     unpause: unpauseRun({ ...deps, wake }),
-    answer: answerRun({ ...deps, wake }),
+    answer,
+    resumeStep: resumeStep(answer),
     signal: signalRun({ ...deps, wake }),
     callHook: callHook({ ...deps, wake }),
     approvals: createApprovals({ ...deps, wake }),

@@ -2,16 +2,19 @@ import type { Handled } from "../kernel/handle.ts";
 import { saveWorkflow } from "./change-workflows.ts";
 import type { WorkflowsDeps } from "./deps.ts";
 import { createPlans, type Plans } from "./plans.ts";
+import { workflowsUsing } from "./workflows-using.ts";
 import { workflowRoutes } from "./routes.ts";
 
 export type { WorkflowsDeps } from "./deps.ts";
 
 export type Workflows = Plans & {
+  /** For whoever is about to change or stop a tool. */
+  using: ReturnType<typeof workflowsUsing>;
   readonly routes: Handled[];
   /** Creates the workflow of this name, or brings it to this definition. For templates and the command line. */
   save: ReturnType<typeof saveWorkflow>;
 };
 
 export function createWorkflows(deps: WorkflowsDeps): Workflows {
-  return { ...createPlans(deps.database), routes: workflowRoutes(deps), save: saveWorkflow(deps) };
+  return { ...createPlans(deps.database), routes: workflowRoutes(deps), save: saveWorkflow(deps), using: workflowsUsing(deps) };
 }

@@ -1,4 +1,4 @@
-import type { NodeType } from "#contract/definition.ts";
+import type { Definition, NodeType } from "#contract/definition.ts";
 import type { Workflow, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { isUniqueViolation } from "../kernel/pg-errors.ts";
@@ -165,4 +165,29 @@ export async function selectVersions(tx: Tx, { workflowId, below, limit }: Versi
     [workflowId, below, limit],
   );
   return rows.map(versionFromRow);
+}
+
+type Mentioning = { live: readonly VersionRef[]; words: readonly string[] };
+type Mention = { workflowId: string; name: string; version: number; isNewest: boolean; definition: Definition };
+/**
+ * The versions whose definitions have all these words somewhere: of each workflow the newest, and those named as live, also of deleted
+ * workflows. Newest workflow first.
+ */
+export async function selectMentioning(tx: Tx, { live, words }: Mentioning): Promise<Mention[]> {
+  const rows = await tx.query<{ id: string; name: string; version: number; is_newest: boolean; definition: string }>(
+    `select w.id, w.name, v.version, v.version = w.version and w.deleted_at is null as is_newest, v.definition
+     from workflows w join workflow_versions v on v.workflow_id = w.id
+     where ((v.version = w.version and w.deleted_at is null)
+         or (v.workflow_id, v.version) in (select * from unnest($1::uuid[], $2::int4[])))
+       and (select bool_and(strpos(v.definition, word) > 0) from unnest($3::text[]) as word)
+     order by w.id desc, v.version desc`,
+    [live.map(({ workflowId }) => workflowId), live.map(({ version }) => version), words],
+  );
+  return rows.map(({ id: workflowId, name, version, is_newest: isNewest, definition }) => ({
+    workflowId,
+    name,
+    version,
+    isNewest,
+    definition: readStored(definition).definition,
+  }));
 }

@@ -69,7 +69,14 @@ export function createPlatform(db: TestDatabase): Platform {
   const secrets = createSecrets({ database, keyring, redactor, audit, newId });
   const live = createLiveBus(silentLog);
   const frames: Frame[] = [];
-  const workflows = createWorkflows({ database, audit, live, newId, countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS) });
+  const workflows = createWorkflows({
+    database,
+    audit,
+    live,
+    newId,
+    countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS),
+    liveRuns: () => Promise.resolve([]),
+  });
   return {
     db,
     workflows,

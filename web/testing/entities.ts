@@ -171,6 +171,8 @@ export const makeTool = (given: Partial<Tool> = {}): Tool => ({
   annotations: {},
   hash: "a".repeat(64),
   approval: "approved",
+  isEnabled: true,
+  reason: null,
   effect: "none",
   findings: [],
   ...given,

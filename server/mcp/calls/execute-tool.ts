@@ -1,7 +1,8 @@
 import type { Json } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "#server/kernel/step-executor.ts";
-import type { AllowTool, InvokeTool } from "./invoke-tool.ts";
+import type { AllowTool } from "./allow-tool.ts";
+import type { InvokeTool } from "./invoke-tool.ts";
 import { isRecord } from "../connection/json-value.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
@@ -39,7 +40,7 @@ export function createExecuteTool({ supervisor, allow, invoke, firstListMs }: De
       const server = known(request, input.server) ?? (await find(request, input.server));
       // A server that has never listed its tools has to do so before anything can be said about them.
       if (!server.catalogue.isKnown) await server.whenReady(AbortSignal.timeout(firstListMs));
-      const tool = await allow({ server, tool: input.tool, actor: actorOf(request) });
+      const tool = await allow({ server, tool: input.tool, actor: actorOf(request), step: request.step });
       return { effect: tool.effect, binding: { tool_hash: tool.hash, server_id: server.record.id } };
     },
     async run(call) {
@@ -47,7 +48,9 @@ export function createExecuteTool({ supervisor, allow, invoke, firstListMs }: De
       const server = known(call, input.server) ?? (await find(call, input.server));
       const bound = call.binding;
       if (bound?.["server_id"] !== undefined && bound["server_id"] !== server.record.id) {
-        throw new AppError("tool_changed", `${input.server} is another server than the one this step was bound to.`);
+        throw new AppError("tool_changed", `${input.server} is another server than the one this step was bound to.`, {
+          remedy: "Answer the run's question with `run_again` to use the server that has this name now.",
+        });
       }
       const { isError, text, ...rest } = await invoke({
         server,

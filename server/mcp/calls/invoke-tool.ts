@@ -1,7 +1,8 @@
 import type { CallToolResult, Progress } from "@modelcontextprotocol/client";
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, Database, StepRef } from "#server/kernel/ports.ts";
+import type { StepRef } from "#server/kernel/ports.ts";
+import type { AllowTool } from "./allow-tool.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { Connection, ToolCall } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
@@ -26,23 +27,6 @@ export type Invocation = {
   actor: string;
   onProgress?: (progress: Progress) => void;
 };
-
-/** Who wants to use which tool, and which definition of it was chosen before: any other one is `tool_changed`. */
-type Use = Pick<Invocation, "server" | "tool" | "hash" | "actor">;
-
-type Deps = { database: Database; audit: Audit };
-
-export type AllowTool = (use: Use) => Promise<PinnedTool> | PinnedTool;
-
-/** The tool, if it may be called as it is listed now. A refusal goes to the audit trail. */
-export const createAllowTool =
-  (deps: Deps): AllowTool =>
-  ({ server, tool: name, hash, actor }) => {
-    const tool = server.catalogue.tool(name);
-    if (tool === undefined) throw new AppError("mcp_tool_unknown", `The server ${server.record.name} has no tool ${name}.`);
-    const refusal = refusalOf(server.record.name, tool, hash);
-    return refusal === undefined ? tool : recordRefusal(deps, { server, tool, refusal, actor });
-  };
 
 /** The answer as the server gave it. */
 export type CallTool = (invocation: Invocation) => Promise<CallToolResult>;
@@ -88,16 +72,6 @@ export const createCallTool = (allow: AllowTool): CallTool => {
   }
 };
 
-type Refused = { server: SupervisedServer; tool: PinnedTool; refusal: AppError; actor: string };
-
-async function recordRefusal({ database, audit }: Deps, { server, tool, refusal, actor }: Refused): Promise<never> {
-  const { tenantId, id } = server.record;
-  const entry = { tenantId, actor, action: "mcp_tool.call", target: `mcp_tool:${tool.id}`, outcome: "deny", reason: refusal.code } as const;
-  const details = { serverId: id, name: tool.name, hash: tool.hash };
-  await database.asTenant(tenantId, (tx) => audit.record(tx, { ...entry, details }));
-  throw refusal;
-}
-
 type Called = { server: SupervisedServer; tool: PinnedTool };
 
 async function callOnce(connection: Connection, call: ToolCall, { server, tool }: Called): Promise<CallToolResult> {
@@ -110,16 +84,6 @@ async function callOnce(connection: Connection, call: ToolCall, { server, tool }
     if (endsConnection(thrown)) server.reportLost(connection, failure);
     throw failure;
   }
-}
-
-/** Why a tool may not be called, if so. */
-function refusalOf(serverName: string, tool: PinnedTool, bound: string | undefined): AppError | undefined {
-  const what = `The tool ${tool.name} of ${serverName}`;
-  if (tool.approval === "changed") return new AppError("tool_changed", `${what} is not what was approved any more.`);
-  if (tool.approval !== "approved") return new AppError("mcp_tool_not_approved", `${what} is ${tool.approval}.`);
-  if (tool.hash === tool.approvedHash && (bound === undefined || bound === tool.hash)) return undefined;
-  const remedy = "Start the run again to use the definition that is approved now.";
-  return new AppError("tool_changed", `${what} is not what this step was bound to any more.`, { remedy });
 }
 
 function checkArguments(validators: Validators, { name, hash, text }: PinnedTool, args: unknown): void {

@@ -1,27 +1,25 @@
 import type { Page, PageQuery } from "#contract/common.ts";
-import type { Effect } from "#contract/policy.ts";
 import type { Tool, ToolResult } from "#contract/mcp/tools.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Redactor } from "#server/kernel/ports.ts";
-import { approveTool, type ApprovalDeps } from "../registration/approvals.ts";
+import type { Database, Redactor } from "#server/kernel/ports.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
 import { findServer } from "../registration/servers.pg.ts";
 import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.pg.ts";
 
-export type ToolUseCaseDeps = ApprovalDeps & { invoke: InvokeTool; redactor: Redactor };
+export type ToolUseCaseDeps = { database: Database; supervisor: Supervisor; invoke: InvokeTool; redactor: Redactor };
 
 export type ToolUseCases = {
   listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
-  list(caller: Caller, query: PageQuery & { q?: string | undefined }): Promise<Page<Tool>>;
+  list(caller: Caller, query: PageQuery & { q?: string | undefined; approval?: Tool["approval"] | undefined }): Promise<Page<Tool>>;
   /** Outside a run. A tool that says it has failed is an answer here, not an error. */
   call(
     caller: Caller,
     id: string,
     request: { arguments: Record<string, unknown>; timeoutMs: number; signal: AbortSignal },
   ): Promise<ToolResult>;
-  approve(caller: Caller, approval: { id: string; hash: string; effect?: Effect | undefined }): Promise<Tool>;
 };
 
 /** What people and programs do with tools. Whatever belongs to another tenant is `not_found`. */
@@ -45,6 +43,5 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       // Unlike what steps return, this goes straight to the caller, and the server knows secrets that the caller may not.
       return deps.redactor.json(await deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request }));
     },
-    approve: async (caller, approval) => viewTool(await approveTool(deps)(caller, approval)),
   };
 }

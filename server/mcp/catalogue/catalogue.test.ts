@@ -101,6 +101,8 @@ describe("a list compared with what is pinned", () => {
     effect: "none",
     findings: [],
     listed: true,
+    isDisabled: false,
+    reason: null,
     ...change,
   });
   const compare = (known: PinnedTool[], list: ListedTool[], trusted = false) =>
@@ -155,6 +157,8 @@ describe("a tool whose row another process has written", () => {
     effect: "none",
     findings: [],
     listed: true,
+    isDisabled: false,
+    reason: null,
   };
 
   test("that is not known here is taken as it is written", () => {

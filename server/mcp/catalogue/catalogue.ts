@@ -9,6 +9,7 @@ import { proposedEffect, type Definition, type ListedTool } from "./tool-definit
  *   any other new tool                    → pending
  *   listed differently than approved      → changed
  *   listed again as it was approved       → approved
+ *   rejected by somebody                  → rejected, until something else is listed
  */
 export type PinnedTool = {
   readonly id: string;
@@ -23,6 +24,10 @@ export type PinnedTool = {
   readonly findings: readonly string[];
   /** Whether the server's last list held it. */
   readonly listed: boolean;
+  /** Taken out of use by hand, whatever is listed. */
+  readonly isDisabled: boolean;
+  /** Why it is disabled, or was rejected. */
+  readonly reason: string | null;
 };
 
 export type CatalogueChange =
@@ -51,7 +56,14 @@ export function compareCatalogue(known: Known, listed: readonly ListedTool[], po
 function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: Policy): CatalogueChange[] {
   if (known === undefined) return [{ kind: "new", tool: newTool(listed, policy) }];
   if (known.hash === listed.hash) return known.listed ? [] : [{ kind: "back", tool: { ...known, listed: true } }];
-  const now = { ...known, text: listed.text, hash: listed.hash, findings: policy.scan(listed.definition), listed: true };
+  const now = {
+    ...known,
+    text: listed.text,
+    hash: listed.hash,
+    findings: policy.scan(listed.definition),
+    listed: true,
+    reason: known.isDisabled ? known.reason : null,
+  };
   if (known.approvedHash === null) return [{ kind: "changed", tool: { ...now, approval: "pending" } }];
   if (known.approvedHash === listed.hash) return [{ kind: "reverted", tool: { ...now, approval: "approved" } }];
   return [{ kind: "changed", tool: { ...now, approval: "changed" } }];
@@ -86,6 +98,20 @@ function newTool({ name, text, hash, definition }: ListedTool, { trusted, newId,
     listed: true,
     approval: approved ? "approved" : "pending",
     approvedHash: approved ? hash : null,
+    isDisabled: false,
+    reason: null,
     effect: approved ? proposedEffect(definition.annotations) : "once",
   };
+}
+
+/** What a person has decided about the definition that is listed now. */
+export function approved(tool: PinnedTool, effect: Effect): PinnedTool {
+  return { ...tool, approvedHash: tool.hash, approval: "approved", effect, reason: tool.isDisabled ? tool.reason : null };
+}
+
+/** An earlier definition that was approved stays so, should the server list it again; this one does not. */
+export function rejected(tool: PinnedTool, reason: string): PinnedTool {
+  const isRevoked = tool.approvedHash === tool.hash;
+  const withdrawn = isRevoked ? ({ approvedHash: null, effect: "once" } as const) : {};
+  return { ...tool, ...withdrawn, approval: "rejected", reason };
 }

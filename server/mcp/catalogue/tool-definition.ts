@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { Tool as ToolView } from "#contract/mcp/tools.ts";
+import { isRecord } from "../connection/json-value.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
 
 /** More than a person could review; what lies beyond is left out and said so in the log. */
@@ -52,6 +53,19 @@ export function proposedEffect(annotations: Readonly<Record<string, unknown>> | 
 }
 
 export const parseDefinition = (text: string): Definition => Definition.parse(JSON.parse(text));
+
+const LONGEST_SEARCHED = 4_000;
+
+/** The words by which a tool is found: what it is called and said to do, and its parameters. In lower case, shortened. */
+export function searchText({ name, title = "", description = "", inputSchema }: Definition): string {
+  const parameters = Object.entries(isRecord(inputSchema["properties"]) ? inputSchema["properties"] : {});
+  const described = parameters.map(([key, schema]) => `${key} ${isRecord(schema) ? toText(schema["description"]) : ""}`);
+  const text = [name, title, description, ...described].join("\n").toLowerCase();
+  // PostgreSQL cannot store NUL; half a surrogate pair is not UTF-8.
+  return text.slice(0, LONGEST_SEARCHED).toWellFormed().replaceAll("\0", "");
+}
+
+const toText = (value: unknown): string => (typeof value === "string" ? value : "");
 
 type Shown = Pick<ToolView, "title" | "description" | "inputSchema" | "outputSchema" | "annotations">;
 

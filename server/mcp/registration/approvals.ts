@@ -1,15 +1,11 @@
-import type { Effect } from "#contract/policy.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
-import type { PinnedTool } from "../catalogue/catalogue.ts";
 import { isPrivateTarget, type InspectLaunch } from "./check-launch.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
 import { saveLaunch } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
-import { parseDefinition, proposedEffect } from "../catalogue/tool-definition.ts";
-import { findTool, saveTool, type ServerTool } from "../catalogue/tools.pg.ts";
 
 export type ApprovalDeps = {
   database: Database;
@@ -46,31 +42,4 @@ export const approveLaunch =
     });
     server.adopt(change);
     return server;
-  };
-
-type ToolApproval = { id: string; hash: string; effect?: Effect | undefined };
-
-/**
- * Approves exactly the definition with this hash: `conflict` when the server lists another one by now. Without an effect
- * the tool's own annotations are accepted.
- */
-export const approveTool =
-  ({ database, audit, supervisor }: ApprovalDeps) =>
-  async (caller: Caller, { id, hash, effect }: ToolApproval): Promise<ServerTool> => {
-    const { tenantId, ref: actor } = caller;
-    const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
-    if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
-    const server = await supervisor.get(tenantId, known.serverId);
-    const tool = await server.catalogue.change(known.tool.name, async (current): Promise<PinnedTool> => {
-      if (current?.hash !== hash) throw new AppError("conflict", "The server lists another definition than the one with this hash.");
-      const accepted = effect ?? proposedEffect(parseDefinition(current.text).annotations);
-      const approved: PinnedTool = { ...current, approvedHash: hash, approval: "approved", effect: accepted };
-      await database.asTenant(tenantId, async (tx) => {
-        await saveTool(tx, { tenantId, serverId: known.serverId, tool: approved, by: actor });
-        const details = { name: current.name, hash, effect: accepted, findings: [...current.findings] };
-        await audit.record(tx, { tenantId, actor, action: "mcp_tool.approved", target: `mcp_tool:${id}`, details });
-      });
-      return approved;
-    });
-    return { ...known, tool };
   };

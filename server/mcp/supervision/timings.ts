@@ -42,6 +42,8 @@ export type Timings = {
   readonly poolSessionIdleMs: number;
   /** How often a process looks what others have done to the servers. */
   readonly followMs: number;
+  /** How often steps are looked for that waited for a decision about a tool and can go on. */
+  readonly settleMs: number;
   /** How long a step may wait for the first list of tools before it is refused. */
   readonly firstListMs: number;
   readonly logFlushMs: number;
@@ -77,6 +79,7 @@ export const TIMINGS: Timings = {
   poolIdleMs: 60_000,
   poolSessionIdleMs: 10 * 60_000,
   followMs: 2_000,
+  settleMs: 2_000,
   firstListMs: 30_000,
   logFlushMs: 200,
   listChangedDebounceMs: 200,

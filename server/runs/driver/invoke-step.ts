@@ -1,7 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { EventDraft, StepHandle, StepPlace } from "#contract/journal.ts";
-import { failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
+import { blocked, failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
 import type { Place } from "../limits/step-cache.ts";
@@ -54,6 +54,8 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
     await started?.durable.catch(() => {});
     if (work.isDropped) return undefined;
     const stepError = toStepError(error);
+    const waiting = blocked(run.state, command, stepError);
+    if (waiting) return waiting;
     // The other side cannot say whether it happened: nothing is repeated, and nothing given up, before a person has said.
     if (stepError.code === "step_in_doubt" && started && mustKnowFirst(started.effect))
       return parked(run.state, command, stepError.message);

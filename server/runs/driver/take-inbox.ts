@@ -1,6 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import type { EventDraft, EventPayload } from "#contract/journal.ts";
-import { stepKey, type RunState, type StepState } from "#engine/index.ts";
+import { isBlocked, stepKey, type RunState, type StepState } from "#engine/index.ts";
 import { Messages, type MessageKind } from "../messages.ts";
 import type { DriverContext } from "./context.ts";
 import { appendEvents } from "./events.ts";
@@ -111,10 +111,19 @@ function ofApproval(state: RunState, place: Place, event: EventPayload): EventDr
   return step?.approval && step.status === "waiting" ? ofStep(state, place, event) : [];
 }
 
+/** An answer to all questions is not meant for steps that wait for a decision elsewhere; those must be named, or what they wait for. */
+export const isAnswerTo = (
+  answer: { code?: string | undefined; nodeId?: string | undefined },
+  question: { code?: string | undefined },
+): boolean => (answer.code === undefined ? answer.nodeId !== undefined || question.code === undefined : answer.code === question.code);
+
 function answerDrafts(state: RunState, inboxId: string, body: Json): EventDraft[] {
-  const { by, answer, nodeId, scope, output } = Messages.answer.parse(body);
+  const { by, answer, nodeId, scope, output, code } = Messages.answer.parse(body);
   const isMeant = (step: StepState): boolean =>
-    step.status === "parked" && (nodeId === undefined || step.nodeId === nodeId) && (scope === undefined || step.scope === scope);
+    step.status === "parked" &&
+    isAnswerTo({ code, nodeId }, { code: isBlocked(step) ? step.error?.code : undefined }) &&
+    (nodeId === undefined || step.nodeId === nodeId) &&
+    (scope === undefined || step.scope === scope);
   // Of a large run, only what waits is looked at; of one that is named, only that one.
   const isNamed = nodeId !== undefined && scope !== undefined;
   const asked = isNamed ? [state.steps.get(stepKey(scope, nodeId)) ?? []].flat() : [...state.idle];

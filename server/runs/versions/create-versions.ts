@@ -1,4 +1,5 @@
 import { countLiveRuns, listLiveRuns, moveRuns, sortLiveRuns, type MoveDeps } from "./move-runs.ts";
+import { liveRunsByVersion } from "./live-runs.ts";
 import type { VersionUseCases } from "./routes.ts";
 
 export const createVersions = (deps: MoveDeps): VersionUseCases => ({
@@ -6,4 +7,5 @@ export const createVersions = (deps: MoveDeps): VersionUseCases => ({
   sort: sortLiveRuns(deps),
   move: moveRuns(deps),
   count: countLiveRuns(deps),
+  live: liveRunsByVersion(deps),
 });

@@ -30,6 +30,7 @@ export const QUICK = {
   restart: { backoffMs: 10, factor: 2, maxMs: 50, jitter: 0 },
   quickFailures: 3,
   firstListMs: 10_000,
+  settleMs: 50,
   logFlushMs: 10,
   listChangedDebounceMs: 5,
 } as const;
@@ -60,6 +61,8 @@ export async function mcpPlatform(
     instanceId: newId(),
     dataDir,
     ownerApproves: true,
+    workflowsUsing: () => Promise.resolve([]),
+    resumeStep: () => Promise.resolve("over"),
     ...deps,
     timings: { ...QUICK, ...deps.timings },
   });

@@ -1,0 +1,139 @@
+import type { Decided } from "#contract/mcp/tool-review.ts";
+import type { Tool } from "#contract/mcp/tools.ts";
+import type { Effect } from "#contract/policy.ts";
+import type { Caller } from "#server/kernel/caller.ts";
+import { AppError, toAppError } from "#server/kernel/errors.ts";
+import type { Audit, Database } from "#server/kernel/ports.ts";
+import type { Supervisor } from "../supervision/supervisor.ts";
+import { approved, rejected, type PinnedTool } from "./catalogue.ts";
+import { parseDefinition, proposedEffect } from "./tool-definition.ts";
+import { findTool, saveTool, toolsOfServer, viewTool } from "./tools.pg.ts";
+import type { ToolWaits } from "./waits.ts";
+
+export type DecideDeps = {
+  database: Database;
+  audit: Audit;
+  supervisor: Supervisor;
+  waits: Pick<ToolWaits, "settle">;
+  /** A loopback install: whoever has registered the server may approve its tools. */
+  ownerApproves: boolean;
+};
+
+/** About exactly the definition with this hash: `conflict` when the server lists another one by now. */
+type About = { id: string; hash: string };
+export type ToolDecisions = {
+  /** Without an effect the tool's own annotations are accepted. */
+  approve(caller: Caller, request: About & { effect?: Effect | undefined; acceptFindings: boolean }): Promise<Tool>;
+  reject(caller: Caller, request: About & { reason: string }): Promise<Tool>;
+  approveAll(
+    caller: Caller,
+    request: { tools: readonly (About & { effect?: Effect | undefined })[]; acceptFindings: boolean },
+  ): Promise<Decided>;
+  rejectAll(caller: Caller, request: { tools: readonly About[]; reason: string }): Promise<Decided>;
+  /** Whatever the server lists: what is to be stopped must not slip away by changing. */
+  disable(caller: Caller, request: { id: string; reason: string }): Promise<Tool>;
+  enable(caller: Caller, request: About): Promise<Tool>;
+};
+
+type Decision = {
+  verb: "approved" | "rejected" | "disabled" | "enabled";
+  id: string;
+  hash?: string;
+  /** Throws when it must not be. */
+  apply: (tool: PinnedTool) => PinnedTool;
+  reason?: string;
+};
+
+/** What people decide about tools. Each decision is audited; the steps that wait for it go on. */
+export function toolDecisions(deps: DecideDeps): ToolDecisions {
+  const approve: ToolDecisions["approve"] = (caller, { id, hash, effect, acceptFindings }) =>
+    decide(deps, caller, {
+      verb: "approved",
+      id,
+      hash,
+      apply: (tool) => {
+        if (tool.findings.length > 0 && !acceptFindings) throw suspicious(tool);
+        return approved(tool, effect ?? proposedEffect(parseDefinition(tool.text).annotations));
+      },
+    });
+  const reject: ToolDecisions["reject"] = (caller, { id, hash, reason }) =>
+    decide(deps, caller, { verb: "rejected", id, hash, reason, apply: (tool) => rejected(tool, reason) });
+  return {
+    approve,
+    reject,
+    approveAll: (caller, { tools, acceptFindings }) => eachOf(tools, (tool) => approve(caller, { ...tool, acceptFindings })),
+    rejectAll: (caller, { tools, reason }) => eachOf(tools, (tool) => reject(caller, { ...tool, reason })),
+    disable: (caller, { id, reason }) =>
+      decide(deps, caller, { verb: "disabled", id, reason, apply: (tool) => ({ ...tool, isDisabled: true, reason }) }),
+    enable: (caller, { id, hash }) =>
+      decide(deps, caller, { verb: "enabled", id, hash, apply: (tool) => ({ ...tool, isDisabled: false, reason: null }) }),
+  };
+}
+
+async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply, reason }: Decision): Promise<Tool> {
+  const { database, audit, supervisor, waits } = deps;
+  const { tenantId, ref: actor } = caller;
+  const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
+  if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
+  const { serverId } = known;
+  const server = await supervisor.get(tenantId, serverId);
+  if (verb === "approved" || verb === "enabled") await mustBeAnother(deps, caller, { id, verb, registeredBy: server.record.createdBy });
+  // Another process may know better what is listed.
+  const stored = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, serverId));
+  await server.catalogue.adopt(stored, { isPinned: server.record.cataloguePinned });
+  const tool = await server.catalogue.change(known.tool.name, async (current): Promise<PinnedTool> => {
+    if (current === undefined) throw new AppError("not_found", `The server does not list the tool ${id} any more.`);
+    if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
+    const decided = apply(current);
+    await database.asTenant(tenantId, async (tx) => {
+      await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
+      const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...current.findings] };
+      const details = { ...about, ...(reason !== undefined && { reason }) };
+      await audit.record(tx, { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}`, details });
+    });
+    return decided;
+  });
+  waits.settle({ tenantId, serverId, tool: tool.name });
+  return viewTool({ ...known, tool });
+}
+
+type Deciding = { id: string; verb: Decision["verb"]; registeredBy: string };
+
+/** Elsewhere than on a loopback install, whoever has registered a server lets somebody else say that its tools may be used. */
+async function mustBeAnother(
+  { database, audit, ownerApproves }: DecideDeps,
+  caller: Caller,
+  { id, verb, registeredBy }: Deciding,
+): Promise<void> {
+  const { tenantId, ref: actor } = caller;
+  if (ownerApproves || registeredBy !== actor) return;
+  const entry = { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}` };
+  const reason = "maker and checker are the same";
+  await database.asTenant(tenantId, (tx) => audit.record(tx, { ...entry, outcome: "deny", reason }));
+  throw new AppError("permission_denied", "A tool must be approved by somebody other than who registered its server.", {
+    remedy: "Ask another owner or admin to approve it.",
+  });
+}
+
+const anotherListed = ({ name, hash }: PinnedTool): AppError =>
+  new AppError("conflict", `The server lists another definition of ${name} than the one with this hash; now it is ${hash}.`, {
+    remedy: "Look at the difference again, and decide about what is listed now.",
+  });
+
+const suspicious = ({ name, findings }: PinnedTool): AppError =>
+  new AppError("tool_suspicious", `The scan has found something in the definition of ${name}: ${findings.slice(0, 3).join("; ")}.`);
+
+/** One after the other: tools of one server take turns anyway. */
+async function eachOf<T extends About>(tools: readonly T[], decideOne: (tool: T) => Promise<Tool>): Promise<Decided> {
+  const decided: Decided = { items: [], refused: [] };
+  for (const tool of tools) {
+    try {
+      decided.items.push(await decideOne(tool));
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      if (error.code === "internal") throw thrown;
+      decided.refused.push({ id: tool.id, code: error.code, message: error.message, remedy: error.remedy });
+    }
+  }
+  return decided;
+}
