@@ -1,12 +1,19 @@
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, Database } from "#server/kernel/ports.ts";
+import type { Audit, Database, StepRef } from "#server/kernel/ports.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
 import { toolsOfServer } from "../catalogue/tools.pg.ts";
 import { insertWait } from "../catalogue/waits.pg.ts";
-import type { Invocation } from "./invoke-tool.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
-/** Who wants to use which tool, and which definition of it was chosen before: any other one is `tool_changed`. */
-type Use = Pick<Invocation, "server" | "tool" | "hash" | "actor" | "step">;
+/** Who wants to use which tool. */
+export type Use = {
+  server: SupervisedServer;
+  tool: string;
+  /** The definition that was chosen before; any other one is `tool_changed`. */
+  hash?: string;
+  actor: string;
+  step?: StepRef;
+};
 
 type Deps = { database: Database; audit: Audit };
 

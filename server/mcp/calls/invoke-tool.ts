@@ -1,8 +1,7 @@
 import type { CallToolResult, Progress } from "@modelcontextprotocol/client";
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { StepRef } from "#server/kernel/ports.ts";
-import type { AllowTool } from "./allow-tool.ts";
+import type { AllowTool, Use } from "./allow-tool.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { Connection, ToolCall } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
@@ -12,19 +11,13 @@ import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { parseDefinition } from "../catalogue/tool-definition.ts";
 import { createValidators, type Validators } from "../connection/validators.ts";
 
-export type Invocation = {
-  server: SupervisedServer;
-  tool: string;
-  /** The definition that was chosen before; any other one is `tool_changed`. */
-  hash?: string;
+export type Invocation = Use & {
   arguments: Record<string, unknown>;
   meta?: Record<string, unknown>;
   timeoutMs: number;
   signal: AbortSignal;
-  step?: StepRef;
   /** Which session the call belongs to, where a server has a connection for each; by default its actor's. */
   sessionKey?: string;
-  actor: string;
   onProgress?: (progress: Progress) => void;
 };
 
