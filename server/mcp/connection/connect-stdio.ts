@@ -39,7 +39,7 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
     await deps.processes.ended({ server, id, exit, survivors });
     return survivors;
   });
-  const transport = new StdioTransport({ process, frames: watch.frames, onGarbage: seen.garbage, onFatal: seen.fail });
+  const transport = new StdioTransport({ process, frames: watch.frames, onGarbage: seen.garbage, onFlood: seen.flood, onFatal: seen.fail });
   try {
     await handshake(client, transport, { timeoutMs: deps.timings.handshakeMs, signal: options.signal });
   } catch (thrown) {
@@ -112,6 +112,8 @@ function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { pr
       output ??= redactor.text(line.slice(0, 300));
       logs.add(server, "event", { text: `not a message, on stdout: ${line.slice(0, 300)}`, processId: id });
     },
+    flood: (count: number): void =>
+      logs.add(server, "event", { text: `${count} lines on stdout came too fast and are left out`, processId: id }),
   };
 }
 

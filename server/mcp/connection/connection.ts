@@ -8,6 +8,7 @@ import { PlatformClient } from "./platform-client.ts";
 import { MOST_PAGES, requestsOf, type Requests } from "./requests.ts";
 import type { Answering } from "./server-requests.ts";
 import type { Timings } from "../supervision/timings.ts";
+import { coalesce } from "./coalesce.ts";
 import { compileSchema } from "./validators.ts";
 
 export type ToolCall = CallOptions & {
@@ -54,11 +55,13 @@ type ClientOptions = { version: string; timings: Timings; era: "auto" | "legacy"
 
 export function newClient({ version, timings, era, onToolsChanged, answering }: ClientOptions): PlatformClient {
   const changed = (list: ListName, more = (): void => {}) => {
-    const onChanged = (): void => {
+    // Not the SDK's debounce, which waits for silence that a server need not keep.
+    const news = coalesce(timings.listChangedDebounceMs);
+    news.listen(() => {
       client.lists.changed(list);
       more();
-    };
-    return { autoRefresh: false, debounceMs: timings.listChangedDebounceMs, onChanged };
+    });
+    return { autoRefresh: false, debounceMs: 0, onChanged: () => news.tell() };
   };
   const client = new PlatformClient(
     { name: "auterity", version },

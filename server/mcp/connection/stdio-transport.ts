@@ -11,6 +11,7 @@ import { ConnectionFailure } from "./connection-failure.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { isJson } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
+import { notificationGate } from "./notification-gate.ts";
 import type { ServerProcess } from "../process/server-process.ts";
 
 export const MESSAGE_BYTES = 10 * 1024 * 1024;
@@ -20,6 +21,8 @@ type Options = {
   frames: FrameRecorder;
   /** A line on stdout that is not a message: many servers print a greeting there. */
   onGarbage: (line: string) => void;
+  /** So many notifications, or lines that are none, came faster than anybody could use them. */
+  onFlood: (count: number) => void;
   /** Why this side gave the conversation up. */
   onFatal: (error: AppError) => void;
 };
@@ -46,7 +49,10 @@ export class StdioTransport implements Transport {
     const { process } = this.#options;
     const split = lineSplitter({
       maxBytes: MESSAGE_BYTES,
-      onLine: (line) => this.#receive(line),
+      onLine: notificationGate({
+        pass: (line) => this.#closed || this.#receive(line),
+        onDropped: (count) => this.#options.onFlood(count),
+      }),
       onOverflow: () =>
         this.#fail(new ConnectionFailure("mcp_message_too_large", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
     });

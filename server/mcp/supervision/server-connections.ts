@@ -6,7 +6,7 @@ import type { Connected } from "../connection/connect.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { Checkup, type CheckResult } from "./checkup.ts";
-import { coalesce, type News } from "./coalesce.ts";
+import { coalesce, type News } from "../connection/coalesce.ts";
 import { ConnectionPool, type Watched } from "./connection-pool.ts";
 import { Health } from "./health.ts";
 import { OFFENCE_OF, Offences, RULES, type Offence } from "./offences.ts";
@@ -90,7 +90,8 @@ export class ServerConnections {
     if (this.#host.record().launch.transport === "stdio" && this.#count("spawn_storm")) throw refusalOf(this.#host.record());
     const approved = await this.#ports.checkLaunch(this.#host.record());
     this.#host.adopt(approved.hashes);
-    const news = coalesce(this.#ports.timings.listChangedDebounceMs);
+    // Keeps what is told before anybody watches.
+    const news = coalesce(0);
     const onToolsChanged = (): void => news.tell();
     const settings = (): ServerSettings => this.#host.record().settings;
     const connection = await this.#ports.connect(this.#host.record(), { signal, onToolsChanged, settings, file: approved.file });

@@ -1,3 +1,4 @@
+import { atMost } from "#server/kernel/at-most.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { background } from "#server/kernel/log.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
@@ -31,6 +32,8 @@ export type Supervisor = {
 
 /** Servers that start at the same time when the platform does. */
 const STARTS_AT_ONCE = 4;
+/** The next ones do not wait longer for one that hangs. */
+const START_PATIENCE_MS = 2_000;
 
 export function createSupervisor(deps: SupervisionDeps): Supervisor {
   const { database, log } = deps;
@@ -123,7 +126,8 @@ async function startWanted(
   const worker = async (): Promise<void> => {
     for (let server = wanted.shift(); server && !isStopping(); server = wanted.shift()) {
       const { name } = server.record;
-      await server.start().catch((error: unknown) => log.warn("an MCP server did not start", { name, error }));
+      const starting = server.start().catch((error: unknown) => log.warn("an MCP server did not start", { name, error }));
+      await atMost(START_PATIENCE_MS, starting);
     }
   };
   await Promise.all(Array.from({ length: STARTS_AT_ONCE }, worker));

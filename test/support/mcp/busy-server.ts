@@ -1,7 +1,9 @@
 /*
  * An MCP server over stdio, of the 2025 era and without an SDK, to see which of its processes does what. Modes: `differs` (each
- * process describes a tool in its own way), `dies` (ends half a second after each list).
+ * process describes a tool in its own way), `dies` (ends half a second after each list), `breaks` (ends at
+ * once when it was made to crash before).
  */
+import { existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -12,6 +14,7 @@ const write = (message: object): boolean => process.stdout.write(`${JSON.stringi
 const anything = { type: "object" };
 const readOnly = { readOnlyHint: true };
 let count = 0;
+if (modes.has("breaks") && existsSync("crashed")) process.exit(2);
 
 const TOOLS = [
   {
@@ -26,7 +29,10 @@ const TOOLS = [
 ];
 
 async function call({ id, params }: Message): Promise<void> {
-  if (params?.name === "crash") process.exit(7);
+  if (params?.name === "crash") {
+    writeFileSync("crashed", "");
+    process.exit(7);
+  }
   if (params?.name === "work") await sleep(params.arguments?.ms ?? 0);
   count += 1;
   const text = params?.name === "count" ? String(count) : String(process.pid);

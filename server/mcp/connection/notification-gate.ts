@@ -1,0 +1,53 @@
+import { coalesce } from "./coalesce.ts";
+import { perSecond } from "./frames.ts";
+
+type Options = {
+  pass: (line: string) => void;
+  /** Some were left out, and this many, since it was last said. */
+  onDropped: (count: number) => void;
+};
+
+/** More of them are not looked at. */
+const NOTIFICATIONS_PER_SECOND = 1_000;
+/** Of changes of one list, one in so long is as good as all of them. */
+const LIST_CHANGED_MS = 50;
+const DROPPED_MS = 5_000;
+/** Longer lines are bounded by what a pipe carries. */
+const SHORT = 4_096;
+
+const LIST_CHANGED = /"method"\s*:\s*"notifications\/(?<list>\w+)\/list_changed"/;
+
+/**
+ * Keeps floods of notifications from costing anything: what comes too fast is left out before it is parsed, recorded or told
+ * to anybody. News of changed lists are put together instead, so that the last one always gets through. Everything with an
+ * id passes.
+ */
+export function notificationGate({ pass, onDropped }: Options): (line: string) => void {
+  const mayPass = perSecond(NOTIFICATIONS_PER_SECOND);
+  const lists = new Map<string, (line: string) => void>();
+  let dropped = 0;
+  const drops = coalesce(DROPPED_MS);
+  drops.listen(() => {
+    onDropped(dropped);
+    dropped = 0;
+  });
+  const latest = (list: string): ((line: string) => void) => {
+    let last = "";
+    const news = coalesce(LIST_CHANGED_MS);
+    news.listen(() => pass(last));
+    const tell = (line: string): void => {
+      last = line;
+      news.tell();
+    };
+    if (lists.size < 8) lists.set(list, tell);
+    return tell;
+  };
+  return (line) => {
+    if (line.length > SHORT || line.includes('"id"')) return pass(line);
+    const list = LIST_CHANGED.exec(line)?.groups?.["list"];
+    if (list !== undefined) return (lists.get(list) ?? latest(list))(line);
+    if (mayPass()) return pass(line);
+    dropped += 1;
+    drops.tell();
+  };
+}
