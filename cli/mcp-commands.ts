@@ -1,7 +1,9 @@
 import { Option, type Command } from "commander";
 import { Environment } from "#contract/common.ts";
 import * as mcp from "./commands/mcp.ts";
+import * as mcpCatalogue from "./commands/mcp-catalogue.ts";
 import * as mcpImport from "./commands/mcp-import.ts";
+import * as mcpUpdate from "./commands/mcp-update.ts";
 import { connect } from "./connection.ts";
 import { exitWith, withServer } from "./options.ts";
 
@@ -19,6 +21,23 @@ export function addMcpCommands(program: Command): void {
     .addOption(new Option("--on-clash <what>", "what becomes of a server whose name is taken").choices(["fail", "rename", "skip"]))
     .option("--no-start", "only register them")
     .action((what: string, options) => mcpImport.importServers(connect(options), what, options));
+  withServer(mcpCommand.command("catalogue [words...]"))
+    .description("list well-known servers that `mcp add` registers")
+    .action((words: string[], options) => mcpCatalogue.listWellKnown(connect(options), words, options.output));
+  withServer(mcpCommand.command("add <id>"))
+    .description("register a server of the catalogue")
+    .option("--name <name>", "what it is to be called")
+    .option("--input <values...>", "what it asks for: id=value")
+    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .option("--no-start", "only register it")
+    .action((id: string, options) => mcpCatalogue.addWellKnown(connect(options), id, options));
+  withServer(mcpCommand.command("update <server>"))
+    .description("change a server; another launch waits for approval unless you may approve it")
+    .option("--name <name>", "another name")
+    .option("--description <text>")
+    .option("--launch <file>", "a whole launch, in JSON or YAML")
+    .option("--set <values...>", "settings: key=value; null restores a default")
+    .action((name: string, options) => mcpUpdate.updateServer(connect(options), name, options));
   withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
     exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
   );

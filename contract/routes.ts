@@ -8,6 +8,7 @@ import * as mcpServers from "./mcp/servers.ts";
 import * as mcpSupervision from "./mcp/supervision.ts";
 import * as mcpToolReview from "./mcp/tool-review.ts";
 import * as mcpTools from "./mcp/tools.ts";
+import * as mcpWellKnown from "./mcp/well-known.ts";
 import * as messages from "./messages.ts";
 import * as openai from "./openai.ts";
 import * as common from "./common.ts";
@@ -82,6 +83,8 @@ export const ROUTES = {
   updateMcpServer: mcpServers.updateMcpServer,
   importMcpServers: mcpImport.importMcpServers,
   previewMcpImport: mcpImport.previewMcpImport,
+  listWellKnownServers: mcpWellKnown.listWellKnownServers,
+  addWellKnownServer: mcpWellKnown.addWellKnownServer,
   getMcpServer: mcpServers.getMcpServer,
   deleteMcpServer: mcpServers.deleteMcpServer,
   startMcpServer: mcpServers.startMcpServer,
@@ -152,6 +155,7 @@ export const CONTRACT: readonly object[] = [
   mcpSupervision,
   mcpToolReview,
   mcpTools,
+  mcpWellKnown,
   messages,
   openai,
   runs,

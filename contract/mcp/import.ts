@@ -18,6 +18,8 @@ export const InputField = z.object({
   required: z.boolean(),
   default: z.string().optional(),
   options: z.array(z.string()).optional(),
+  /** A folder of the machine that the server runs on. */
+  folder: z.boolean().optional(),
 });
 export type InputField = z.infer<typeof InputField>;
 

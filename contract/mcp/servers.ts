@@ -42,7 +42,7 @@ export const HttpLaunch = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).max(2_048),
   /** `sse` is HTTP with SSE as of 2024-11-05. Without a type, Streamable HTTP is tried first and that where it is not there. */
   type: z.enum(["streamable-http", "sse"]).optional(),
-  headers: values(z.string().regex(/^[A-Za-z0-9-]{1,128}$/)).default({}),
+  headers: values(z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/)).default({}),
 });
 
 export const Launch = z.discriminatedUnion("transport", [StdioLaunch, HttpLaunch]);

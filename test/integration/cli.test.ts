@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
+import * as mcpCatalogue from "#cli/commands/mcp-catalogue.ts";
+import * as mcpUpdate from "#cli/commands/mcp-update.ts";
 import * as mcpImport from "#cli/commands/mcp-import.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
@@ -153,6 +155,35 @@ describe("the commands", () => {
     );
     expect(notices).toContain("everything is STOPPED");
     await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
+  });
+
+  test("MCP servers are previewed, added from the catalogue and changed", async () => {
+    out = "";
+    const line = "npx -y @scope/some-mcp-server --token ${input:token}";
+    await mcpImport.importServers(at.client, line, { preview: true, output: "table" });
+    expect(out).toMatch(/some\s+some\s+npx -y @scope\/some-mcp-server --token secret:some_token/);
+    expect(notices).toContain("--input token=…");
+    await expect(mcpImport.importServers(at.client, line, { output: "table" })).rejects.toMatchObject({ code: "request_invalid" });
+    out = "";
+    await mcpImport.importServers(at.client, "https://mcp.example.com/mcp", { preview: true, output: "json" });
+    expect(JSON.parse(out)).toMatchObject({ format: "url", items: [{ name: "example" }] });
+    out = "";
+    await mcpCatalogue.listWellKnown(at.client, ["file", "folders"], "table");
+    expect(out).toMatch(/filesystem\s+files\s+folder, \[second_folder\]/);
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "remembers", env: "test" });
+    expect(notices).toContain("remembers is READY.");
+    const launch = file("launch.yaml", { transport: "stdio", command: process.execPath, args: ["-e", "process.exit(3)"] });
+    await mcpUpdate.updateServer(at.client, "remembers", { name: "forgets", description: "Forgets", launch });
+    expect(await mcp.serverNamed(at.client, "forgets")).toMatchObject({ description: "Forgets", warnings: [{ code: "inline_code" }] });
+    const yaml = file("servers.yaml", { mcpServers: { forgets: { command: "x" }, other: { command: "x" } } });
+    await mcpImport.importServers(at.client, yaml, {
+      only: ["forgets=third"],
+      start: false,
+      onClash: "skip",
+      env: "test",
+      output: "table",
+    });
+    expect(notices).toContain("third is STOPPED.");
   });
 
   test("schedules are added by a workflow's name, listed, fired and removed", async () => {

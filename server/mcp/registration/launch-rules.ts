@@ -74,7 +74,7 @@ function variableIssues(name: string, path: string): Issue[] {
 }
 
 /** What can be said of a folder without looking at the disk. */
-function folderIssues(folder: string, path: string): Issue[] {
+export function folderIssues(folder: string, path: string): Issue[] {
   const refuse = (message: string): Issue[] => [{ path, message, code: "cwd_refused" }];
   if (folder.includes("\0")) return refuse("expected a path without the NUL character");
   if (!folder.startsWith("/")) return refuse("expected an absolute path");

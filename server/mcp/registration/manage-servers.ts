@@ -4,6 +4,7 @@ import type { ImportMcpServers, importMcpServers, previewMcpImport } from "#cont
 import type { RouteResponse } from "#contract/route.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import { addWellKnown, type AddWellKnown } from "../well-known/add-server.ts";
 import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
 import { importServers, type ImportDeps } from "./import-servers.ts";
 import { previewImport } from "./preview-import.ts";
@@ -23,6 +24,8 @@ export type ServerUseCases = QuarantineUseCases & {
   /** Waits for each server's first attempt. */
   importDocument(caller: Caller, body: ImportMcpServers): Promise<RouteResponse<typeof importMcpServers>>;
   previewImport(caller: Caller, body: ImportMcpServers): Promise<RouteResponse<typeof previewMcpImport>>;
+  /** A server of the bundled catalogue. Waits for its first attempt. */
+  addWellKnown(caller: Caller, request: AddWellKnown): Promise<McpServer>;
   /** Another launch is pending until it is approved, and what ran of the old one has ended. */
   update(caller: Caller, id: string, change: UpdateMcpServer): Promise<McpServer>;
   remove(caller: Caller, id: string): Promise<undefined>;
@@ -56,6 +59,11 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
       return { items: await Promise.all(servers.map(({ record }) => view(caller.tenantId, record.id))), skipped };
     },
     previewImport: previewImport(deps),
+    addWellKnown: async (caller, request) => {
+      const server = await addWellKnown(deps)(caller, request);
+      await startTogether([server]);
+      return view(caller.tenantId, server.record.id);
+    },
     update: async (caller, id, change) => {
       const server = await updateServer(deps)({ ...caller, ...registrantOf(caller) }, id, change);
       return view(caller.tenantId, server.record.id);

@@ -1,3 +1,4 @@
+import type { Environment } from "#contract/common.ts";
 import type { Issue } from "#contract/errors.ts";
 import type { ImportMcpServers } from "#contract/mcp/import.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -7,14 +8,11 @@ import { readDocument } from "../formats/read-document.ts";
 import { planImport, unknownKeys, type Choices, type PlannedServer } from "./plan-import.ts";
 import { namesTaken } from "./servers.pg.ts";
 
+type Deps = { database: Database; vault: SecretWriter };
 type Planned = { read: ReadDocument; plan: PlannedServer[] };
 
 /** Reads a document and decides, from what is there now, what an import of it would do. */
-export async function planDocument(
-  deps: { database: Database; vault: SecretWriter },
-  tenantId: string,
-  body: ImportMcpServers,
-): Promise<Planned> {
+export async function planDocument(deps: Deps, tenantId: string, body: ImportMcpServers): Promise<Planned> {
   const read = readDocument(body);
   const inputs = body.inputs === undefined || Array.isArray(body.inputs) ? {} : body.inputs;
   const choices: Choices = { ...(body.entries && { entries: body.entries }), onClash: body.onClash, inputs };
@@ -23,12 +21,20 @@ export async function planDocument(
     const issues = missing.map((key) => ({ path: "entries", message: `the document has no server ${key}` }));
     throw new AppError("request_invalid", `The document has no server ${missing.join(", ")}.`, { issues });
   }
-  const taken = await deps.database.asTenant(tenantId, async (tx) => ({
-    servers: await namesTaken(tx, body.environment),
-    secrets: await deps.vault.names(tx, body.environment),
+  return { read, plan: await planRead(deps, { tenantId, environment: body.environment }, { read, choices }) };
+}
+
+/** The plan of what has been read, as of the names that are taken now. */
+export async function planRead(
+  { database, vault }: Deps,
+  { tenantId, environment }: { tenantId: string; environment: Environment },
+  { read, choices }: { read: ReadDocument; choices: Choices },
+): Promise<PlannedServer[]> {
+  const taken = await database.asTenant(tenantId, async (tx) => ({
+    servers: await namesTaken(tx, environment),
+    secrets: await vault.names(tx, environment),
   }));
-  const plan = planImport(read, choices, taken);
-  return { read, plan };
+  return planImport(read, choices, taken);
 }
 
 /** Throws what stands in the way of an import, worst first: `request_invalid` or `name_taken`. */

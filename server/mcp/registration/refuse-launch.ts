@@ -4,7 +4,7 @@ import type { Issue } from "#contract/errors.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
-import { launchIssues } from "./launch-rules.ts";
+import { folderIssues, launchIssues } from "./launch-rules.ts";
 
 type Deps = { database: Database; audit: Audit };
 type Asked = { tenantId: string; actor: string };
@@ -14,11 +14,15 @@ export type NamedLaunch = { name: string; launch: Launch };
 export async function allLaunchIssues(launch: Launch): Promise<Issue[]> {
   const issues = launchIssues(launch);
   if (launch.transport === "http" || launch.cwd === undefined || issues.length > 0) return issues;
-  const real = await realFolder(launch.cwd);
-  if (real === launch.cwd) return [];
-  return [
-    { path: "launch.cwd", message: `${launch.cwd} leads through a symbolic link; name the folder itself: ${real}`, code: "cwd_refused" },
-  ];
+  return pathIssues(launch.cwd, "launch.cwd");
+}
+
+/** What forbids a folder, by its name and by where it leads. */
+export async function pathIssues(folder: string, path: string): Promise<Issue[]> {
+  const issues = folderIssues(folder, path);
+  const real = issues.length > 0 ? folder : await realFolder(folder);
+  if (real === folder) return issues;
+  return [{ path, message: `${folder} leads through a symbolic link; name the folder itself: ${real}`, code: "cwd_refused" }];
 }
 
 /** Where a folder really is; itself, without needless slashes, while it does not exist. */

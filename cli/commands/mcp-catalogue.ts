@@ -1,0 +1,28 @@
+import type { Client } from "#sdk/client.ts";
+import { notice, printList, type Format } from "../output.ts";
+import { readPair } from "./mcp-import.ts";
+
+export async function listWellKnown(client: Client, words: readonly string[], output: Format): Promise<void> {
+  const { items } = await client.listWellKnownServers({ query: { q: words.join(" ") } });
+  printList(items, output, [
+    ["ID", (server) => server.id],
+    ["CATEGORY", (server) => server.category],
+    ["ASKS FOR", (server) => server.inputs.map(({ id, required }) => (required ? id : `[${id}]`)).join(", ")],
+    ["DESCRIPTION", (server) => server.description.slice(0, 70)],
+  ]);
+}
+
+export type AddOptions = { name?: string; input?: string[]; env?: "production" | "test"; start?: boolean };
+
+export async function addWellKnown(client: Client, id: string, { name, input = [], env, start }: AddOptions): Promise<void> {
+  const server = await client.addWellKnownServer({
+    params: { id },
+    body: {
+      inputs: Object.fromEntries(input.map(readPair)),
+      ...(name !== undefined && { name }),
+      ...(env && { environment: env }),
+      ...(start === false && { start }),
+    },
+  });
+  notice(`${server.name} is ${server.state}.`);
+}
