@@ -87,6 +87,10 @@ export const LIMITS = {
   mcpLogLineChars: 4_096,
   mcpLogSearchChars: 200,
   mcpRoots: 32,
+  /** Of a resource's address or template, and of one value in it. */
+  mcpUriChars: 8_192,
+  /** Of one argument of a prompt. */
+  mcpArgumentChars: 64 * 1024,
   /** Of one answer that a server may have of a model, and how many it may ask for. */
   mcpSamplingTokens: 100_000,
   mcpSamplingPerMinute: 600,

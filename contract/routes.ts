@@ -2,8 +2,11 @@ import * as access from "./access.ts";
 import * as agents from "./agents.ts";
 import * as approvals from "./approvals.ts";
 import * as egress from "./egress.ts";
+import * as mcpCompletion from "./mcp/completion.ts";
 import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
+import * as mcpPrompts from "./mcp/prompts.ts";
+import * as mcpResources from "./mcp/resources.ts";
 import * as mcpServers from "./mcp/servers.ts";
 import * as mcpSupervision from "./mcp/supervision.ts";
 import * as mcpToolReview from "./mcp/tool-review.ts";
@@ -97,6 +100,14 @@ export const ROUTES = {
   listServerLogs: mcpLogs.listServerLogs,
   downloadServerLogs: mcpLogs.downloadServerLogs,
   streamServerLogs: mcpLogs.streamServerLogs,
+  listMcpResources: mcpResources.listMcpResources,
+  listMcpResourceTemplates: mcpResources.listMcpResourceTemplates,
+  readMcpResource: mcpResources.readMcpResource,
+  streamMcpResource: mcpResources.streamMcpResource,
+  listMcpPrompts: mcpPrompts.listMcpPrompts,
+  getMcpPrompt: mcpPrompts.getMcpPrompt,
+  completeMcp: mcpCompletion.completeMcp,
+  completeTool: mcpCompletion.completeTool,
   listTools: mcpTools.listTools,
   callTool: mcpTools.callTool,
   approveTool: mcpToolReview.approveTool,
@@ -149,8 +160,11 @@ export const CONTRACT: readonly object[] = [
   access,
   agents,
   approvals,
+  mcpCompletion,
   mcpImport,
   mcpLogs,
+  mcpPrompts,
+  mcpResources,
   mcpServers,
   mcpSupervision,
   mcpToolReview,

@@ -7,6 +7,7 @@ import { logUseCases } from "./logs/read-logs.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { serverUseCases } from "./registration/manage-servers.ts";
 import { mcpRoutes } from "./routes.ts";
+import { protocolRoutes } from "./protocol/routes.ts";
 import { createSampler } from "./protocol/sample.ts";
 import { createToolReview } from "./catalogue/tool-review.ts";
 import { createSupervision } from "./supervision/supervision.ts";
@@ -53,6 +54,7 @@ export function createMcp(deps: McpDeps): Mcp {
     routes: [
       ...mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
       ...review.routes,
+      ...protocolRoutes({ ...shared, timings }),
     ],
     gateway,
     executeTool,
