@@ -9,6 +9,7 @@ const full = process.argv.includes("--full");
 await install();
 installBrowser();
 installRedis();
+installSandbox();
 
 const tool = (path, ...args) => [projectNode(), [join(ROOT, "node_modules", ...path.split("/")), ...args]];
 const STEPS = [
@@ -54,6 +55,12 @@ function installBrowser() {
 function installRedis() {
   if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0) return;
   installPackage("redis-server", "Install Redis (Debian: apt-get install redis-server), so that redis-server is on the PATH.");
+}
+
+/** Sandboxed servers are tested in a real sandbox. */
+function installSandbox() {
+  if (process.platform !== "linux" || spawnSync("bwrap", ["--version"], { stdio: "ignore" }).status === 0) return;
+  installPackage("bubblewrap", "Install bubblewrap (Debian: apt-get install bubblewrap), so that bwrap is on the PATH.");
 }
 
 /** Installed by the system's packages where we may, named where we may not. */

@@ -82,6 +82,8 @@ const CLASS = {
   mcp_command_not_found: "needs_person",
   mcp_command_not_executable: "needs_person",
   mcp_exited: "retryable",
+  mcp_over_limit: "retryable",
+  mcp_sandbox_unavailable: "fatal",
   mcp_handshake_failed: "fatal",
   mcp_no_handshake: "retryable",
   mcp_output_invalid: "fatal",

@@ -90,6 +90,8 @@ export const REMEDY = {
   mcp_command_not_found: "Install the command, or correct its path.",
   mcp_command_not_executable: "Make the file executable (`chmod +x`), or name the program that runs it as the command.",
   mcp_exited: "Read the server's stderr; it ended before or during the call.",
+  mcp_over_limit: "Find out why the server needs so much, or raise the cap in its launch and approve it.",
+  mcp_sandbox_unavailable: "Install bubblewrap (bwrap) and allow it to make user namespaces, or take the sandbox out of the launch.",
   mcp_handshake_failed: "Check that the command or address really is an MCP server.",
   mcp_no_handshake: "Run the command in a terminal: it must answer the first line that it reads on stdin.",
   mcp_output_invalid: "Let the server write MCP messages to its output and everything else to stderr.",

@@ -94,6 +94,23 @@ export const LIMITS = {
   /** Of one answer that a server may have of a model, and how many it may ask for. */
   mcpSamplingTokens: 100_000,
   mcpSamplingPerMinute: 600,
+  /** What one MCP server with all its processes may use, unless its launch says otherwise: memory, cores, processes, disk; and each of them: open files, bytes of one file. */
+  mcpMemoryBytes: 2 * 1024 * 1024 * 1024,
+  mcpLeastMemoryBytes: 32 * 1024 * 1024,
+  mcpCpuPercent: 200,
+  mcpProcesses: 256,
+  mcpOpenFiles: 4_096,
+  mcpFileBytes: 2 * 1024 * 1024 * 1024,
+  mcpDiskBytes: 4 * 1024 * 1024 * 1024,
+  /** Beyond its memory, what one process may reserve before the system refuses: programs reserve more than they use. */
+  mcpReservedBytes: 1024 * 1024 * 1024,
+  /** What is read of a server's output in a second; then it has to wait. */
+  mcpStdoutBytesPerSecond: 256 * 1024 * 1024,
+  mcpStderrBytesPerSecond: 16 * 1024 * 1024,
+  /** Of stderr: what is looked at in a second; lines beyond are counted. */
+  mcpStderrKeptBytesPerSecond: 256 * 1024,
+  /** Lines on stdout of one process that are no messages. */
+  mcpStrayLines: 10_000,
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,

@@ -17,6 +17,8 @@ export const FAILURE_CAUSES = {
   mcp_endpoint_wrong: "There is a web server at this address, but MCP is at another path.",
   mcp_server_failed: "The server, or a proxy in front of it, is broken or overloaded.",
   mcp_redirect_refused: "The server has moved, or wants to be called by another address.",
+  mcp_over_limit: "The server needs more than its launch allows it, or has gone out of control.",
+  mcp_sandbox_unavailable: "The sandbox that the launch asks for cannot be made on this machine.",
   mcp_timeout: "The server is overloaded or stuck, or a firewall swallows what is sent.",
   mcp_protocol_error: "The server answered, but with an error or against the protocol.",
   mcp_message_too_large: "The server sent one message that is larger than any message may be.",

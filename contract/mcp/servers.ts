@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Description, Environment, Id, IdParams, Json, PageQuery, Slug, Time, pageOf } from "../common.ts";
 import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
+import { Caps, Sandbox } from "./confinement.ts";
 import { FAILURE_CODES } from "./failures.ts";
 import { Quarantine, ServerHealth } from "./health.ts";
 import { ServerSettings } from "./settings.ts";
@@ -35,6 +36,9 @@ export const StdioLaunch = z.strictObject({
   env: values(EnvName).default({}),
   /** Absolute, without symbolic links. */
   cwd: z.string().max(1_024).optional(),
+  caps: Caps.optional(),
+  /** Without one the server may do whatever this user may. */
+  sandbox: Sandbox.optional(),
 });
 
 export const HttpLaunch = z.strictObject({
@@ -67,7 +71,7 @@ export const McpServer = z.object({
   settings: ServerSettings,
   desired: z.enum(["running", "stopped"]),
   state: ServerState,
-  confinement: z.enum(["unconfined", "remote"]),
+  confinement: z.enum(["sandboxed", "unconfined", "remote"]),
   protocolVersion: z.string().nullable(),
   era: EraVerdict.nullable(),
   serverVersion: z.string().nullable(),

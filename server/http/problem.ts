@@ -85,6 +85,8 @@ export const HTTP_STATUS = {
   mcp_command_not_found: 422,
   mcp_command_not_executable: 422,
   mcp_exited: 424,
+  mcp_over_limit: 424,
+  mcp_sandbox_unavailable: 422,
   mcp_handshake_failed: 424,
   mcp_no_handshake: 424,
   mcp_output_invalid: 424,

@@ -5,7 +5,7 @@ import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { hostile, mcpPlatforms, processesOf, published, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTimeOf } from "./process/process-tree.ts";
+import { startTimeOf } from "./process/process-table.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Launch } from "#contract/mcp/servers.ts";
 import { canonicalJson } from "./catalogue/canonical.ts";
 import { isJson, toJson } from "./connection/json-value.ts";
 import { launchHash, maskLaunch, secretName } from "./registration/launch.ts";
@@ -6,7 +7,7 @@ import { lineSplitter } from "./connection/line-splitter.ts";
 import { compileSchema, createValidators } from "./connection/validators.ts";
 
 const launch = { transport: "stdio", command: "node", args: ["a.js"], env: { TOKEN: "secret:token" }, cwd: "/srv" } as const;
-const stdio = (change: Partial<{ command: string; args: string[]; env: Record<string, string>; cwd: string }> = {}) => ({
+const stdio = (change: Partial<Omit<Extract<Launch, { transport: "stdio" }>, "transport">> = {}) => ({
   ...launch,
   args: ["a.js"],
   ...change,
@@ -21,6 +22,9 @@ describe("the hash of a launch", () => {
     ["the name of a variable", launchHash(stdio({ env: { NODE_OPTIONS: "secret:token" } }), "sum")],
     ["the value of a variable", launchHash(stdio({ env: { TOKEN: "secret:other" } }), "sum")],
     ["the folder", launchHash(stdio({ cwd: "/" }), "sum")],
+    ["a cap", launchHash(stdio({ caps: { processes: 2 } }), "sum")],
+    ["the sandbox", launchHash(stdio({ sandbox: { read: [], write: [], network: "none" } }), "sum")],
+    ["what the sandbox lets through", launchHash(stdio({ sandbox: { read: [], write: [], network: "all" } }), "sum")],
     ["the bytes of the executable", launchHash(stdio(), "other sum")],
     ["nothing installed", launchHash(stdio(), null)],
   ])("changes with %s", (_what, hash) => {

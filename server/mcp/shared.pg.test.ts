@@ -16,7 +16,7 @@ import {
   type McpPlatform,
 } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTimeOf } from "./process/process-tree.ts";
+import { startTimeOf } from "./process/process-table.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);

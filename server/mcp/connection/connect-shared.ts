@@ -6,6 +6,7 @@ import type { Connection } from "./connection.ts";
 import { frameRecorder, type FrameRecorder } from "./frames.ts";
 import { secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
+import type { SpawnServer } from "../process/server-process.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import type { Answering, SamplingRequest } from "./server-requests.ts";
@@ -34,6 +35,7 @@ export type ConnectDeps = {
   logs: ServerLogs;
   sample: Sampler;
   processes: ProcessJournal;
+  spawn: SpawnServer;
   newId: () => string;
   now: () => Date;
   dataDir: string;

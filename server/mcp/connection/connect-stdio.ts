@@ -1,22 +1,13 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import {
-  answeringFor,
-  ending,
-  once,
-  recorder,
-  resolveArguments,
-  resolveValues,
-  watchVersion,
-  type ConnectDeps,
-  type ConnectOptions,
-} from "./connect-shared.ts";
+import { answeringFor, ending, once, recorder, watchVersion, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
 import type { Opening } from "./era-verdicts.ts";
 import { connectFailure, lostProcess } from "./failures.ts";
-import { lineSplitter } from "./line-splitter.ts";
-import { serverFolders } from "../process/server-folders.ts";
-import { spawnServer, type Exit, type ServerProcess } from "../process/server-process.ts";
+import { aborted, launchProcess } from "../process/launch-process.ts";
+import { launchRefusal } from "../process/launcher.ts";
+import type { Exit, ServerProcess } from "../process/server-process.ts";
+import { readStderr } from "../process/stderr-lines.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { StdioTransport } from "./stdio-transport.ts";
 
@@ -53,7 +44,9 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
       stderr: seen.tail(),
       version: watch.version(),
     } as const;
-    throw options.signal.aborted ? aborted(thrown) : connectFailure(seen.fatal() ?? thrown, circumstances);
+    throw options.signal.aborted
+      ? aborted(thrown)
+      : connectFailure(seen.fatal() ?? (exited && launchRefusal(exited, seen.tail())) ?? thrown, circumstances);
   }
   const end = ending();
   client.onclose = () => end.lose(seen.fatal() ?? lostProcess(exit, seen.tail()));
@@ -66,28 +59,6 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
   return { transport: "stdio", pid: process.pid, ...end.seen, ...speak(client, deps.timings), close: once(close) };
 }
 
-/** Resolves the secrets at the last moment, and tells the journal before the process exists. */
-async function launchProcess(deps: ConnectDeps, { server, launch, options }: StdioAttempt, id: string): Promise<ServerProcess> {
-  const folders = await serverFolders(deps.dataDir, server.id);
-  const registered = await resolveValues(deps.secrets, server, launch.env);
-  const args = await resolveArguments(deps.secrets, server, launch.args);
-  const env = { PATH: deps.path, HOME: folders.home, LANG: "C.UTF-8", TMPDIR: folders.tmp, ...registered };
-  const marker = await deps.processes.starting(server, id);
-  try {
-    options.signal.throwIfAborted();
-    const process = await spawnServer(
-      { file: options.file ?? launch.command, args, env, cwd: launch.cwd ?? folders.work, marker },
-      deps.timings,
-    );
-    await deps.processes.started(server, { id, pid: process.pid, startTime: process.startTime });
-    return process;
-  } catch (thrown) {
-    await deps.processes.ended({ server, id, exit: undefined, survivors: 0 });
-    throw options.signal.aborted ? aborted(thrown) : thrown;
-  }
-}
-
-const STDERR_LINE_BYTES = 64 * 1024;
 const TAIL_LINES = 5;
 
 /** Keeps stderr, and what else would explain a failure. */
@@ -101,12 +72,11 @@ function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { pr
     if (tail.length > TAIL_LINES) tail.shift();
   };
   const onOverflow = (): void => logs.add(server, "event", { text: "a line of stderr was too long and is left out", processId: id });
-  process.child.stderr.on("data", lineSplitter({ maxBytes: STDERR_LINE_BYTES, onLine, onOverflow }));
-  process.child.stderr.on("error", () => {});
+  readStderr(process.child.stderr, { onLine, onOverflow, onDropped: (lines) => logs.drop(server, lines) });
   return {
     tail: () => redactor.text(tail.join("\n")),
     output: () => output,
-    fatal: () => fatal,
+    fatal: () => process.overLimit() ?? fatal,
     fail: (error: AppError): void => void (fatal ??= error),
     garbage: (line: string): void => {
       output ??= redactor.text(line.slice(0, 300));
@@ -116,6 +86,3 @@ function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { pr
       logs.add(server, "event", { text: `${count} lines on stdout came too fast and are left out`, processId: id }),
   };
 }
-
-const aborted = (cause: unknown): AppError =>
-  new AppError("mcp_server_not_ready", "The server was stopped while it started.", { cause, retryable: true });

@@ -38,6 +38,7 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
   "launch_refused",
   "mcp_command_not_found",
   "mcp_command_not_executable",
+  "mcp_sandbox_unavailable",
   "mcp_unauthorized",
   "mcp_forbidden",
   "mcp_tls_failed",

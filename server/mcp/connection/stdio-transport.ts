@@ -6,12 +6,14 @@ import {
   type JSONRPCMessage,
   type Transport,
 } from "@modelcontextprotocol/client";
+import { LIMITS } from "#contract/limits.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { isJson } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
 import { notificationGate } from "./notification-gate.ts";
+import { readPaced } from "../process/paced.ts";
 import type { ServerProcess } from "../process/server-process.ts";
 
 export const MESSAGE_BYTES = 10 * 1024 * 1024;
@@ -39,6 +41,7 @@ export class StdioTransport implements Transport {
   readonly pid: number;
   readonly #options: Options;
   #closed = false;
+  #strayLines = 0;
 
   constructor(options: Options) {
     this.#options = options;
@@ -56,7 +59,10 @@ export class StdioTransport implements Transport {
       onOverflow: () =>
         this.#fail(new ConnectionFailure("mcp_message_too_large", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
     });
-    process.child.stdout.on("data", (chunk: Buffer) => this.#closed || split(chunk));
+    readPaced(process.child.stdout, {
+      bytesPerSecond: LIMITS.mcpStdoutBytesPerSecond,
+      onData: (chunk) => this.#closed || split(chunk),
+    });
     process.child.stdout.on("error", (error) => this.onerror?.(error));
     // The pipes may outlive the process in the hands of a grandchild, so the exit counts, not the end of the stream.
     process.child.once("exit", () => setImmediate(() => void this.close()));
@@ -88,15 +94,27 @@ export class StdioTransport implements Transport {
   #receive(line: string): void {
     if (line.trim() === "") return;
     const message = parseMessage(line);
-    if (message === undefined) return this.#options.onGarbage(line);
+    if (message === undefined) return this.#stray(line);
     const content: unknown = message;
-    if (!isJson(content)) return this.#options.onGarbage("a message that is nested too deep");
+    if (!isJson(content)) return this.#stray("a message that is nested too deep");
     this.#options.frames.received(message, content);
     try {
       this.onmessage?.(message);
     } catch (error) {
       this.onerror?.(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #stray(line: string): void {
+    this.#options.onGarbage(line);
+    this.#strayLines += 1;
+    if (this.#strayLines <= LIMITS.mcpStrayLines) return;
+    this.#fail(
+      new ConnectionFailure(
+        "mcp_output_invalid",
+        `The server wrote more than ${LIMITS.mcpStrayLines} lines to stdout that are no messages.`,
+      ),
+    );
   }
 
   #fail(error: AppError): void {

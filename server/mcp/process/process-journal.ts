@@ -1,7 +1,9 @@
 import { hostname } from "node:os";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
-import { census, endTree, startTimeOf } from "./process-tree.ts";
+import { closeGroups, groupsOf, ownGroups } from "./control-groups.ts";
+import { startTimeOf } from "./process-table.ts";
+import { census, endTree } from "./process-tree.ts";
 import { insertProcess, markProcessEnded, markProcessStarted, othersProcesses, processMarker, type ProcessRecord } from "./processes.pg.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { Exit } from "./server-process.ts";
@@ -102,13 +104,15 @@ function isRunning(pid: number): boolean {
 /** Whether there was anything to end. A process is known by its marker, or by its id together with its start time. */
 async function endOrphan({ database, audit, log, timings }: Deps, orphan: ProcessRecord): Promise<boolean> {
   const { tenantId, serverId, id } = orphan;
-  const root = { pid: orphan.startTime === null ? null : orphan.pid, startTime: orphan.startTime, marker: processMarker(orphan) };
+  const groups = groupsOf(await ownGroups(), id);
+  const root = { pid: orphan.startTime === null ? null : orphan.pid, startTime: orphan.startTime, marker: processMarker(orphan), groups };
   const found = await census(root);
   const left = found.length === 0 ? [] : await endTree(root, { termMs: timings.stopTermMs, killMs: timings.stopKillMs });
   if (left.length > 0) {
     log.error("processes of an earlier start could not be ended", { serverId, pids: left.map(({ pid }) => pid) });
     return false;
   }
+  await closeGroups(groups);
   await database.asTenant(tenantId, async (tx) => {
     await markProcessEnded(tx, id, undefined);
     const details = { process: id, found: found.length };

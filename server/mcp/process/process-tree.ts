@@ -1,67 +1,62 @@
-import { readFile, readdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { groupMembers, killGroups } from "./control-groups.ts";
+import { carryMarker, readMarks, type Marks } from "./process-marks.ts";
+import { processTable, type ProcessInfo } from "./process-table.ts";
 
-/** One line of the process table. `startTime` (clock ticks since boot) tells a process from a later one with the same id. */
-export type ProcessInfo = { pid: number; ppid: number; group: number; startTime: string };
+/** What a process tree is known by. */
+export type TreeRoot = {
+  /** Its first process. */
+  pid: number | null;
+  startTime: string | null;
+  /** What all its members inherit: in their environment, and in their limits. */
+  marker: string;
+  /** Control groups that hold it, as folders. */
+  groups?: readonly string[];
+  /** Of the first process: the sandbox that it is. It ends with the last of its members. */
+  isSandbox?: boolean;
+  /** Members that have been seen, by process id: once one, always one, whatever it has become. */
+  seen?: Map<number, string>;
+};
 
-/** What a process tree is known by: its first process, and a line in the environment that all its members inherit. */
-export type TreeRoot = { pid: number | null; startTime: string | null; marker: string };
-
-export const MARKER_NAME = "AUTERITY_INSTANCE";
-
-/** The processes of this machine, zombies left out; undefined where there is no /proc. */
-export async function processTable(): Promise<ProcessInfo[] | undefined> {
-  const entries = await readdir("/proc").catch(() => undefined);
-  if (entries === undefined || !entries.includes("self")) return undefined;
-  const found = await Promise.all(entries.filter((name) => /^\d+$/.test(name)).map(readProcess));
-  return found.filter((info) => info !== undefined);
-}
-
-async function readProcess(pid: string): Promise<ProcessInfo | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  if (stat === undefined) return undefined;
-  // The command's name, in parentheses, may itself hold spaces and parentheses.
-  const [state, ppid, group, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const startTime = rest[16];
-  if (state === "Z" || state === "X" || startTime === undefined) return undefined;
-  return { pid: Number(pid), ppid: Number(ppid), group: Number(group), startTime };
-}
-
-/** When the process with this id started, if it can be told. */
-export async function startTimeOf(pid: number): Promise<string | null> {
-  return (await readProcess(String(pid)))?.startTime ?? null;
-}
+type ReadMarks = (info: ProcessInfo) => Promise<Marks>;
 
 /**
- * The living members of a tree: descendants of the first process, its process group, and whoever carries the marker in its
- * environment, which a grandchild keeps through `setsid` and the death of its parents.
+ * The living members of a tree: descendants of the first process, its process group, its control groups, who has been seen
+ * as one, and whoever carries the mark, which a grandchild keeps through `setsid` and the death of its parents.
  */
-export async function treeMembers(root: TreeRoot, table: readonly ProcessInfo[]): Promise<ProcessInfo[]> {
+export async function treeMembers(
+  root: TreeRoot,
+  table: readonly ProcessInfo[],
+  marksOf: ReadMarks = ({ pid }) => readMarks(pid),
+): Promise<ProcessInfo[]> {
   const members = new Map<number, ProcessInfo>();
+  const grouped = await groupMembers(root.groups ?? []);
   const first = table.find((info) => info.pid === root.pid);
   const isOurs = root.startTime !== null && (first === undefined || first.startTime === root.startTime);
-  if (isOurs) {
-    for (const info of table) if (info.pid === root.pid || info.group === root.pid) members.set(info.pid, info);
+  for (const info of table) {
+    const isFirst = isOurs && (info.pid === root.pid || info.group === root.pid);
+    if (isFirst || grouped.has(info.pid) || root.seen?.get(info.pid) === info.startTime) members.set(info.pid, info);
   }
-  // A parent can come after its child in the table; the list grows until nothing is added.
+  addDescendants(members, table);
+  const others = table.filter((info) => !members.has(info.pid) && isYounger(info, root));
+  const marked = await Promise.all(others.map(async (info) => (carryMarker(await marksOf(info), root.marker) ? info : undefined)));
+  for (const info of marked) if (info) members.set(info.pid, info);
+  addDescendants(members, table);
+  for (const { pid, startTime } of members.values()) root.seen?.set(pid, startTime);
+  return [...members.values()];
+}
+
+/** A parent can come after its child in the table; the list grows until nothing is added. */
+function addDescendants(members: Map<number, ProcessInfo>, table: readonly ProcessInfo[]): void {
   for (let before = -1; before !== members.size;) {
     before = members.size;
     for (const info of table) if (members.has(info.ppid)) members.set(info.pid, info);
   }
-  const others = table.filter((info) => !members.has(info.pid) && isYounger(info, root));
-  const marked = await Promise.all(others.map(async (info) => ((await carriesMarker(info.pid, root.marker)) ? info : undefined)));
-  for (const info of marked) if (info) members.set(info.pid, info);
-  return [...members.values()];
 }
 
-/** Nobody inherits from a process that started later; this spares reading the environment of most of the machine. */
+/** Nobody inherits from a process that started later; this spares reading about most of the machine. */
 const isYounger = (info: ProcessInfo, root: TreeRoot): boolean =>
   root.startTime === null || Number(info.startTime) >= Number(root.startTime);
-
-async function carriesMarker(pid: number, marker: string): Promise<boolean> {
-  const environment = await readFile(`/proc/${pid}/environ`, "latin1").catch(() => "");
-  return `\0${environment}\0`.includes(`\0${MARKER_NAME}=${marker}\0`);
-}
 
 export type StopTimes = { termMs: number; killMs: number };
 
@@ -71,8 +66,11 @@ export type StopTimes = { termMs: number; killMs: number };
  */
 export async function endTree(root: TreeRoot, { termMs, killMs }: StopTimes): Promise<ProcessInfo[]> {
   const afterTerm = await signalUntilGone(root, "SIGTERM", termMs);
-  return afterTerm.length === 0 ? [] : signalUntilGone(root, "SIGKILL", killMs);
+  return afterTerm.length === 0 ? [] : cutTree(root, killMs);
 }
+
+/** SIGKILL, again and again, as a tree may grow while it is being cut. */
+export const cutTree = (root: TreeRoot, killMs: number): Promise<ProcessInfo[]> => signalUntilGone(root, "SIGKILL", killMs);
 
 async function signalUntilGone(root: TreeRoot, signal: "SIGTERM" | "SIGKILL", forMs: number): Promise<ProcessInfo[]> {
   const deadline = performance.now() + forMs;
@@ -80,14 +78,28 @@ async function signalUntilGone(root: TreeRoot, signal: "SIGTERM" | "SIGKILL", fo
   for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
     const members = await census(root);
     if (members.length === 0) return [];
-    // SIGTERM once is enough; SIGKILL again and again, as a tree may grow while it is being cut.
-    for (const { pid } of members) {
-      if (signal === "SIGKILL" || !told.has(pid)) send(pid, signal);
-      told.add(pid);
-    }
+    if (signal === "SIGKILL") await kill(root, members);
+    else for (const { pid } of toBeAsked(root, members)) if (!told.has(pid)) told.add(pid) && send(pid, signal);
     if (performance.now() >= deadline) return census(root);
     await sleep(pauseMs);
   }
+}
+
+/** A sandbox takes its processes with it at once, so it is not asked: it ends by itself after the last of them. */
+function toBeAsked(root: TreeRoot, members: readonly ProcessInfo[]): readonly ProcessInfo[] {
+  if (!root.isSandbox) return members;
+  return members.filter(({ pid, ppid }) => pid !== root.pid && ppid !== root.pid);
+}
+
+/**
+ * A group is killed at one stroke, so that a tree that forks cannot outrun it: a control group first, then the process
+ * groups, which are all of sessions that members have opened. What is left is killed one by one.
+ */
+async function kill(root: TreeRoot, members: readonly ProcessInfo[]): Promise<void> {
+  await killGroups(root.groups ?? []);
+  const pids = new Set(members.map(({ pid }) => pid));
+  for (const group of new Set(members.map((info) => info.group))) if (pids.has(group) || group === root.pid) send(-group, "SIGKILL");
+  for (const { pid } of members) send(pid, "SIGKILL");
 }
 
 /** The living members of a tree, on any system. */
@@ -95,7 +107,7 @@ export async function census(root: TreeRoot): Promise<ProcessInfo[]> {
   const table = await processTable();
   if (table) return treeMembers(root, table);
   if (root.pid === null || !send(-root.pid, 0)) return [];
-  return [{ pid: -root.pid, ppid: 0, group: root.pid, startTime: "" }];
+  return [{ pid: -root.pid, ppid: 0, group: root.pid, startTime: "", cpuMs: 0 }];
 }
 
 function send(pid: number, signal: NodeJS.Signals | 0): boolean {

@@ -1,14 +1,16 @@
 import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 
-export const workFolder = (dataDir: string, serverId: string): string => join(dataDir, "mcp", serverId, "work");
+/** What belongs to one server alone; its size is capped. */
+export type ServerFolders = { home: string; work: string; tmp: string };
 
-/** Where a server runs when its launch names no folder, and where it may put temporary files. Only this user can enter. */
-export async function serverFolders(dataDir: string, serverId: string): Promise<{ home: string; work: string; tmp: string }> {
-  const work = workFolder(dataDir, serverId);
-  const tmp = join(dataDir, "mcp", serverId, "tmp");
-  for (const folder of [work, tmp]) await mkdir(folder, { recursive: true, mode: 0o700 });
-  // The user's own: package runners keep their downloads there, and an unconfined process could reach it anyway.
-  return { home: homedir(), work, tmp };
+/**
+ * Where a server runs when its launch names no folder, where it may put temporary files, and what is home to it in a
+ * sandbox. Only this user can enter.
+ */
+export async function serverFolders(dataDir: string, serverId: string): Promise<ServerFolders> {
+  const own = (name: string): string => join(dataDir, "mcp", serverId, name);
+  const folders = { home: own("home"), work: own("work"), tmp: own("tmp") };
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folders;
 }

@@ -2,8 +2,17 @@ import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Caps, Sandbox } from "#contract/mcp/confinement.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { MARKER_NAME, census, endTree, startTimeOf, type TreeRoot } from "./process-tree.ts";
+import { allowedFor } from "./caps.ts";
+import { closeGroups, openGroups, ownGroups, removeLeftGroups } from "./control-groups.ts";
+import { launched } from "./launcher.ts";
+import { MARKER_NAME } from "./process-marks.ts";
+import { startTimeOf } from "./process-table.ts";
+import { census, cutTree, endTree, type TreeRoot } from "./process-tree.ts";
+import type { Confine } from "./sandbox.ts";
+import type { ServerFolders } from "./server-folders.ts";
+import type { TreeWatch } from "./tree-watch.ts";
 import type { Timings } from "../supervision/timings.ts";
 
 export type Exit = { code: number | null; signal: NodeJS.Signals | null };
@@ -16,42 +25,89 @@ export type ServerProcess = {
   readonly startTime: string | null;
   /** Settles when the first process ends; others of its tree may live on until `stop`. */
   readonly exited: Promise<Exit>;
+  /** Why its tree was ended, if it used more than it may. */
+  readonly overLimit: () => AppError | undefined;
   /** Closes stdin, waits, then ends the whole tree. Resolves with how many processes could not be ended. A second call joins the first. */
   stop(): Promise<number>;
 };
 
 export type ProcessSpec = {
+  id: string;
   /** The resolved executable. */
   file: string;
   args: readonly string[];
   /** All of the environment: nothing is inherited. */
   env: Readonly<Record<string, string>>;
   cwd: string;
+  /** The server's own. */
+  folders: ServerFolders;
   /** Unique for this process; inherited by all it starts. */
   marker: string;
+  caps: Caps | undefined;
+  sandbox: Sandbox | undefined;
 };
 
-type StopTimings = Pick<Timings, "stopEofMs" | "stopTermMs" | "stopKillMs">;
+/**
+ * Starts a server in a process group of its own, within its caps and its sandbox. Rejects with `mcp_command_not_found` when
+ * the system cannot execute it, `mcp_sandbox_unavailable` when it would have to run without the sandbox that it asks for.
+ */
+export type SpawnServer = (spec: ProcessSpec) => Promise<ServerProcess>;
 
-/** Starts a server in a process group of its own. Throws `mcp_command_not_found` when the system cannot execute it. */
-export async function spawnServer(spec: ProcessSpec, timings: StopTimings): Promise<ServerProcess> {
-  const { child, exited } = await execute(spec);
-  // A write to a process that has just ended is reported by its exit; unheard, it would end the platform.
-  child.stdin.on("error", () => {});
-  child.on("error", () => {});
-  const pid = child.pid ?? 0;
-  const root: TreeRoot = { pid, startTime: await startTimeOf(pid), marker: spec.marker };
-  let stopping: Promise<number> | undefined;
-  return {
-    child,
-    pid,
-    startTime: root.startTime,
-    exited,
-    stop: () => (stopping ??= stopProcess({ child, exited, root, timings })),
+type Deps = {
+  timings: Pick<Timings, "stopEofMs" | "stopTermMs" | "stopKillMs">;
+  watch: TreeWatch;
+  confine: Confine;
+  /** Below which control groups are made; by default the platform's own. */
+  findParents?: () => Promise<string[]>;
+};
+
+export function createSpawn({ timings, watch, confine, findParents = findOwnGroups }: Deps): SpawnServer {
+  let parents: Promise<string[]> | undefined;
+  return async (spec) => {
+    const { id, marker, sandbox, folders } = spec;
+    const allowed = allowedFor(spec.caps);
+    const command = sandbox ? await confine({ ...spec, sandbox }) : spec;
+    parents ??= findParents();
+    const groups = await openGroups(await parents, id, allowed);
+    const { child, exited } = await execute(launched(command, { marker, allowed, groups }), spec).catch(async (error: unknown) => {
+      await closeGroups(groups);
+      throw error;
+    });
+    // A write to a process that has just ended is reported by its exit; unheard, it would end the platform.
+    child.stdin.on("error", () => {});
+    child.on("error", () => {});
+    const pid = child.pid ?? 0;
+    const startTime = await startTimeOf(pid);
+    const root: TreeRoot = { pid, startTime, marker, groups, isSandbox: sandbox !== undefined, seen: new Map() };
+    let over: AppError | undefined;
+    let stopping: Promise<number> | undefined;
+    const onOver = (error: AppError): void => {
+      over = error;
+      void cutTree(root, timings.stopKillMs).catch(() => {});
+    };
+    const unwatch = watch.add(id, { root, allowed, folders: Object.values(folders), onOver });
+    const stop = async (): Promise<number> => {
+      const left = await stopProcess({ child, exited, root, timings });
+      unwatch();
+      await closeGroups(groups);
+      return left;
+    };
+    return { child, pid, startTime, exited, overLimit: () => over, stop: () => (stopping ??= stop()) };
   };
 }
 
-async function execute({ file, args, cwd, env, marker }: ProcessSpec): Promise<{ child: ServerChild; exited: Promise<Exit> }> {
+async function findOwnGroups(): Promise<string[]> {
+  const parents = await ownGroups();
+  await removeLeftGroups(parents);
+  return parents;
+}
+
+type Executed = { child: ServerChild; exited: Promise<Exit> };
+
+async function execute(
+  { file, args }: Pick<ProcessSpec, "file" | "args">,
+  { cwd, env, marker }: Pick<ProcessSpec, "cwd" | "env" | "marker">,
+): Promise<Executed> {
   try {
     const child = spawn(file, args, {
       cwd,
@@ -71,7 +127,7 @@ async function execute({ file, args, cwd, env, marker }: ProcessSpec): Promise<{
   }
 }
 
-type Stopping = { child: ServerChild; exited: Promise<Exit>; root: TreeRoot; timings: StopTimings };
+type Stopping = Executed & { root: TreeRoot; timings: Deps["timings"] };
 
 async function stopProcess({ child, exited, root, timings }: Stopping): Promise<number> {
   child.stdin.end();

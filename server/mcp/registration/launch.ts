@@ -5,15 +5,25 @@ import { canonicalJson, sha256 } from "../catalogue/canonical.ts";
 
 /**
  * What an approval of a launch is about: the exact arguments, environment (names and values as written, so secrets by
- * name), folder, and the bytes of the executable. `executable` is its SHA-256, or null while the command is not installed.
+ * name), folder, caps and sandbox, and the bytes of the executable. `executable` is its SHA-256, or null while the command is not installed.
  */
 export function launchHash(launch: Launch, executable: string | null): string {
   const subject =
     launch.transport === "stdio"
-      ? { transport: "stdio", argv: [launch.command, ...launch.args], env: launch.env, cwd: launch.cwd ?? null, executable }
+      ? { transport: "stdio", argv: [launch.command, ...launch.args], ...placeOf(launch), executable }
       : { transport: "http", url: launch.url, headers: launch.headers, ...(launch.type && { type: launch.type }) };
   return sha256(canonicalJson(subject) ?? JSON.stringify(subject));
 }
+
+type StdioLaunch = Extract<Launch, { transport: "stdio" }>;
+
+/** What a launch does not name is left out: what was approved before it could be named stays approved. */
+const placeOf = ({ env, cwd, caps, sandbox }: StdioLaunch) => ({
+  env,
+  cwd: cwd ?? null,
+  ...(caps && { caps }),
+  ...(sandbox && { sandbox }),
+});
 
 const SECRET = "secret:";
 

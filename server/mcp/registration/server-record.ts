@@ -44,6 +44,11 @@ export type ServerRecord = {
   readonly updatedAt: Date;
 };
 
+function confinementOf(launch: Launch): McpServer["confinement"] {
+  if (launch.transport === "http") return "remote";
+  return launch.sandbox ? "sandboxed" : "unconfined";
+}
+
 /** A server as callers see it. */
 export function viewServer(record: ServerRecord, toolCount: number): McpServer {
   const { id, name, description, environment, launch, desired, state, protocolVersion, serverVersion, lastError, pid, restarts } = record;
@@ -58,7 +63,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     launchApproved: record.approvedLaunchHash === record.launchHash,
     desired,
     state,
-    confinement: launch.transport === "http" ? "remote" : "unconfined",
+    confinement: confinementOf(launch),
     protocolVersion,
     era: record.era && { era: record.era.era, protocolVersion: record.era.protocolVersion, decidedAt: record.era.decidedAt },
     serverVersion,

@@ -5,6 +5,9 @@ import { createConnect } from "../connection/connect.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
 import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
+import { createConfine } from "../process/sandbox.ts";
+import { createSpawn } from "../process/server-process.ts";
+import { createTreeWatch } from "../process/tree-watch.ts";
 import { createServerLogs, type ServerLogs } from "./server-logs.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 import type { Timings } from "./timings.ts";
@@ -37,7 +40,9 @@ export function createSupervision(deps: Deps): { supervisor: Supervisor; logs: S
   const logs = createServerLogs({ ...deps, flushMs: deps.timings.logFlushMs });
   const processes = createProcessJournal({ ...deps, logs });
   const inspect = inspectLaunch({ ...deps, hashFile: fileHasher() });
-  const connect = createConnect({ ...deps, logs, processes });
+  const watch = createTreeWatch(deps.timings);
+  const spawn = createSpawn({ ...deps, watch, confine: createConfine(deps) });
+  const connect = createConnect({ ...deps, logs, processes, spawn });
   const check = checkLaunch({ ...deps, inspect });
   return { logs, inspect, supervisor: createSupervisor({ ...deps, logs, processes, connect, checkLaunch: check }) };
 }

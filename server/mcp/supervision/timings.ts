@@ -20,6 +20,12 @@ export type Timings = {
   readonly stopTermMs: number;
   /** How long SIGKILL is repeated until nothing is left. */
   readonly stopKillMs: number;
+  /** Between two looks at what processes there are and what they use. */
+  readonly watchMs: number;
+  /** For so long a server may use more of the processors than it is allowed. */
+  readonly cpuWindowMs: number;
+  /** Between two looks at the size of servers' folders. */
+  readonly diskLookMs: number;
   readonly restart: Backoff;
   /** So many failures without a stable time in between, and the server is given up. */
   readonly quickFailures: number;
@@ -67,6 +73,9 @@ export const TIMINGS: Timings = {
   stopEofMs: 2_000,
   stopTermMs: 2_000,
   stopKillMs: 5_000,
+  watchMs: 500,
+  cpuWindowMs: 30_000,
+  diskLookMs: 2_000,
   restart: { backoffMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 },
   quickFailures: 5,
   stableAfterMs: 60_000,
