@@ -1,12 +1,13 @@
 import type { Launch } from "#contract/mcp/servers.ts";
-import { AppError } from "#server/kernel/errors.ts";
+import type { AppError } from "#server/kernel/errors.ts";
 import { answeringFor, ending, once, recorder, watchVersion, type ConnectDeps, type ConnectOptions } from "./connect-shared.ts";
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
 import type { Opening } from "./era-verdicts.ts";
 import { connectFailure, lostProcess } from "./failures.ts";
 import { aborted, launchProcess } from "../process/launch-process.ts";
 import { launchRefusal } from "../process/launcher.ts";
-import type { Exit, ServerProcess } from "../process/server-process.ts";
+import type { Exit } from "../process/execute.ts";
+import type { ServerProcess } from "../process/server-process.ts";
 import { readStderr } from "../process/stderr-lines.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { StdioTransport } from "./stdio-transport.ts";

@@ -11,7 +11,7 @@ import {
 import type { ErrorCode } from "#contract/errors.ts";
 import type { FailureEvidence } from "#contract/mcp/failures.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Exit } from "../process/server-process.ts";
+import type { Exit } from "../process/execute.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { findCause, messageOf } from "./error-causes.ts";
 import { answerFailure, type SeenAnswer } from "./http-answer.ts";

@@ -6,7 +6,7 @@ import { startTimeOf } from "./process-table.ts";
 import { census, endTree } from "./process-tree.ts";
 import { insertProcess, markProcessEnded, markProcessStarted, othersProcesses, processMarker, type ProcessRecord } from "./processes.pg.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
-import type { Exit } from "./server-process.ts";
+import type { Exit } from "./execute.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import type { Timings } from "../supervision/timings.ts";
 

@@ -74,15 +74,20 @@ export const cutTree = (root: TreeRoot, killMs: number): Promise<ProcessInfo[]> 
 
 async function signalUntilGone(root: TreeRoot, signal: "SIGTERM" | "SIGKILL", forMs: number): Promise<ProcessInfo[]> {
   const deadline = performance.now() + forMs;
-  const told = new Set<number>();
+  const asked = new Set<number>();
   for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
     const members = await census(root);
     if (members.length === 0) return [];
     if (signal === "SIGKILL") await kill(root, members);
-    else for (const { pid } of toBeAsked(root, members)) if (!told.has(pid)) told.add(pid) && send(pid, signal);
+    else ask(toBeAsked(root, members), asked);
     if (performance.now() >= deadline) return census(root);
     await sleep(pauseMs);
   }
+}
+
+function ask(members: readonly ProcessInfo[], asked: Set<number>): void {
+  for (const { pid } of members) if (!asked.has(pid)) send(pid, "SIGTERM");
+  for (const { pid } of members) asked.add(pid);
 }
 
 /** A sandbox takes its processes with it at once, so it is not asked: it ends by itself after the last of them. */

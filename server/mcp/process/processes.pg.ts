@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Tx } from "#server/kernel/ports.ts";
-import type { Exit } from "./server-process.ts";
+import type { Exit } from "./execute.ts";
 
 const Row = z.object({
   id: z.string(),

@@ -31,6 +31,10 @@ const ISOLATION = [
   ..."--die-with-parent --new-session --cap-drop ALL".split(" "),
 ];
 
+const DEVICES = "--proc /proc --dev /dev".split(" ");
+
+const bind = (how: string, from: string, to: string = from): string[] => [how, from, to];
+
 type Deps = {
   /** Of the platform: hidden, whatever else is visible. */
   dataDir: string;
@@ -65,14 +69,17 @@ export function createConfine({ dataDir, path }: Deps): Confine {
     const isOnline = sandbox.network === "all";
     const options = [
       ...ISOLATION.filter((option) => !(isOnline && option === "--unshare-net")),
-      ...[...SYSTEM, ...SETTINGS, ...(isOnline ? ["/etc/resolv.conf"] : [])].flatMap((place) => ["--ro-bind-try", place, place]),
-      ...["--proc", "/proc", "--dev", "/dev", "--bind", shm, "/dev/shm", "--remount-ro", "/dev", "--bind", folders.tmp, "/tmp"],
+      ...[...SYSTEM, ...SETTINGS, ...(isOnline ? ["/etc/resolv.conf"] : [])].flatMap((place) => bind("--ro-bind-try", place)),
+      ...DEVICES,
+      ...bind("--bind", shm, "/dev/shm"),
+      ..."--remount-ro /dev".split(" "),
+      ...bind("--bind", folders.tmp, "/tmp"),
       // The narrower of two places decides, so it is mounted later; of the same place, writing.
-      ...visible.toSorted((a, b) => a.place.length - b.place.length).flatMap(({ place, how }) => [how, place, place]),
-      ...["--tmpfs", dataDir, "--bind", folders.home, folders.home, "--bind", folders.work, folders.work, "--remount-ro", dataDir],
-      ...["--remount-ro", "/", "--chdir", cwd],
+      ...visible.toSorted((a, b) => a.place.length - b.place.length).flatMap(({ place, how }) => bind(how, place)),
     ];
-    return { file: bwrap, args: [...options, "--", file, ...args] };
+    const own = ["--tmpfs", dataDir, ...bind("--bind", folders.home), ...bind("--bind", folders.work)];
+    const closing = ["--remount-ro", dataDir, "--remount-ro", "/", "--chdir", cwd];
+    return { file: bwrap, args: [...options, ...own, ...closing, "--", file, ...args] };
   };
 }
 

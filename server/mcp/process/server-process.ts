@@ -1,23 +1,16 @@
-import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { once } from "node:events";
-import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Caps, Sandbox } from "#contract/mcp/confinement.ts";
-import { AppError } from "#server/kernel/errors.ts";
+import type { AppError } from "#server/kernel/errors.ts";
 import { allowedFor } from "./caps.ts";
 import { closeGroups, openGroups, ownGroups, removeLeftGroups } from "./control-groups.ts";
+import { execute, type Executed, type Exit, type ServerChild } from "./execute.ts";
 import { launched } from "./launcher.ts";
-import { MARKER_NAME } from "./process-marks.ts";
 import { startTimeOf } from "./process-table.ts";
 import { census, cutTree, endTree, type TreeRoot } from "./process-tree.ts";
 import type { Confine } from "./sandbox.ts";
 import type { ServerFolders } from "./server-folders.ts";
 import type { TreeWatch } from "./tree-watch.ts";
 import type { Timings } from "../supervision/timings.ts";
-
-export type Exit = { code: number | null; signal: NodeJS.Signals | null };
-
-type ServerChild = ChildProcessByStdio<Writable, Readable, Readable>;
 
 export type ServerProcess = {
   readonly child: ServerChild;
@@ -81,8 +74,8 @@ export function createSpawn({ timings, watch, confine, findParents = findOwnGrou
     const root: TreeRoot = { pid, startTime, marker, groups, isSandbox: sandbox !== undefined, seen: new Map() };
     let over: AppError | undefined;
     let stopping: Promise<number> | undefined;
-    const onOver = (error: AppError): void => {
-      over = error;
+    const onOver = (why: AppError): void => {
+      over = why;
       void cutTree(root, timings.stopKillMs).catch(() => {});
     };
     const unwatch = watch.add(id, { root, allowed, folders: Object.values(folders), onOver });
@@ -102,31 +95,6 @@ async function findOwnGroups(): Promise<string[]> {
   return parents;
 }
 
-type Executed = { child: ServerChild; exited: Promise<Exit> };
-
-async function execute(
-  { file, args }: Pick<ProcessSpec, "file" | "args">,
-  { cwd, env, marker }: Pick<ProcessSpec, "cwd" | "env" | "marker">,
-): Promise<Executed> {
-  try {
-    const child = spawn(file, args, {
-      cwd,
-      env: { ...env, [MARKER_NAME]: marker },
-      stdio: ["pipe", "pipe", "pipe"],
-      detached: true,
-      shell: false,
-      windowsHide: true,
-    });
-    const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
-    await once(child, "spawn");
-    return { child, exited };
-  } catch (cause) {
-    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    const code = isMissing ? "mcp_command_not_found" : "mcp_command_not_executable";
-    throw new AppError(code, `${file} cannot be executed: ${reason(cause)}`, { cause });
-  }
-}
-
 type Stopping = Executed & { root: TreeRoot; timings: Deps["timings"] };
 
 async function stopProcess({ child, exited, root, timings }: Stopping): Promise<number> {
@@ -140,8 +108,4 @@ async function stopProcess({ child, exited, root, timings }: Stopping): Promise<
   child.stdout.destroy();
   child.stderr.destroy();
   return left.length;
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

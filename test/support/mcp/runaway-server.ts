@@ -13,8 +13,9 @@ const [mode = "", token = ""] = process.argv.slice(2);
 const MIB = 1024 * 1024;
 const SHELL_NAME = `runaway-${token}`;
 
-const shell = (script: string, options: { detached: boolean; env?: Record<string, string> }): void =>
-  void spawn("/bin/sh", ["-c", script, SHELL_NAME], { stdio: "ignore", ...options }).unref();
+const shell = (script: string, options: { detached: boolean; env?: Record<string, string> }): void => {
+  spawn("/bin/sh", ["-c", script, SHELL_NAME], { stdio: "ignore", ...options }).unref();
+};
 
 const ACTIONS: Record<string, () => unknown> = {
   /** Two processes start two each, eight times over. */
