@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import { Environment } from "#contract/common.ts";
+import * as frames from "./commands/frames.ts";
 import * as mcp from "./commands/mcp.ts";
 import * as mcpCatalogue from "./commands/mcp-catalogue.ts";
 import * as mcpImport from "./commands/mcp-import.ts";
@@ -55,4 +56,17 @@ export function addMcpCommands(program: Command): void {
     .addOption(new Option("--stream <stream>").choices(mcp.STREAMS))
     .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(mcp.LEVELS))
     .action((name: string, options) => mcp.showLogs(connect(options), name, options));
+  withServer(mcpCommand.command("frames <server>"))
+    .description("show what went to a server and came from it")
+    .option("-f, --follow", "go on with what comes")
+    .option("--errors", "only answers that tell of a failure")
+    .option("--tool <name>", "only calls of this tool and their answers")
+    .option("--run <id>", "only what this run caused, oldest first")
+    .option("--limit <n>", "how many", "50")
+    .action((name: string, options) =>
+      (options.follow === true ? frames.followServerFrames : frames.listFrames)(connect(options), name, options),
+    );
+  withServer(mcpCommand.command("replay <frame>"))
+    .description("send a recorded call again, under the rules of now")
+    .action((id: string, options) => frames.replayFrame(connect(options), id, options.output));
 }

@@ -105,6 +105,7 @@ const CLASS = {
   mcp_message_too_large: "fatal",
   mcp_schema_unusable: "fatal",
   tool_failed: "needs_person",
+  frame_not_replayable: "fatal",
   agent_unknown: "needs_person",
   agent_offline: "retryable",
   agent_failed: "needs_person",

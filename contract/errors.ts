@@ -113,6 +113,7 @@ export const REMEDY = {
   mcp_message_too_large: "Let the server send less at once, for example in pages or as a resource link.",
   mcp_schema_unusable: "Simplify the tool's schema, or write the arguments by hand.",
   tool_failed: "Read the tool's own message.",
+  frame_not_replayable: "Make the call anew, with the arguments that you mean.",
   // agents and models
   agent_unknown: "Register the agent, or correct its name.",
   agent_offline: "Start the agent's process; it connects by itself.",

@@ -111,6 +111,14 @@ export const LIMITS = {
   mcpStderrKeptBytesPerSecond: 256 * 1024,
   /** Lines on stdout of one process that are no messages. */
   mcpStrayLines: 10_000,
+  frameQueryChars: 200,
+  /** Frames that wait to be stored, of one process; more are counted instead. */
+  framesWaiting: 50_000,
+  framesWaitingBytes: 32 * 1024 * 1024,
+  /** How far the follower of a server's frames may fall behind before it is told what it missed. */
+  framesBehind: 10_000,
+  /** How long one request to a tool may take. */
+  toolCallMs: 600_000,
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,

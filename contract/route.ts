@@ -7,7 +7,7 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 /**
  * A route as data: the single source of validation, REST handlers, OpenAPI, the typed client and the web app.
  * `path` is relative to the server's root with `:name` parameters. `stream` marks answers that are not one JSON
- * document: `sse` is text/event-stream, `text` is plain text, `cookie` is JSON that also sets the session cookie.
+ * document: `sse` is text/event-stream, `text` is plain text, `ndjson` one JSON document per line, `cookie` is JSON that also sets the session cookie.
  */
 export type RouteSpec = {
   readonly name: string;
@@ -25,7 +25,7 @@ export type RouteSpec = {
   readonly response: z.ZodType;
   readonly status?: 200 | 201 | 202 | 204;
   readonly errors: readonly ErrorCode[];
-  readonly stream?: "sse" | "text" | "cookie";
+  readonly stream?: "sse" | "text" | "ndjson" | "cookie";
   /** Other paths under which the same handler answers. */
   readonly aliases?: readonly string[];
 };

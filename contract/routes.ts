@@ -3,6 +3,7 @@ import * as agents from "./agents.ts";
 import * as approvals from "./approvals.ts";
 import * as egress from "./egress.ts";
 import * as mcpCompletion from "./mcp/completion.ts";
+import * as mcpFrames from "./mcp/frames.ts";
 import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
 import * as mcpPrompts from "./mcp/prompts.ts";
@@ -145,6 +146,12 @@ export const ROUTES = {
   deleteRunListener: triggers.deleteRunListener,
   listListenerDeliveries: triggers.listListenerDeliveries,
   listMessages: messages.listMessages,
+  exportMessages: messages.exportMessages,
+  getFrame: messages.getFrame,
+  replayFrame: mcpFrames.replayFrame,
+  listServerFrames: mcpFrames.listServerFrames,
+  exportServerFrames: mcpFrames.exportServerFrames,
+  streamServerFrames: mcpFrames.streamServerFrames,
   chatCompletions: openai.chatCompletions,
   openaiModels: openai.openaiModels,
 } as const satisfies Record<string, RouteSpec>;

@@ -4,8 +4,9 @@ import type { JournalEvent } from "#contract/journal.ts";
 import { ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Run } from "#contract/runs.ts";
 import { apiErrorOf } from "./api-error.ts";
-import { eventData } from "./event-data.ts";
+import { followFrames, type FollowedFrame } from "./follow-frames.ts";
 import { followRun } from "./follow-run.ts";
+import { serverEvents } from "./server-events.ts";
 
 export { ApiError } from "./api-error.ts";
 
@@ -31,14 +32,17 @@ export type FollowOptions = { after?: number; signal?: AbortSignal };
 /**
  * One method per route of the contract; each throws `ApiError` when the server refuses. Event streams have methods of
  * their own: `followRun` yields a run's events from the first (or after `after`), reconnects by itself, and ends with the
- * run's last event; `waitForRun` resolves with the run once it is over.
+ * run's last event; `waitForRun` resolves with the run once it is over; `followServerFrames` yields what goes to an MCP server and comes
+ * from it, from now on, until it is aborted.
  */
 export type Client = RouteMethods & {
   followRun(runId: string, options?: FollowOptions): AsyncGenerator<JournalEvent>;
   waitForRun(runId: string, options?: { signal?: AbortSignal }): Promise<Run>;
   /** Lines of an MCP server's log as they are written, until the connection ends or the signal aborts. */
   followServerLogs(call: CallOf<Routes["streamServerLogs"]>): AsyncGenerator<ServerLogLine>;
+  followServerFrames(serverId: string, options?: { query?: FrameQuery; signal?: AbortSignal }): AsyncGenerator<FollowedFrame>;
 };
+type FrameQuery = RouteCall<Routes["streamServerFrames"]>["query"];
 
 type AnyCall = { params?: object; query?: object; headers?: object; body?: unknown; signal?: AbortSignal };
 type Send = (route: RouteSpec, call: AnyCall) => Promise<Response>;
@@ -54,11 +58,16 @@ export function createClient(options: ClientOptions): object {
     ...Object.fromEntries(methods),
     followRun: follow,
     followServerLogs: async function* (call: AnyCall) {
-      for await (const line of eventData(await send(ROUTES.streamServerLogs, call))) yield ServerLogLine.parse(line);
+      for await (const { data } of serverEvents(await send(ROUTES.streamServerLogs, call))) yield ServerLogLine.parse(JSON.parse(data));
     },
     waitForRun: async (runId: string, given: { signal?: AbortSignal } = {}) => {
       for await (const _ of follow(runId, given)) continue;
       return answer(send, ROUTES.getRun, { params: { id: runId } });
+    },
+    followServerFrames: (id: string, { query = {}, signal }: { query?: FrameQuery; signal?: AbortSignal } = {}) => {
+      const headers = (last: string | undefined): object => (last === undefined ? {} : { "last-event-id": last });
+      const call = { params: { id }, query, ...(signal && { signal }) };
+      return followFrames({ open: (last) => send(ROUTES.streamServerFrames, { ...call, headers: headers(last) }), signal });
     },
   };
 }
@@ -66,7 +75,7 @@ export function createClient(options: ClientOptions): object {
 async function answer(send: Send, route: RouteSpec, call: AnyCall): Promise<unknown> {
   const response = await send(route, call);
   if (response.status === 204) return undefined;
-  if (route.stream === "text") return response.text();
+  if (route.stream === "text" || route.stream === "ndjson") return response.text();
   return response.json();
 }
 

@@ -1,6 +1,6 @@
 import { JournalEvent } from "#contract/journal.ts";
 import { ApiError } from "./api-error.ts";
-import { eventData } from "./event-data.ts";
+import { pause, serverEvents } from "./server-events.ts";
 
 type Options = {
   /** Opens the stream of events after the one with this number. */
@@ -38,22 +38,8 @@ const isFinalWord = (error: unknown, signal: AbortSignal | undefined): boolean =
   !signal?.aborted && error instanceof ApiError && error.status !== 503;
 
 async function* eventsOf(response: Response, after: number): AsyncGenerator<JournalEvent> {
-  for await (const data of eventData(response)) {
-    const event = JournalEvent.parse(data);
+  for await (const { data } of serverEvents(response)) {
+    const event = JournalEvent.parse(JSON.parse(data));
     if (event.seq > after) yield event;
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -141,6 +141,7 @@ async function foundation(deps: ComposeDeps, { database }: Postgres) {
     secrets: secrets.reader,
     codec: secrets.codec,
     frames: messaging.frames,
+    frameReader: messaging.reader,
   };
 }
 

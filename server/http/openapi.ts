@@ -81,6 +81,7 @@ function success(route: RouteSpec, schemas: ComponentSchemas): SchemaObject {
   if (route.status === 204) return { description: "Done" };
   const text = { schema: { type: "string" } };
   if (route.stream === "text") return { description: "Text", content: { "text/plain": text } };
+  if (route.stream === "ndjson") return { description: "One JSON document per line", content: { "application/x-ndjson": text } };
   // A response that is more than a string beside a stream is what comes when the client does not ask for a stream.
   const json = { "application/json": { schema: schemas.output(route.response) } };
   const isOnlyStream = route.response instanceof z.ZodString;

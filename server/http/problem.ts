@@ -108,6 +108,7 @@ export const HTTP_STATUS = {
   mcp_message_too_large: 424,
   mcp_schema_unusable: 422,
   tool_failed: 424,
+  frame_not_replayable: 409,
   agent_unknown: 404,
   agent_offline: 409,
   agent_failed: 424,

@@ -1,7 +1,8 @@
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { RouteSpec } from "#contract/route.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { EventStream, WithCookie, type Handled } from "#server/kernel/handle.ts";
+import { EventStream, LineStream, WithCookie, type Handled } from "#server/kernel/handle.ts";
 import { NOBODY, type Doorkeeper } from "./doorkeeper.ts";
 import { requestParser, type Parsed } from "./parse-request.ts";
 import type { Caller } from "#server/kernel/caller.ts";
@@ -22,7 +23,7 @@ export function serveRoute(app: FastifyInstance, handled: Handled, serving: Rout
       method: route.method,
       url,
       // A stream has no end that a HEAD request could wait for.
-      exposeHeadRoute: route.method === "GET" && route.stream !== "sse",
+      exposeHeadRoute: route.method === "GET" && route.stream !== "sse" && route.stream !== "ndjson",
       ...(route.rawBody && { bodyLimit: Math.min(route.rawBody.maxBytes, serving.limits.bodyBytes) }),
       config: {
         routeName: route.name,
@@ -78,6 +79,7 @@ function responder(route: RouteSpec, { streams, checkResponses }: RouteServing):
   const check = checkResponses ? answerCheck(route) : undefined;
   return (answer, request, reply) => {
     if (answer instanceof EventStream) return streams.open(answer, request, reply);
+    if (answer instanceof LineStream) return reply.type("application/x-ndjson; charset=utf-8").send(Readable.from(linesOf(answer)));
     const body = answer instanceof WithCookie ? answer.body : answer;
     if (answer instanceof WithCookie) reply.header("set-cookie", sessionCookie(answer.session, request.protocol === "https"));
     check?.(body);
@@ -86,6 +88,10 @@ function responder(route: RouteSpec, { streams, checkResponses }: RouteServing):
     if (route.stream === "text") return reply.type("text/plain; version=0.0.4; charset=utf-8").send(body);
     return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
   };
+}
+
+async function* linesOf({ documents }: LineStream): AsyncGenerator<string> {
+  for await (const document of documents) yield `${JSON.stringify(document)}\n`;
 }
 
 const answerCheck =

@@ -26,6 +26,16 @@ export class EventStream {
     this.events = events;
   }
 }
+/**
+ * An answer of one JSON document per line, for routes marked `stream: "ndjson"`. Read only as fast as the client reads, and ended when it
+ * goes away. An error on the way breaks the connection off, so that half an answer does not look like a whole one.
+ */
+export class LineStream {
+  readonly documents: AsyncIterable<unknown>;
+  constructor(documents: AsyncIterable<unknown>) {
+    this.documents = documents;
+  }
+}
 /** An answer that also sets or clears the session cookie, for routes marked `stream: "cookie"`. Null clears it. */
 export class WithCookie<T> {
   readonly body: T;
@@ -39,6 +49,7 @@ export class WithCookie<T> {
 type Answer<R extends RouteSpec> =
   | RouteResponse<R>
   | (R["stream"] extends "sse" ? EventStream : never)
+  | (R["stream"] extends "ndjson" ? LineStream : never)
   | (R["stream"] extends "cookie" ? WithCookie<RouteResponse<R>> : never);
 
 export type Handler<R extends RouteSpec> = (request: RouteRequest<R> & RequestContext) => Promise<Answer<R>> | Answer<R>;

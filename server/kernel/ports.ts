@@ -1,7 +1,7 @@
-import type { Environment, Json } from "#contract/common.ts";
+import type { Environment, Json, Page, PageQuery } from "#contract/common.ts";
 import type { EgressPurpose } from "#contract/egress.ts";
 import type { LiveEvent } from "#contract/system.ts";
-import type { Protocol } from "#contract/messages.ts";
+import type { McpEra, McpTransport, Message, MessageFilter, Protocol } from "#contract/messages.ts";
 
 /** One statement's rows. `values` are bound, never interpolated. */
 export interface Tx {
@@ -84,6 +84,26 @@ export interface Redactor {
 /** Which step caused a frame. Absent for calls made outside runs. `confidential` as the run's workflow is classified: its frames are then stored encrypted. */
 export type StepRef = { runId: string; scope: string; nodeId: string; attempt: number; confidential?: boolean };
 
+/** JSON as the text that was sent or received, so that it need not be written a second time. */
+export class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** The conversation with an MCP server that a frame belongs to. */
+export type FrameServer = {
+  serverId: string;
+  /** Of one connection; of a stdio server, it is also the id of its process. */
+  connectionId: string;
+  transport: McpTransport;
+  /** Undefined until the handshake has shown it. */
+  era?: McpEra | undefined;
+  /** Of a call and its answer. */
+  tool?: string | undefined;
+};
+
 export type Frame = {
   tenantId: string;
   protocol: Protocol;
@@ -95,12 +115,29 @@ export type Frame = {
   correlationId: string;
   step?: StepRef;
   latencyMs?: number;
-  content: Json;
+  content: Json | JsonText;
+  mcp?: FrameServer;
+  /** Of an answer that tells of a failure: the protocol's code, or `tool_error` for a result that says so. */
+  errorCode?: string | undefined;
 };
 /** Takes protocol frames, redacts and stores them in batches. Never blocks and never fails the exchange it records. */
 export interface FrameSink {
   record(frame: Frame): void;
 }
+
+/** Reads stored frames of one tenant. */
+export interface FrameReader {
+  /** Oldest first within a run, else newest first. Throws `cursor_invalid`. */
+  list(tenantId: string, query: MessageFilter & PageQuery): Promise<Page<Message>>;
+  /** A frame with the others of its exchange, oldest first. Undefined when there is none. */
+  exchange(tenantId: string, id: string): Promise<{ frame: Message; others: Message[] } | undefined>;
+  /** All that fit, newest first: read a page at a time, as slowly as it is taken. */
+  all(tenantId: string, filter: MessageFilter): AsyncIterable<Message>;
+  /** Those from now on, or after a cursor, until the signal aborts. Throws `cursor_invalid` at once. */
+  follow(tenantId: string, following: { filter: MessageFilter; after?: string | undefined; signal: AbortSignal }): AsyncIterable<Followed>;
+}
+/** `cursor` is where to go on after it. `missed`: the reader has fallen behind, and at least so many frames are left out. */
+export type Followed = { cursor: string } & ({ kind: "frame"; message: Message } | { kind: "missed"; frames: number });
 
 /** Hints about changes, fanned out to live streams. Delivery is best effort: readers fetch the truth from the database. */
 export interface LiveBus {

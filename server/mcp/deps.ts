@@ -5,6 +5,7 @@ import type {
   Audit,
   Database,
   Egress,
+  FrameReader,
   FrameSink,
   Leadership,
   LiveBus,
@@ -28,6 +29,7 @@ export type McpDeps = {
   /** Where the credentials of imported documents are stored. */
   vault: SecretWriter;
   frames: FrameSink;
+  frameReader: FrameReader;
   live: LiveBus;
   log: Log;
   newId: () => string;

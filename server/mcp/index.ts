@@ -17,7 +17,7 @@ import { toolUseCases } from "./calls/use-tools.ts";
 export type { Mcp, McpDeps } from "./deps.ts";
 
 export function createMcp(deps: McpDeps): Mcp {
-  const { database, audit } = deps;
+  const { database } = deps;
   const timings = { ...TIMINGS, ...deps.timings };
   const path = deps.path ?? `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const { isShared = false, onDemand = false } = deps;
@@ -33,7 +33,8 @@ export function createMcp(deps: McpDeps): Mcp {
     random: deps.random ?? Math.random,
     sample: createSampler({ ...deps, askModel: deps.askModel }),
   });
-  const { call, invoke, executeTool } = createCalls({ database, audit, supervisor, firstListMs: timings.firstListMs });
+  const calls = createCalls({ ...deps, supervisor, firstListMs: timings.firstListMs });
+  const { call, invoke, executeTool } = calls;
   const shared = { ...deps, supervisor, inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
   const review = createToolReview({ ...shared, settleMs: timings.settleMs });
   const servers = serverUseCases(shared);
@@ -55,6 +56,7 @@ export function createMcp(deps: McpDeps): Mcp {
       ...mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
       ...review.routes,
       ...protocolRoutes({ ...shared, timings }),
+      ...calls.routes,
     ],
     gateway,
     executeTool,

@@ -1,28 +1,39 @@
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { UUID } from "#server/kernel/paging.ts";
-import type { Frame, Redactor, ValueCodec } from "#server/kernel/ports.ts";
+import { JsonText, type Frame, type Redactor, type ValueCodec } from "#server/kernel/ports.ts";
 
-/** A frame as it waits for the next batch: redacted, bounded, and no longer tied to objects that its sender may change. */
+/** A frame as it waits for the next batch: no longer tied to objects that its sender may change. */
+export type WaitingFrame = { frame: Omit<Frame, "content">; text: string; at: Date };
+
+/** A frame as it is stored: redacted and bounded. */
 export type FrameRow = Omit<Frame, "content"> & {
   id: string;
   at: Date;
-  /** Encoded, plain. Of a shortened frame, the beginning of its JSON as one string. */
+  /** Encoded. Of a shortened frame, the beginning of its JSON as one string. */
   body: Buffer;
   sizeBytes: number;
   truncated: boolean;
+  redacted: boolean;
 };
 
 const TEXT_CHARS = 512;
 
 export const rowName = (id: string): string => `protocol_frames:${id}`;
 
-type Making = { id: string; at: Date; redactor: Redactor; codec: ValueCodec };
+/** Throws when the content is too deep to be written. */
+export const toWaiting = (frame: Frame, at: Date): WaitingFrame => ({ frame, text: textOf(frame.content), at });
+
+const textOf = (content: Frame["content"]): string => (content instanceof JsonText ? content.text : JSON.stringify(content));
+
+type Making = { id: string; redactor: Redactor; codec: ValueCodec };
 
 /** Redacts before it shortens: the other way round, half a secret could stay behind at the cut. */
-export function toFrameRow({ content, ...frame }: Frame, { id, at, redactor, codec }: Making): FrameRow {
-  const clean = (text: string): string => storable(redactor.text(text));
-  const stored = bounded(redactor.json(content));
+export function toFrameRow({ frame, text, at }: WaitingFrame, { id, redactor, codec }: Making): FrameRow {
+  const clean = (value: string): string => storable(redactor.text(value));
+  const clear = redactJson(text, redactor);
+  const stored = bounded(clear);
+  const { mcp, errorCode } = frame;
   return {
     ...frame,
     id,
@@ -32,19 +43,32 @@ export function toFrameRow({ content, ...frame }: Frame, { id, at, redactor, cod
     to: clean(frame.to),
     correlationId: clean(frame.correlationId).slice(0, LIMITS.idempotencyKeyChars),
     step: frame.step && UUID.test(frame.step.runId) ? frame.step : undefined,
-    body: codec.encode(stored.content, { tenantId: frame.tenantId, row: rowName(id), confidential: false }),
-    sizeBytes: stored.sizeBytes,
+    mcp: mcp?.tool === undefined ? mcp : { ...mcp, tool: clean(mcp.tool) },
+    errorCode: errorCode === undefined ? undefined : clean(errorCode),
+    body: codec.encodeText(stored.text, { tenantId: frame.tenantId, row: rowName(id), confidential: frame.step?.confidential === true }),
+    sizeBytes: Buffer.byteLength(text),
     truncated: stored.truncated,
+    redacted: clear !== text,
   };
 }
 
-function bounded(content: Json): { content: Json; sizeBytes: number; truncated: boolean } {
-  const text = JSON.stringify(content);
-  const sizeBytes = Buffer.byteLength(text);
-  if (sizeBytes <= LIMITS.frameBytes) return { content, sizeBytes, truncated: false };
+/**
+ * A text without a backslash says what its values say, so a secret in one of them stands in the text. Any other one is read, as the
+ * sender may have written each character in several ways.
+ */
+function redactJson(text: string, redactor: Redactor): string {
+  if (!text.includes("\\") && redactor.text(text) === text) return text;
+  const content: Json = JSON.parse(text);
+  const clear = redactor.json(content);
+  return clear === content ? text : JSON.stringify(clear);
+}
+
+function bounded(text: string): { text: string; truncated: boolean } {
+  // No character takes more than three bytes per UTF-16 unit.
+  if (text.length * 3 <= LIMITS.frameBytes || Buffer.byteLength(text) <= LIMITS.frameBytes) return { text, truncated: false };
   const beginning = Buffer.from(text).subarray(0, LIMITS.frameBytes).toString("utf8");
   // The cut may have gone through a character.
-  return { content: beginning.replace(/\uFFFD$/, ""), sizeBytes, truncated: true };
+  return { text: JSON.stringify(beginning.replace(/\uFFFD$/, "")), truncated: true };
 }
 
 /** PostgreSQL's text takes neither NUL nor half a surrogate pair. */

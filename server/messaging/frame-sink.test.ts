@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
-import type { Frame, Redactor, ValueCodec } from "#server/kernel/ports.ts";
-import { toFrameRow, type FrameRow } from "./frame-row.ts";
+import { JsonText, type Frame, type Redactor, type ValueCodec } from "#server/kernel/ports.ts";
+import { toFrameRow, toWaiting, type FrameRow } from "./frame-row.ts";
 import { BatchingSink } from "./frame-sink.ts";
 import type { FrameStore } from "./frame-store.ts";
 
@@ -15,7 +15,10 @@ const codec: ValueCodec = {
 };
 const redactor: Redactor = {
   text: (value) => value.replaceAll("hunter2", "[redacted]"),
-  json: (value) => JSON.parse(JSON.stringify(value).replaceAll("hunter2", "[redacted]")),
+  json: (value) => {
+    const text = JSON.stringify(value);
+    return text.includes("hunter2") ? JSON.parse(text.replaceAll("hunter2", "[redacted]")) : value;
+  },
 };
 const frame = (over: Partial<Frame> = {}): Frame => ({
   tenantId: newId(),
@@ -43,6 +46,7 @@ class DatabaseError extends Error {
 function memoryStore(refuse: (rows: readonly FrameRow[]) => Error | undefined = () => undefined) {
   const batches: FrameRow[][] = [];
   const store: FrameStore = {
+    prepare: async () => {},
     insert: async (rows) => {
       const error = refuse(rows);
       if (error) throw error;
@@ -57,37 +61,52 @@ function memoryStore(refuse: (rows: readonly FrameRow[]) => Error | undefined = 
 const sinkOn = (store: FrameStore) => new BatchingSink({ store, redactor, codec, log: silentLog, newId, now: () => new Date() });
 
 describe("a frame becomes a row", () => {
-  const making = { id: newId(), at: new Date(), redactor, codec };
+  const rowOf = (of: Frame): FrameRow => toFrameRow(toWaiting(of, new Date()), { id: newId(), redactor, codec });
 
   test("without secrets, also in its own fields", () => {
-    const row = toFrameRow(frame({ to: "http://x?k=hunter2", content: { a: "hunter2" } }), making);
+    const row = rowOf(frame({ to: "http://x?k=hunter2", content: { a: "hunter2" } }));
     expect(row).toMatchObject({ to: "http://x?k=[redacted]", truncated: false });
     expect(row.body.toString()).toBe('{"a":"[redacted]"}');
   });
 
   test("keeps content up to the limit and shortens what is longer", () => {
     const just = "x".repeat(LIMITS.frameBytes - 2);
-    expect(toFrameRow(frame({ content: just }), making)).toMatchObject({ truncated: false, sizeBytes: LIMITS.frameBytes });
-    const long = toFrameRow(frame({ content: `${just}x` }), making);
+    expect(rowOf(frame({ content: just }))).toMatchObject({ truncated: false, sizeBytes: LIMITS.frameBytes });
+    const long = rowOf(frame({ content: `${just}x` }));
     expect(long).toMatchObject({ truncated: true, sizeBytes: LIMITS.frameBytes + 1 });
     expect(codec.decode(long.body, { tenantId: "", row: "" })).toBe(`"${just}x`);
   });
 
   test("cuts between characters", () => {
-    const row = toFrameRow(frame({ content: `a${"🚗".repeat(LIMITS.frameBytes / 4)}` }), making);
+    const row = rowOf(frame({ content: `a${"🚗".repeat(LIMITS.frameBytes / 4)}` }));
     expect(row.truncated).toBe(true);
     expect(row.body.toString()).toMatch(/^"\\"a🚗+"$/u);
   });
 
+  test.each([
+    ["as it is", String.raw`{"a":"say hunter2"}`],
+    ["with an escape beside it", String.raw`{"a":"say\nhunter2"}`],
+    ["written in escapes", String.raw`{"a":"\u0068unter2"}`],
+  ])("from the text of the wire: the secret %s", (_how, text) => {
+    const row = rowOf(frame({ content: new JsonText(text) }));
+    expect(row).toMatchObject({ redacted: true, sizeBytes: Buffer.byteLength(text) });
+    expect(JSON.stringify(codec.decode(row.body, { tenantId: "", row: "" }))).not.toContain("hunter2");
+  });
+
+  test("as it came, when there is nothing to hide", () => {
+    const text = '{ "a": 1.0, "b": "\\u00e9" }';
+    const row = rowOf(frame({ content: new JsonText(text) }));
+    expect({ redacted: row.redacted, body: row.body.toString() }).toEqual({ redacted: false, body: text });
+  });
+
   test("redacts before it shortens, so that no half of a secret stays at the cut", () => {
-    const row = toFrameRow(frame({ content: `${"x".repeat(LIMITS.frameBytes - 5)}hunter2${"x".repeat(100)}` }), making);
+    const row = rowOf(frame({ content: `${"x".repeat(LIMITS.frameBytes - 5)}hunter2${"x".repeat(100)}` }));
     expect(row.body.toString()).not.toContain("hunt");
   });
 
   test("gives the database only what it can store", () => {
-    const row = toFrameRow(
+    const row = rowOf(
       frame({ method: "a\0b\ud800", correlationId: "c".repeat(1_000), step: { runId: "not a uuid", scope: "", nodeId: "n", attempt: 1 } }),
-      making,
     );
     expect(row).toMatchObject({ method: "a\uFFFDb\uFFFD", step: undefined });
     expect(row.correlationId).toHaveLength(LIMITS.idempotencyKeyChars);
@@ -98,16 +117,24 @@ describe("the frame sink", () => {
   test("writes in batches, in order", async () => {
     const { store, batches, methods } = memoryStore();
     const sink = sinkOn(store);
-    for (let i = 0; i < 450; i++) sink.record(frame({ method: `m${i}` }));
+    for (let i = 0; i < 1050; i++) sink.record(frame({ method: `m${i}` }));
     await sink.flush();
-    expect(batches.map((batch) => batch.length)).toEqual([200, 200, 50]);
-    expect(methods()).toEqual(Array.from({ length: 450 }, (_, i) => `m${i}`));
-    expect(sink.counts()).toEqual({ waiting: 0, written: 450, dropped: 0 });
+    expect(batches.map((batch) => batch.length)).toEqual([500, 500, 50]);
+    expect(methods()).toEqual(Array.from({ length: 1050 }, (_, i) => `m${i}`));
+    expect(sink.counts()).toEqual({ waiting: 0, written: 1050, dropped: 0 });
   });
 
   test("writes by itself after a moment", async () => {
     const { store, batches } = memoryStore();
     sinkOn(store).record(frame());
+    await expect.poll(() => batches.length).toBe(1);
+  });
+
+  test("writes by itself also after a flush that had nothing to do", async () => {
+    const { store, batches } = memoryStore();
+    const sink = sinkOn(store);
+    await sink.flush();
+    sink.record(frame());
     await expect.poll(() => batches.length).toBe(1);
   });
 
@@ -162,10 +189,23 @@ describe("the frame sink", () => {
   test("drops and counts what does not fit any more", async () => {
     const { store } = memoryStore(() => new Error("away"));
     const sink = sinkOn(store);
-    for (let i = 0; i < 10_005; i++) sink.record(frame());
-    expect(sink.counts()).toEqual({ waiting: 10_000, written: 0, dropped: 5 });
+    for (let i = 0; i < LIMITS.framesWaiting + 5; i++) sink.record(frame());
+    expect(sink.counts()).toEqual({ waiting: LIMITS.framesWaiting, written: 0, dropped: 5 });
     await sink.stop();
-    expect(sink.counts()).toEqual({ waiting: 0, written: 0, dropped: 10_005 });
+    expect(sink.counts()).toEqual({ waiting: 0, written: 0, dropped: LIMITS.framesWaiting + 5 });
+  });
+
+  test("tells in a frame of its own how many it has dropped", async () => {
+    let away = true;
+    const { store, batches } = memoryStore(() => (away ? new Error("away") : undefined));
+    const sink = sinkOn(store);
+    const { tenantId } = frame();
+    for (let i = 0; i < LIMITS.framesWaiting + 7; i++) sink.record(frame({ tenantId }));
+    away = false;
+    await sink.flush();
+    const last = batches.at(-1)?.at(-1);
+    expect(last).toMatchObject({ tenantId, method: "auterity/frames_dropped", kind: "notification" });
+    expect(last?.body.toString()).toBe('{"dropped":7}');
   });
 
   test("bounds the bytes that wait as well", () => {

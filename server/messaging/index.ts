@@ -1,11 +1,12 @@
-import { listMessages as listMessagesRoute } from "#contract/messages.ts";
+import { exportMessages, getFrame, listMessages } from "#contract/messages.ts";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { handle, type Handled } from "#server/kernel/handle.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { LineStream, handle, type Handled } from "#server/kernel/handle.ts";
 import { background, type Log } from "#server/kernel/log.ts";
-import type { Database, FrameSink, Redactor, ValueCodec } from "#server/kernel/ports.ts";
+import type { Database, FrameReader, FrameSink, Redactor, ValueCodec } from "#server/kernel/ports.ts";
+import { frameReader } from "./frame-reader.ts";
 import { BatchingSink, type FrameCounts } from "./frame-sink.ts";
 import { frameStore } from "./frame-store.ts";
-import { listMessages } from "./list-messages.ts";
 
 const DAY_MS = 86_400_000;
 const RETENTION_DAYS = 30;
@@ -26,6 +27,7 @@ export type MessagingDeps = {
 export type Messaging = {
   routes: Handled[];
   frames: FrameSink;
+  reader: FrameReader;
   counts(): FrameCounts;
   /** Waits until every frame recorded so far is stored, unless the database refuses. */
   flush(): Promise<void>;
@@ -41,7 +43,7 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   const { log, now, registry, retentionDays = RETENTION_DAYS } = deps;
   const store = frameStore(deps);
   const sink = new BatchingSink({ ...deps, store });
-  const list = listMessages(deps);
+  const reader = frameReader(deps);
   if (registry) registerCounts(registry, sink);
 
   const tend = async (): Promise<void> => {
@@ -53,8 +55,9 @@ export function createMessaging(deps: MessagingDeps): Messaging {
   let stopping: Promise<void> | undefined;
 
   return {
-    routes: [handle(listMessagesRoute, ({ caller, query }) => list(caller.tenantId, query))],
+    routes: frameRoutes(reader),
     frames: sink,
+    reader,
     counts: () => sink.counts(),
     flush: () => sink.flush(),
     retainFrames: (days) => store.dropDays(now(), days),
@@ -70,6 +73,16 @@ export function createMessaging(deps: MessagingDeps): Messaging {
     },
   };
 }
+
+const frameRoutes = (reader: FrameReader): Handled[] => [
+  handle(listMessages, ({ caller, query }) => reader.list(caller.tenantId, query)),
+  handle(exportMessages, ({ caller, query }) => new LineStream(reader.all(caller.tenantId, query))),
+  handle(getFrame, async ({ caller, params }) => {
+    const exchange = await reader.exchange(caller.tenantId, params.id);
+    if (exchange === undefined) throw new AppError("not_found", `There is no frame ${params.id}.`);
+    return exchange;
+  }),
+];
 
 function registerCounts(registry: Registry, sink: BatchingSink): void {
   const options = (name: string, help: string) => ({ name: `auterity_frames_${name}`, help, registers: [] });

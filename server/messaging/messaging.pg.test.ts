@@ -84,10 +84,17 @@ describe("messages", () => {
         scope: "/each[3]",
         nodeId: "read",
         attempt: 2,
+        serverId: null,
+        connectionId: null,
+        transport: null,
+        era: null,
+        tool: null,
+        errorCode: null,
         sizeBytes: expect.any(Number),
         latencyMs: 1.5,
         content: ["\u0000", "\ud800", { a: null }],
         truncated: false,
+        redacted: false,
       },
     ]);
   });

@@ -124,10 +124,17 @@ export const makeMessage = (given: Partial<Message> = {}): Message => ({
   scope: "",
   nodeId: "list",
   attempt: 1,
+  serverId: id(20),
+  connectionId: null,
+  transport: "stdio",
+  era: "legacy",
+  tool: "list_directory",
+  errorCode: null,
   sizeBytes: 120,
   latencyMs: null,
   content: { name: "list_directory" },
   truncated: false,
+  redacted: false,
   ...given,
 });
 

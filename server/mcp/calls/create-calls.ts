@@ -1,16 +1,20 @@
-import type { Audit, Database } from "#server/kernel/ports.ts";
+import type { Handled } from "#server/kernel/handle.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
-import type { Supervisor } from "../supervision/supervisor.ts";
 import { createAllowTool } from "./allow-tool.ts";
 import { createExecuteTool } from "./execute-tool.ts";
+import { frameRoutes } from "./frame-routes.ts";
 import { createCallTool, createInvokeTool, type CallTool, type InvokeTool } from "./invoke-tool.ts";
+import type { ReplayDeps } from "./replay-frame.ts";
+import { frameUseCases } from "./server-frames.ts";
 
-type Deps = { database: Database; audit: Audit; supervisor: Supervisor; firstListMs: number };
+type Deps = Omit<ReplayDeps, "invoke"> & { firstListMs: number };
+type Calls = { call: CallTool; invoke: InvokeTool; executeTool: StepExecutor; routes: Handled[] };
 
 /** The ways to a tool: as its server answers, as a person sees it, and as a step of a run. All of them ask first whether it may be called. */
-export function createCalls(deps: Deps): { call: CallTool; invoke: InvokeTool; executeTool: StepExecutor } {
+export function createCalls(deps: Deps): Calls {
   const allow = createAllowTool(deps);
   const call = createCallTool(allow);
   const invoke = createInvokeTool(call);
-  return { call, invoke, executeTool: createExecuteTool({ ...deps, allow, invoke }) };
+  const routes = frameRoutes(frameUseCases({ ...deps, invoke }));
+  return { call, invoke, executeTool: createExecuteTool({ ...deps, allow, invoke }), routes };
 }

@@ -8,7 +8,7 @@ import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
 /** Where a tool that knows about it finds the key that is equal over all attempts of a step. */
-const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
+export const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
 
 type Input = { server: string; tool: string; arguments: Record<string, unknown> };
 

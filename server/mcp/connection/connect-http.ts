@@ -49,7 +49,7 @@ const sse: Way = (options) => new SseTransport(options);
 
 async function open(deps: ConnectDeps, { server, launch, options, opening }: HttpAttempt, way: Way): Promise<Connection> {
   const headers = await resolveValues(deps.secrets, server, launch.headers);
-  const watch = watchVersion(recorder(deps, server, deps.newId()));
+  const watch = watchVersion(recorder(deps, server, { connectionId: deps.newId(), transport: way === sse ? "sse" : "http" }));
   const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server"), () => options.onOpen?.());
   let fatal: Error | undefined;
   const transport = way({

@@ -1,5 +1,6 @@
 import type { CreateMessageResult } from "@modelcontextprotocol/client";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
+import type { McpTransport } from "#contract/messages.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { Connection } from "./connection.ts";
@@ -73,8 +74,11 @@ export async function resolveArguments(secrets: SecretReader, server: ServerReco
   return Promise.all(args.map(resolve));
 }
 
-export const recorder = (deps: ConnectDeps, server: ServerRecord, connectionId: string): FrameRecorder =>
-  frameRecorder({ sink: deps.frames, tenantId: server.tenantId, remote: `mcp:${server.name}`, connectionId });
+type Recorded = { connectionId: string; transport: McpTransport };
+export function recorder({ frames: sink }: ConnectDeps, server: ServerRecord, { connectionId, transport }: Recorded): FrameRecorder {
+  const { id, tenantId, name } = server;
+  return frameRecorder({ sink, tenantId, remote: `mcp:${name}`, connectionId, server: { id, transport } });
+}
 
 /** What the platform does when this server asks or tells it something. */
 export function answeringFor(
@@ -114,10 +118,10 @@ export function once<T>(task: () => Promise<T>): () => Promise<T> {
 /** Sees which protocol version the server chooses, so that a failure can name it; records frames as before. */
 export function watchVersion(frames: FrameRecorder): { frames: FrameRecorder; version: () => string | undefined } {
   let version: string | undefined;
-  const received: FrameRecorder["received"] = (message, content) => {
+  const received: FrameRecorder["received"] = (message, text) => {
     const chosen = version === undefined && "result" in message ? message.result["protocolVersion"] : undefined;
     if (typeof chosen === "string") version = chosen;
-    frames.received(message, content);
+    frames.received(message, text);
   };
   return { version: () => version, frames: { ...frames, received } };
 }

@@ -20,7 +20,7 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
   const process = await launchProcess(deps, attempt, id);
   options.onOpen?.();
   const seen = watchOutput(deps, server, { process, id });
-  const watch = watchVersion(recorder(deps, server, id));
+  const watch = watchVersion(recorder(deps, server, { connectionId: id, transport: "stdio" }));
   const answering = answeringFor(deps, server, { options, processId: id });
   const { version, timings } = deps;
   const client = newClient({ version, timings, era: opening, onToolsChanged: options.onToolsChanged, answering });

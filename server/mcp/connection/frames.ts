@@ -1,14 +1,13 @@
 import type { JSONRPCMessage } from "@modelcontextprotocol/client";
-import type { Json } from "#contract/common.ts";
-import type { Frame, FrameSink, StepRef } from "#server/kernel/ports.ts";
-import { toJson } from "./json-value.ts";
+import type { McpEra, McpTransport } from "#contract/messages.ts";
+import { JsonText, type Frame, type FrameSink, type StepRef } from "#server/kernel/ports.ts";
 import { currentCall } from "./open-call.ts";
+import { countBeyond } from "./per-second.ts";
 
-/** Records what crosses one connection, both ways. */
+/** Records what crosses one connection, both ways. `text` is the message as it was sent or received. */
 export type FrameRecorder = {
-  sent(message: JSONRPCMessage): void;
-  /** `content` is the same message, known to be JSON. */
-  received(message: JSONRPCMessage, content: Json): void;
+  sent(message: JSONRPCMessage, text: string): void;
+  received(message: JSONRPCMessage, text: string): void;
 };
 
 type Options = {
@@ -17,29 +16,46 @@ type Options = {
   /** Who is on the other side. */
   remote: string;
   connectionId: string;
+  /** The registered server that it is, if it is one. */
+  server?: { id: string; transport: McpTransport };
 };
 type Direction = Frame["direction"];
-type Open = { method: string; step?: StepRef; at: number };
-type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs">;
+type Open = { method: string; tool: string | undefined; step: StepRef | undefined; at: number };
+type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs" | "errorCode"> & { tool?: string | undefined };
 
-/** Notifications of one connection beyond this are counted, not stored. */
+/** Notifications of one connection beyond this are counted, and one frame tells how many there were. */
 const NOTIFICATIONS_PER_SECOND = 100;
 /** Requests that never get an answer must not be remembered for ever. */
 const OPEN_REQUESTS = 10_000;
+/** The answers that show of which era a conversation is. */
+const ERAS = new Map<string, McpEra>([
+  ["initialize", "legacy"],
+  ["server/discover", "modern"],
+]);
 
-export function frameRecorder({ sink, tenantId, remote, connectionId }: Options): FrameRecorder {
+export function frameRecorder({ sink, tenantId, remote, connectionId, server }: Options): FrameRecorder {
   const open = { out: new Map<string, Open>(), in: new Map<string, Open>() };
-  const mayNotify = perSecond(NOTIFICATIONS_PER_SECOND);
+  let era: McpEra | undefined;
 
-  const record = (direction: Direction, message: JSONRPCMessage, content: Json): void => {
-    const { kind, method, correlationId: id, step, latencyMs } = describe(message, direction, open);
-    if (kind === "notification" && !mayNotify()) return;
+  // Member by member: it is on the path of every call, twice.
+  const store = (direction: Direction, described: Described, content: Frame["content"]): void => {
+    const { kind, method, step, latencyMs, errorCode, tool } = described;
     const from = direction === "out" ? "auterity" : remote;
     const to = direction === "out" ? remote : "auterity";
-    const correlationId = `${connectionId}:${id}`;
-    sink.record({ tenantId, protocol: "mcp", direction, kind, method, from, to, correlationId, step, latencyMs, content });
+    const correlationId = `${connectionId}:${described.correlationId}`;
+    const mcp = server && { serverId: server.id, connectionId, transport: server.transport, era, tool };
+    sink.record({ tenantId, protocol: "mcp", direction, kind, method, from, to, correlationId, step, latencyMs, content, mcp, errorCode });
   };
-  return { sent: (message) => record("out", message, toJson(message)), received: (message, content) => record("in", message, content) };
+  const mayRecord = countBeyond(NOTIFICATIONS_PER_SECOND, (counted) => {
+    store("in", { kind: "notification", method: "auterity/notifications_counted", correlationId: "" }, { counted });
+  });
+  const record = (direction: Direction, message: JSONRPCMessage, text: string): void => {
+    const described = describe(message, direction, open);
+    if (described.kind === "notification" && !mayRecord(described.method)) return;
+    if (described.kind === "response") era ??= ERAS.get(described.method);
+    store(direction, described, new JsonText(text));
+  };
+  return { sent: (message, text) => record("out", message, text), received: (message, text) => record("in", message, text) };
 }
 
 type OpenRequests = Record<Direction, Map<string, Open>>;
@@ -57,20 +73,30 @@ function describe(message: JSONRPCMessage, direction: Direction, open: OpenReque
     method: asked?.method ?? "",
     correlationId: key,
     step: asked?.step,
+    tool: asked?.tool,
     latencyMs: asked && performance.now() - asked.at,
+    errorCode: errorCodeOf(message),
   };
 }
 
-type Request = { id: string | number; method: string };
+/** What an answer says has gone wrong: the protocol's code, or that the tool itself says so. */
+function errorCodeOf(answer: { error: { code: number } } | { result: object }): string | undefined {
+  if ("error" in answer) return String(answer.error.code);
+  return "isError" in answer.result && answer.result.isError === true ? "tool_error" : undefined;
+}
 
-function request({ id, method }: Request, direction: Direction, open: OpenRequests): Described {
+type Request = { id: string | number; method: string; params?: Readonly<Record<string, unknown>> | undefined };
+
+function request({ id, method, params }: Request, direction: Direction, open: OpenRequests): Described {
   const step = currentCall()?.step;
+  const name = method === "tools/call" ? params?.["name"] : undefined;
+  const tool = typeof name === "string" ? name : undefined;
   const key = idKey(id, direction);
   const requests = open[direction];
-  requests.set(key, { method, step, at: performance.now() });
+  requests.set(key, { method, tool, step, at: performance.now() });
   const oldest = requests.size > OPEN_REQUESTS ? requests.keys().next().value : undefined;
   if (oldest !== undefined) requests.delete(oldest);
-  return { kind: "request", method, correlationId: key, step };
+  return { kind: "request", method, correlationId: key, step, tool };
 }
 
 type Notification = { method: string; params?: Readonly<Record<string, unknown>> | undefined };
@@ -85,14 +111,3 @@ function notification({ method, params }: Notification, requests: ReadonlyMap<st
 /** String and number ids are different ids, and each side counts for itself. */
 const idKey = (id: string | number | undefined, askedBy: Direction): string =>
   `${askedBy === "out" ? "c" : "s"}${typeof id === "string" ? "s" : "n"}${id ?? ""}`;
-
-export function perSecond(limit: number): () => boolean {
-  let second = 0;
-  let used = 0;
-  return () => {
-    const now = Math.floor(performance.now() / 1000);
-    if (now !== second) [second, used] = [now, 0];
-    used += 1;
-    return used <= limit;
-  };
-}

@@ -61,7 +61,7 @@ export class HttpTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    this.#frames.sent(message);
+    this.#frames.sent(message, JSON.stringify(message));
     try {
       await this.#inner.send(message, options?.requestSignal ? options : { ...options, requestSignal: this.#deadline(message) });
     } finally {
@@ -105,7 +105,7 @@ export class HttpTransport implements Transport {
       this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;
     }
-    this.#frames.received(message, content);
+    this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);
   }
 }

@@ -23,7 +23,7 @@ export function lineSplitter({ maxBytes, onLine, onOverflow }: Options): (chunk:
     const line = parts.length === 1 ? parts[0] : Buffer.concat(parts);
     parts = [];
     size = 0;
-    if (!skipping) onLine(line?.toString("utf8").replace(/\r$/, "") ?? "");
+    if (!skipping) onLine(withoutReturn(line?.toString("utf8") ?? ""));
     skipping = false;
   };
 
@@ -37,3 +37,5 @@ export function lineSplitter({ maxBytes, onLine, onOverflow }: Options): (chunk:
     keep(chunk.subarray(start));
   };
 }
+
+const withoutReturn = (line: string): string => (line.endsWith("\r") ? line.slice(0, -1) : line);

@@ -1,5 +1,5 @@
 import { coalesce } from "./coalesce.ts";
-import { perSecond } from "./frames.ts";
+import { perSecond } from "./per-second.ts";
 
 type Options = {
   pass: (line: string) => void;

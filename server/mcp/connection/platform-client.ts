@@ -14,7 +14,7 @@ import {
 } from "@modelcontextprotocol/client";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
-import { perSecond } from "./frames.ts";
+import { perSecond } from "./per-second.ts";
 import { OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
 import { allowed, answerInput, capabilitiesFor, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
 

@@ -49,7 +49,7 @@ export class SseTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#end.signal.aborted) throw new SdkError(SdkErrorCode.ConnectionClosed, "The server's stream of events has ended.");
-    this.#frames.sent(message);
+    this.#frames.sent(message, JSON.stringify(message));
     const response = await this.#fetch(await this.#endpoint.promise, {
       method: "POST",
       headers: this.#headers({ "content-type": "application/json" }),
@@ -110,7 +110,7 @@ export class SseTransport implements Transport {
       this.onerror?.(new ConnectionFailure("mcp_output_invalid", "The server sent an event that is no message."));
       return;
     }
-    this.#frames.received(message, content);
+    this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);
   }
 

@@ -42,6 +42,7 @@ export class StdioTransport implements Transport {
   readonly #options: Options;
   #closed = false;
   #strayLines = 0;
+  #draining: Promise<void> | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -72,15 +73,22 @@ export class StdioTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     const { stdin } = this.#options.process.child;
     if (this.#closed || !stdin.writable) throw new SdkError(SdkErrorCode.ConnectionClosed, "The server's process has ended.");
-    this.#options.frames.sent(message);
-    if (stdin.write(serializeMessage(message))) return;
-    await new Promise<void>((resolve) => {
+    const line = serializeMessage(message);
+    this.#options.frames.sent(message, line.slice(0, -1));
+    if (!stdin.write(line)) await this.#drained();
+  }
+
+  /** One wait for all senders: thousands of calls at once would otherwise each listen to the pipe. */
+  #drained(): Promise<void> {
+    const { stdin } = this.#options.process.child;
+    return (this.#draining ??= new Promise<void>((resolve) => {
       const done = (): void => {
         stdin.off("drain", done).off("close", done);
+        this.#draining = undefined;
         resolve();
       };
       stdin.on("drain", done).on("close", done);
-    });
+    }));
   }
 
   /** Ends the conversation, not the process. */
@@ -97,7 +105,7 @@ export class StdioTransport implements Transport {
     if (message === undefined) return this.#stray(line);
     const content: unknown = message;
     if (!isJson(content)) return this.#stray("a message that is nested too deep");
-    this.#options.frames.received(message, content);
+    this.#options.frames.received(message, line);
     try {
       this.onmessage?.(message);
     } catch (error) {

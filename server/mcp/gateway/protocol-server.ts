@@ -79,13 +79,13 @@ class RecordedServer extends Server {
   override async connect(transport: Transport): Promise<void> {
     const send = transport.send.bind(transport);
     transport.send = (message, options) => {
-      this.#frames.sent(message);
+      this.#frames.sent(message, JSON.stringify(message));
       return send(message, options);
     };
     await super.connect(transport);
     const { onmessage } = transport;
     transport.onmessage = (message, extra) => {
-      this.#frames.received(message, toJson(message));
+      this.#frames.received(message, JSON.stringify(message));
       onmessage?.(message, extra);
     };
   }

@@ -1,5 +1,17 @@
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, AuditRecord, Egress, Frame, FrameSink, LiveBus, Redactor, SecretReader, SecretWriter } from "#server/kernel/ports.ts";
+import {
+  JsonText,
+  type Audit,
+  type AuditRecord,
+  type Egress,
+  type Frame,
+  type FrameReader,
+  type FrameSink,
+  type LiveBus,
+  type Redactor,
+  type SecretReader,
+  type SecretWriter,
+} from "#server/kernel/ports.ts";
 import type { LiveEvent } from "#contract/system.ts";
 
 /** In-memory ports around the MCP slice, and what they were given. */
@@ -11,6 +23,7 @@ export type McpDoubles = {
   /** What was stored, by name. */
   stored: Map<string, string>;
   frames: FrameSink;
+  frameReader: FrameReader;
   live: LiveBus;
   redactor: Redactor;
   audited: AuditRecord[];
@@ -56,7 +69,13 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
       names: async () => new Set([...Object.keys(secrets), ...stored.keys()]),
       create: async (_tx, { name, value }) => void stored.set(name, value),
     },
-    frames: { record: (frame) => void recorded.push(frame) },
+    frames: { record: (frame) => void recorded.push(readable(frame)) },
+    frameReader: {
+      list: () => Promise.resolve({ items: [], nextCursor: null }),
+      exchange: () => Promise.resolve(undefined),
+      all: nothing,
+      follow: nothing,
+    },
     live: {
       publish: (tenantId, event) => {
         published.push(event);
@@ -71,3 +90,8 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     redactor: { text, json: (value) => JSON.parse(text(JSON.stringify(value))) },
   };
 }
+
+async function* nothing(): AsyncGenerator<never> {}
+
+const readable = (frame: Frame): Frame =>
+  frame.content instanceof JsonText ? { ...frame, content: JSON.parse(frame.content.text) } : frame;

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { IdParams, Json, PageQuery, pageOf } from "../common.ts";
+import { LIMITS } from "../limits.ts";
+import { Message, ServerFrameFilter } from "../messages.ts";
+import { defineRoute } from "../route.ts";
+
+const tag = "mcp-servers";
+
+export const listServerFrames = defineRoute({
+  name: "listServerFrames",
+  method: "GET",
+  path: "/api/v1/mcp-servers/:id/frames",
+  summary: "List what went to a server and came from it, newest first, or oldest first within a run",
+  tag,
+  permission: "message:read",
+  params: IdParams,
+  query: ServerFrameFilter.extend(PageQuery.shape),
+  response: pageOf(Message),
+  errors: ["not_found", "cursor_invalid"],
+});
+
+export const exportServerFrames = defineRoute({
+  name: "exportServerFrames",
+  method: "GET",
+  path: "/api/v1/mcp-servers/:id/frames/export",
+  summary: "All frames that fit, newest first, one JSON document per line",
+  tag,
+  permission: "message:read",
+  params: IdParams,
+  query: ServerFrameFilter,
+  response: z.string(),
+  errors: ["not_found"],
+  stream: "ndjson",
+});
+
+export const streamServerFrames = defineRoute({
+  name: "streamServerFrames",
+  method: "GET",
+  path: "/api/v1/mcp-servers/:id/frames/stream",
+  summary: "Follow the frames of a server (SSE): events `frame` and `missed`; `Last-Event-ID` resumes",
+  tag,
+  permission: "message:read",
+  params: IdParams,
+  query: ServerFrameFilter.omit({ since: true, until: true }),
+  headers: z.object({ "last-event-id": z.string().max(256).optional() }),
+  response: z.string(),
+  errors: ["not_found", "cursor_invalid"],
+  stream: "sse",
+});
+
+export const replayFrame = defineRoute({
+  name: "replayFrame",
+  method: "POST",
+  path: "/api/v1/frames/:id/replay",
+  summary: "Send a recorded request again, under the rules and approvals of now",
+  tag: "messages",
+  permission: "tool:call",
+  params: IdParams,
+  body: z.strictObject({ timeoutMs: z.number().int().min(1).max(LIMITS.toolCallMs).default(30_000) }).optional(),
+  response: z.object({
+    /** What was recorded: the request, and its answer if one came. */
+    request: Message,
+    before: Message.nullable(),
+    /** What the server answers now. */
+    now: z.object({ result: Json, latencyMs: z.number() }),
+  }),
+  errors: [
+    "not_found",
+    "frame_not_replayable",
+    "mcp_tool_unknown",
+    "mcp_tool_not_approved",
+    "tool_changed",
+    "mcp_server_not_ready",
+    "mcp_timeout",
+    "mcp_protocol_error",
+    "mcp_exited",
+  ],
+});

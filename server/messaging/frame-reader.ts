@@ -1,0 +1,70 @@
+import type { Message } from "#contract/messages.ts";
+import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
+import type { Database, FrameReader, ValueCodec } from "#server/kernel/ports.ts";
+import { followFrames } from "./follow-frames.ts";
+import { frameQuery, toMessage, type FramePosition, type StoredFrame, type Wanted } from "./frame-query.ts";
+import { rowName } from "./frame-row.ts";
+
+const CURSOR = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, UUID] as const;
+const EXPORT_PAGE = 500;
+/** A request, its answer, and what was said about it in between. */
+const MOST_OF_EXCHANGE = 100;
+
+type Deps = { database: Database; codec: ValueCodec; now: () => Date };
+
+export function frameReader(deps: Deps): FrameReader {
+  const { database, codec } = deps;
+  const read = async (tenantId: string, wanted: Omit<Wanted, "tenantId">): Promise<Message[]> => {
+    const { text, values } = frameQuery({ tenantId, ...wanted });
+    const rows = await database.asTenant(tenantId, (tx) => tx.query<StoredFrame>(text, values));
+    await codec.prepare(tenantId);
+    return rows.map((row) => toMessage(row, codec.decode(row.content, { tenantId, row: rowName(row.id) })));
+  };
+  return {
+    list: async (tenantId, { limit, cursor, ...filter }) => {
+      const order = filter.runId === undefined ? "desc" : "asc";
+      const rows = await read(tenantId, { filter, order, after: positionOf(cursor), limit: limit + 1 });
+      return toPage(rows, { limit, map: (message) => message, key: ({ at, id }) => [at, id] });
+    },
+    exchange: async (tenantId, id) => {
+      const [row] = await database.asTenant(tenantId, (tx) =>
+        tx.query<{ at: Date; correlation_id: string }>("select at, correlation_id from protocol_frames where id = $1", [id]),
+      );
+      if (row === undefined) return undefined;
+      const correlationId = row.correlation_id;
+      const exchange = await read(tenantId, { filter: { correlationId }, order: "asc", limit: MOST_OF_EXCHANGE });
+      const frame = exchange.find((message) => message.id === id);
+      // What belongs to nothing, like most notifications, has no others.
+      const stands = correlationId === "" || correlationId.endsWith(":");
+      return frame && { frame, others: stands ? [] : exchange.filter((message) => message !== frame) };
+    },
+    all: (tenantId, filter) => allOf((after) => read(tenantId, { filter, order: "desc", after, limit: EXPORT_PAGE })),
+    follow: (tenantId, { filter, after, signal }) =>
+      followFrames({
+        after: positionOf(after) ?? { at: deps.now().toISOString(), id: "" },
+        signal,
+        places: async (since, limit) => {
+          const { text, values } = frameQuery({ tenantId, filter: { ...filter, since }, order: "desc", limit, places: true });
+          const rows = await database.asTenant(tenantId, (tx) => tx.query<{ id: string; at: Date }>(text, values));
+          return rows.map(({ id, at }) => ({ id, at: at.toISOString() }));
+        },
+        read: (since, ids) => read(tenantId, { filter: { since }, ids, order: "asc", limit: ids.length }),
+      }),
+  };
+}
+
+/** The position that a cursor stands for. Throws `cursor_invalid`. */
+function positionOf(cursor: string | undefined): FramePosition | undefined {
+  const [at, id] = decodeCursor(cursor, CURSOR) ?? [];
+  return at === undefined || id === undefined ? undefined : { at, id };
+}
+
+async function* allOf(pageAfter: (after: FramePosition | undefined) => Promise<Message[]>): AsyncGenerator<Message> {
+  let after: FramePosition | undefined;
+  for (;;) {
+    const page = await pageAfter(after);
+    yield* page;
+    if (page.length < EXPORT_PAGE) return;
+    after = page.at(-1);
+  }
+}
