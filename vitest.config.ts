@@ -28,7 +28,13 @@ export default defineConfig({
       },
       { plugins: [react()], test: { name: "web", environment: "happy-dom", testTimeout: 60_000, include: ["web/**/*.test.{ts,tsx}"] } },
       { test: { ...node, name: "architecture", include: ["test/architecture.test.ts"] } },
-      { test: { ...database, name: "integration", include: ["server/**/*.{pg,redis}.test.ts", "test/integration/**/*.test.ts"] } },
+      {
+        test: {
+          ...database,
+          name: "integration",
+          include: ["server/**/*.{pg,redis}.test.ts", "test/{integration,conformance}/**/*.test.ts"],
+        },
+      },
       { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, fileParallelism: false } },
       { test: { ...database, name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, fileParallelism: false } },
     ],

@@ -126,6 +126,8 @@ export const LIMITS = {
   mcpRequestsPerMinute: 60_000,
   /** Of one caller; one more ends the one that has been quiet for longest. */
   mcpSessionsPerCaller: 100,
+  /** Resources that one client of the gateway is told about. */
+  mcpSubscriptions: 100,
   /** How long a call through an MCP endpoint may take. */
   mcpCallMs: 10 * 60 * 1000,
   /** Tools, resources or prompts in one answer of an MCP endpoint. */

@@ -162,7 +162,6 @@ async function createSlices(
   { config, masterKey, teardown }: ComposeDeps,
   base: Foundation & { postgres: Postgres; publicUrl: () => string },
 ) {
-  const { instanceId } = base;
   const drives = config.role !== "api";
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
@@ -171,10 +170,10 @@ async function createSlices(
   const mcp = createMcp({
     ...base,
     askModel: (question) => agents.askModel(question),
-    instanceId,
     dataDir: config.dataDir,
     ownerApproves,
     leadership,
+    stateKey: deriveSecret(masterKey, "mcp-gateway"),
     ...sharing(config),
     workflowsUsing: (tool) => workflows.using(tool),
     resumeStep: (step) => runs.resumeStep({ ...step, code: "tool_changed" }),

@@ -57,6 +57,8 @@ export type McpDeps = {
   path?: string;
   /** Told to servers as the client's version. */
   version?: string;
+  /** Seals what clients of the gateway keep for us; the same in all processes that serve them. */
+  stateKey?: Uint8Array;
   random?: () => number;
   timings?: Partial<Timings>;
 };

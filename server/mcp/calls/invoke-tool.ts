@@ -1,4 +1,4 @@
-import type { CallToolResult, Progress } from "@modelcontextprotocol/client";
+import type { CallToolResult } from "@modelcontextprotocol/client";
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { AllowTool, Use } from "./allow-tool.ts";
@@ -6,20 +6,21 @@ import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { Connection, ToolCall } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
+import { InputWanted } from "../connection/open-call.ts";
 import type { Lease } from "../supervision/connection-pool.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { parseDefinition } from "../catalogue/tool-definition.ts";
 import { createValidators, type Validators } from "../connection/validators.ts";
 
-export type Invocation = Use & {
-  arguments: Record<string, unknown>;
-  meta?: Record<string, unknown>;
-  timeoutMs: number;
-  signal: AbortSignal;
-  /** Which session the call belongs to, where a server has a connection for each; by default its actor's. */
-  sessionKey?: string;
-  onProgress?: (progress: Progress) => void;
-};
+export type Invocation = Use &
+  Pick<ToolCall, "input" | "onProgress" | "onMessage" | "ask" | "party"> & {
+    arguments: Record<string, unknown>;
+    meta?: Record<string, unknown>;
+    timeoutMs: number;
+    signal: AbortSignal;
+    /** Which session the call belongs to, where a server has a connection for each; by default its actor's. */
+    sessionKey?: string;
+  };
 
 /** The answer as the server gave it. */
 export type CallTool = (invocation: Invocation) => Promise<CallToolResult>;
@@ -35,16 +36,16 @@ export const createInvokeTool =
 export const createCallTool = (allow: AllowTool): CallTool => {
   const validators = createValidators();
   return async (invocation) => {
-    const { server, timeoutMs, signal } = invocation;
+    const { server, timeoutMs } = invocation;
     const deadline = performance.now() + timeoutMs;
     const allowed = allow(invocation);
     const tool = allowed instanceof Promise ? await allowed : allowed;
     checkArguments(validators, tool, invocation.arguments);
-    const { arguments: args, meta, step, onProgress, actor, sessionKey = actor } = invocation;
+    const { actor, sessionKey = actor } = invocation;
     const lease = server.lease(sessionKey) ?? (await acquire(invocation, { sessionKey, hash: tool.hash }));
     try {
       const remaining = Math.max(1, Math.round(deadline - performance.now()));
-      const call: ToolCall = { name: tool.name, arguments: args, meta, timeoutMs: remaining, signal, step, onProgress };
+      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining };
       return await callOnce(lease.connection, call, { server, tool });
     } finally {
       lease.release();
@@ -71,6 +72,7 @@ async function callOnce(connection: Connection, call: ToolCall, { server, tool }
   try {
     return await connection.callTool(call);
   } catch (thrown) {
+    if (thrown instanceof InputWanted) throw thrown;
     if (call.signal?.aborted) throw new AppError("step_cancelled", "The call was cancelled.", { cause: thrown });
     const repeatable = tool.effect === "none" || tool.effect === "idempotent";
     const failure = callFailure(thrown, { transport: connection.transport, repeatable, loss: connection.lossReason() });

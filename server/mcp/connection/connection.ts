@@ -16,6 +16,8 @@ export type ToolCall = CallOptions & {
   arguments: Record<string, unknown>;
   /** Protocol metadata of the call. */
   meta?: Record<string, unknown>;
+  /** What the server wanted to know, and what it gave us to keep meanwhile. */
+  input?: Record<string, unknown> | undefined;
 };
 
 /** A request of the protocol beside tool calls. */
@@ -142,9 +144,9 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
       return [];
     },
     callTool: (call) => {
-      const { name, arguments: args, meta } = call;
+      const { name, arguments: args, meta, input } = call;
       return client.talk(call, (options, own) =>
-        client.callTool({ name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } }, options),
+        client.callTool({ ...input, name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } }, options),
       );
     },
     request: ({ method, params, ...call }) =>

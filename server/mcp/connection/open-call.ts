@@ -2,8 +2,14 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import {
   SdkError,
   SdkErrorCode,
+  type CreateMessageRequestParams,
+  type CreateMessageResult,
+  type CreateMessageResultWithTools,
   type ElicitRequestParams,
   type ElicitResult,
+  type InputRequiredResult,
+  type ListRootsResult,
+  type LoggingMessageNotification,
   type Progress,
   type RequestOptions,
 } from "@modelcontextprotocol/client";
@@ -16,6 +22,26 @@ export type Answers = Readonly<Record<string, ElicitResult>>;
 /** Asks somebody. Rejects when nobody can be asked; the signal aborts when the call is over. */
 export type Ask = (questions: Questions, signal: AbortSignal) => Promise<Answers>;
 
+/** Somebody with a model and folders of its own, who is asked for them before the platform is. */
+export type Party = {
+  sample?:
+    | ((params: CreateMessageRequestParams, signal: AbortSignal) => Promise<CreateMessageResult | CreateMessageResultWithTools>)
+    | undefined;
+  roots?: (() => Promise<ListRootsResult>) | undefined;
+  /** Answers by itself what a server of the 2026 era wants to know: the request ends with `InputWanted`. */
+  takesInput: boolean;
+};
+
+/** Thrown instead of an answer to whoever wants to see for itself what the server needs to know. */
+export class InputWanted extends Error {
+  override readonly name = "InputWanted";
+  readonly result: InputRequiredResult;
+  constructor(result: InputRequiredResult) {
+    super("The server needs to know more.");
+    this.result = result;
+  }
+}
+
 /** What every request to a server takes. */
 export type CallOptions = {
   /** Without an answer for so long in all, the request ends, whatever progress it tells of. While a person is asked, the time stands still. */
@@ -26,6 +52,10 @@ export type CallOptions = {
   step?: StepRef | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
   ask?: Ask | undefined;
+  /** Told what the server says meanwhile, as far as it can be known to belong to this request. */
+  onMessage?: ((message: LoggingMessageNotification["params"]) => void) | undefined;
+  /** For whom the request is made, if not for the platform. */
+  party?: Party | undefined;
 };
 
 /** The longest wait that a timer can hold: the SDK's own deadline is never the one that counts. */
@@ -45,6 +75,7 @@ export const callOf = (options: RequestOptions | undefined): OpenCall | undefine
 export class OpenCall {
   readonly step: StepRef | undefined;
   readonly ask: Ask | undefined;
+  readonly party: Party | undefined;
   readonly options: Carried;
   /** Goes with the request, if its progress is to be told. */
   readonly meta: { progressToken: string } | undefined;
@@ -61,6 +92,7 @@ export class OpenCall {
     this.#given = given;
     this.step = given.step;
     this.ask = given.ask;
+    this.party = given.party;
     this.#leftMs = timeoutMs;
     this.options = { timeout: NEVER_MS, signal: this.#ended.signal, call: this };
     this.meta = onProgress === undefined && idleMs === undefined ? undefined : { progressToken };
@@ -103,6 +135,10 @@ export class OpenCall {
     if (related !== undefined && related !== this) return;
     this.#idle?.refresh();
     this.#given.onProgress?.(progress);
+  }
+
+  onMessage(message: LoggingMessageNotification["params"]): void {
+    this.#given.onMessage?.(message);
   }
 
   readonly #onAbort = (): void => this.#ended.abort(this.#given.signal?.reason);

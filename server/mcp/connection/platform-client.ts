@@ -15,7 +15,7 @@ import {
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { perSecond } from "./per-second.ts";
-import { OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
+import { InputWanted, OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
 import { allowed, answerInput, capabilitiesFor, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
 
 /** So long after it was given up, a request may still be what the server's next question is about. */
@@ -57,6 +57,12 @@ async function told<T>(answer: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     throw refused(toAppError(thrown));
   }
+}
+
+function inputWanted({ inputRequests, requestState }: InputRequired): Error {
+  const result = { resultType: "input_required", inputRequests, ...(requestState !== undefined && { requestState }) };
+  if (isInputRequiredResult(result)) return new InputWanted(result);
+  return new AppError("mcp_protocol_error", "The server asks for input in a way that is not in the protocol.");
 }
 
 /** An SDK client that knows its open requests, so that what the server asks can be told to belong to one of them. */
@@ -138,10 +144,20 @@ export class PlatformClient extends Client {
       this.setRequestHandler("sampling/createMessage", ({ params }, { mcpReq }) =>
         told(async () => {
           allowed(answering, "sampling");
-          return answering.sample({ params, step: this.#mustKnowCall().step, signal: mcpReq.signal });
+          const call = this.#mustKnowCall();
+          const { sample } = call.party ?? {};
+          if (sample !== undefined) return call.whileAsking((signal) => sample(params, signal));
+          return answering.sample({ params, step: call.step, signal: mcpReq.signal });
         }),
       );
-    if (declares.roots) this.setRequestHandler("roots/list", () => told(async () => rootsOf(allowed(answering, "roots"))));
+    if (declares.roots)
+      this.setRequestHandler("roots/list", () =>
+        told(async () => {
+          const settings = allowed(answering, "roots");
+          const { roots } = this.callBehind()?.party ?? {};
+          return roots === undefined ? rootsOf(settings) : roots();
+        }),
+      );
   }
 
   #mustKnowCall(): OpenCall {
@@ -153,7 +169,9 @@ export class PlatformClient extends Client {
 
   #keepMessages(): void {
     const mayLog = perSecond(MESSAGES_PER_SECOND);
-    this.setNotificationHandler("notifications/message", ({ params: { level, logger, data } }) => {
+    this.setNotificationHandler("notifications/message", ({ params }) => {
+      const { level, logger, data } = params;
+      this.callBehind()?.onMessage(params);
       if (!mayLog()) return this.#answering.drop(1);
       const text = typeof data === "string" ? data : JSON.stringify(data);
       this.#answering.log(level, logger === undefined ? text : `${logger}: ${text}`);
@@ -165,6 +183,7 @@ export class PlatformClient extends Client {
     const call = callOf(flow.options);
     if (call === undefined) throw new AppError("mcp_input_refused", "The server asks for input to a request that nobody waits for.");
     let { inputRequests, requestState } = decoded;
+    if (call.party?.takesInput) throw inputWanted(decoded);
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       if ((requestState?.length ?? 0) > STATE_CHARS)
         throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);

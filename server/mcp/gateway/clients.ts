@@ -1,25 +1,46 @@
-import type { Server } from "@modelcontextprotocol/server";
+import { randomBytes } from "node:crypto";
 import type { Caller } from "#server/kernel/caller.ts";
 import type { Audit, Database, FrameSink, Redactor } from "#server/kernel/ports.ts";
 import type { CallTool } from "../calls/invoke-tool.ts";
 import { frameRecorder } from "../connection/frames.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { DISCONNECTED } from "./disconnected.ts";
 import type { Endpoint } from "./identity.ts";
+import { createInputState } from "./input-state.ts";
 import { createKnownLists } from "./lists.ts";
-import { protocolServer } from "./protocol-server.ts";
-import { DISCONNECTED } from "./session-transport.ts";
+import { protocolServer, type Served } from "./protocol-server.ts";
 
-export type ClientDeps = { call: CallTool; redactor: Redactor; frames: FrameSink; database: Database; audit: Audit; newId: () => string };
+export type ClientDeps = {
+  call: CallTool;
+  redactor: Redactor;
+  frames: FrameSink;
+  database: Database;
+  audit: Audit;
+  newId: () => string;
+  /** The same in all processes that serve the same clients; by default this process serves them alone. */
+  stateKey?: Uint8Array;
+};
 
-/** An SDK server for whoever asks, at this endpoint. `id` names the conversation in the frames. */
-export type ServeClient = (endpoint: Endpoint, caller: Caller, id: string) => Server;
+/** An SDK server for whoever asks, at this endpoint. A client without a session is known by who it is. */
+export type ServeClient = (endpoint: Endpoint, caller: Caller, session: string | undefined) => Served;
 
 export function createServeClient(deps: ClientDeps): ServeClient {
   const lists = createKnownLists();
-  return (endpoint, caller, id) => {
+  const { stateKey = randomBytes(32) } = deps;
+  return (endpoint, caller, session) => {
     const { tenantId, ref } = caller;
-    const frames = frameRecorder({ sink: deps.frames, tenantId, remote: ref, connectionId: id });
-    return protocolServer({ ...deps, lists }, { ...endpoint, actor: ref, frames, onLeft: recordLeft(deps, caller) });
+    const frames = frameRecorder({ sink: deps.frames, tenantId, remote: ref, connectionId: session ?? deps.newId() });
+    return protocolServer(
+      { ...deps, lists },
+      {
+        ...endpoint,
+        actor: ref,
+        sessionKey: session ?? ref,
+        frames,
+        input: createInputState(stateKey, `${tenantId}\0${ref}`),
+        onLeft: recordLeft(deps, caller),
+      },
+    );
   };
 }
 

@@ -25,7 +25,8 @@ export type Exposure = {
 
 type Place = { tenantId: string; environment: string };
 
-const isServed = (server: SupervisedServer): boolean => server.connection !== undefined || server.isComing;
+/** Wanted, and there or on its way. */
+export const isServed = (server: SupervisedServer): boolean => server.connection !== undefined || server.isComing;
 
 /** All servers of a tenant as one, under names that no other registration can take over. */
 export function allServers(supervisor: Supervisor, place: Place): Exposure {
@@ -92,21 +93,28 @@ function viewOf(tool: PinnedTool): View {
 /** Listed and exactly as approved: only these may be called, so only these are shown. */
 const isApproved = ({ approval, hash, approvedHash }: PinnedTool): boolean => approval === "approved" && hash === approvedHash;
 
+export const approvedTools = (server: SupervisedServer): PinnedTool[] => server.catalogue.listed().filter(isApproved);
+
 /** The tools that may be called, by name. */
 export function toolsOf(exposure: Exposure): { pinned: PinnedTool; name: string }[] {
   const tools = exposure
     .servers()
-    .flatMap((server) =>
-      server.catalogue.listed().flatMap((pinned) => (isApproved(pinned) ? [{ pinned, name: exposure.name(server, pinned.name) }] : [])),
-    );
+    .flatMap((server) => approvedTools(server).map((pinned) => ({ pinned, name: exposure.name(server, pinned.name) })));
   return tools.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 export const viewTool = ({ pinned, name }: { pinned: PinnedTool; name: string }): View => ({ ...viewOf(pinned), name });
 
+/** What an approved tool takes, by the name that it has here. */
+export function schemaOf(exposure: Exposure, name: string): Record<string, unknown> | undefined {
+  const found = exposure.toolOf(name);
+  const pinned = found?.server.catalogue.tool(found.own);
+  return pinned && isApproved(pinned) ? viewOf(pinned).inputSchema : undefined;
+}
+
 /** The instructions that an approved tool was approved with: others have not been looked at by anybody. */
 export function instructionsOf(server: SupervisedServer): string | undefined {
-  const approved = server.catalogue.listed().find(isApproved);
+  const [approved] = approvedTools(server);
   return approved && parseDefinition(approved.text).instructions;
 }
 

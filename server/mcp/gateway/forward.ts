@@ -1,4 +1,4 @@
-import { ProtocolError, ProtocolErrorCode, SdkErrorCode, SdkError, type Progress } from "@modelcontextprotocol/client";
+import { ProtocolError, ProtocolErrorCode, SdkErrorCode, SdkError } from "@modelcontextprotocol/client";
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { toAppError } from "#server/kernel/errors.ts";
@@ -6,31 +6,34 @@ import type { Redactor } from "#server/kernel/ports.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { Asked, Params } from "./handler.ts";
 
-export type Forwarded = {
-  method: string;
-  params?: Record<string, unknown> | undefined;
-  signal: AbortSignal;
-  timeoutMs?: number;
-  onProgress?: ((progress: Progress) => void) | undefined;
-};
+type Forwarded = { method: string; params: Params; timeoutMs?: number };
 
 /** Asks a server something on behalf of a client, as soon as it is there; its answer comes back as it is. */
-export async function forward(server: SupervisedServer, request: Forwarded): Promise<Record<string, unknown>> {
-  const { method, params, signal, timeoutMs = LIMITS.mcpCallMs, onProgress } = request;
-  const connection = server.connection ?? (await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])));
+export async function forward(
+  server: SupervisedServer,
+  { method, params, timeoutMs = LIMITS.mcpCallMs }: Forwarded,
+  asked: Pick<Asked, "signal"> & Partial<Asked>,
+): Promise<Params> {
+  const { signal, input, meta, sessionKey, ...hearing } = asked;
+  const inTime = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const lease = server.lease(sessionKey) ?? (await server.acquire({ sessionKey, signal: inTime() }));
+  const { connection } = lease;
   try {
-    return await connection.request({ method, params, timeoutMs, signal, onProgress });
+    const sent = { ...params, ...input, ...(meta && { _meta: meta(server) }) };
+    return await connection.request({ ...hearing, method, params: sent, timeoutMs, signal });
   } catch (thrown) {
     if (thrown instanceof SdkError && thrown.code === SdkErrorCode.MethodNotSupportedByProtocolVersion) throw methodUnknown(method);
     const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
     if (endsConnection(thrown)) server.reportLost(connection, failure);
     throw failure;
+  } finally {
+    lease.release();
   }
 }
 
-export const methodUnknown = (method: string): ProtocolError =>
-  new ProtocolError(ProtocolErrorCode.MethodNotFound, `Method not found: ${method}`);
+const methodUnknown = (method: string): ProtocolError => new ProtocolError(ProtocolErrorCode.MethodNotFound, `Method not found: ${method}`);
 
 /** Refusals that must not tell whether the thing exists. */
 const HIDDEN: ReadonlySet<string> = new Set(["mcp_tool_unknown", "mcp_tool_not_approved", "tool_changed", "mcp_server_unknown"]);

@@ -2,11 +2,12 @@ import { Environment } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { background, type Log } from "#server/kernel/log.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
+import { createChanges } from "./changes.ts";
 import { createServeClient, type ClientDeps } from "./clients.ts";
 import { isStateless } from "./era.ts";
 import type { Answer } from "./exchange.ts";
 import type { GatewayRequest } from "./gateway-request.ts";
-import { endpointOfAll, endpointOfOne, type Endpoint } from "./identity.ts";
+import { endpointOfAll, endpointOfOne, keysOf, type Endpoint } from "./identity.ts";
 import { readMessage } from "./messages.ts";
 import { createStateful, refuse } from "./stateful.ts";
 import { createStateless } from "./stateless.ts";
@@ -27,12 +28,27 @@ export type Gateway = {
 /** What reaches a server, beyond being told what there is. */
 const CALLS: ReadonlySet<string> = new Set(["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"]);
 
+/** From here on a client hears of changes. */
+const BEGINNINGS: ReadonlySet<string> = new Set(["initialize", "subscriptions/listen"]);
+
 export function createGateway(deps: GatewayDeps): Gateway {
   const { log, timings, newId } = deps;
   const serveClient = createServeClient(deps);
   const stateful = createStateful({ serveClient, newId, idleMs: timings.sessionIdleMs });
-  const stateless = createStateless({ serveClient, newId, log });
-  const lookAtAll = (): Promise<unknown> => Promise.all([stateful.look(), stateless.look()]);
+  const stateless = createStateless({ serveClient, log });
+  const changes = createChanges(({ record }, list) => {
+    for (const key of keysOf(record)) {
+      stateful.changed(key, list);
+      stateless.changed(key, list);
+    }
+  });
+  const follow = ({ exposure }: Endpoint): void => {
+    for (const server of exposure.servers()) changes.follow(server);
+  };
+  const lookAtAll = (): Promise<unknown> => {
+    if (!stateful.isEmpty() || !stateless.isEmpty()) changes.look(deps.supervisor.held());
+    return Promise.all([stateful.look(), stateless.look()]);
+  };
   const look = setInterval(() => background(log, "a look at MCP sessions", lookAtAll), timings.gatewayLookMs).unref();
   const beat = setInterval(() => stateful.beat(), timings.gatewayBeatMs).unref();
 
@@ -40,6 +56,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const incoming = readMessage(request.body);
     if (incoming.kind === "invalid") return refuse(answer, 400, incoming);
     if (incoming.kind === "request" && CALLS.has(incoming.message.method)) await request.need("tool:call");
+    if (incoming.kind === "request" && BEGINNINGS.has(incoming.message.method)) follow(endpoint);
     return isStateless(request) ? stateless.serve(endpoint, request, answer) : stateful.post(endpoint, request, { incoming, answer });
   };
   return {
@@ -53,6 +70,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     async close() {
       clearInterval(look);
       clearInterval(beat);
+      changes.close();
       await Promise.all([stateless.close(), stateful.close()]);
     },
   };

@@ -1,12 +1,17 @@
 import type { Implementation, ServerCapabilities } from "@modelcontextprotocol/server";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { allServers, instructionsOf, oneServer, serverUnknown } from "./exposure.ts";
-import type { Client } from "./protocol-server.ts";
+import type { Client } from "./client.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
 export type Place = { tenantId: string; environment: string };
-/** What one path serves; `key` tells endpoints apart. */
-export type Endpoint = Omit<Client, "actor" | "frames" | "onLeft"> & { key: string };
+/** What one path serves. */
+export type Endpoint = Omit<Client, "actor" | "sessionKey" | "frames" | "input" | "onLeft">;
+
+const keyOf = ({ tenantId, environment }: Place, name: string): string => `${tenantId}/${environment}/${name}`;
+
+/** The endpoints at which a server is served. */
+export const keysOf = (server: Place & { name: string }): string[] => [keyOf(server, "*"), keyOf(server, server.name)];
 
 type Deps = { supervisor: Supervisor; version: string };
 
@@ -16,9 +21,10 @@ const FIRST_MS = 10_000;
 /** Everything that all servers can do together. */
 const ALL: ServerCapabilities = {
   tools: { listChanged: true },
-  resources: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
   prompts: { listChanged: true },
   completions: {},
+  logging: {},
 };
 
 const INSTRUCTIONS =
@@ -27,7 +33,7 @@ const INSTRUCTIONS =
 /** All servers of a place as one. */
 export function endpointOfAll({ supervisor, version }: Deps, place: Place): Endpoint {
   return {
-    key: `${place.tenantId}/${place.environment}/*`,
+    key: keyOf(place, "*"),
     isOne: false,
     exposure: allServers(supervisor, place),
     info: { name: "auterity", version },
@@ -42,7 +48,7 @@ export async function endpointOfOne({ supervisor }: Deps, place: Place, name: st
   if (server === undefined) throw serverUnknown(name);
   const { info, capabilities } = await describe(server);
   return {
-    key: `${place.tenantId}/${place.environment}/${name}`,
+    key: keyOf(place, name),
     isOne: true,
     exposure: oneServer(server),
     info,
@@ -62,14 +68,15 @@ async function describe(server: SupervisedServer): Promise<Described> {
     server.connection ?? (last === undefined ? await server.whenReady(AbortSignal.timeout(FIRST_MS)).catch(() => {}) : undefined);
   if (connection === undefined)
     return last ?? { info: { name: server.record.name, version: "unknown" }, capabilities: { tools: { listChanged: true } } };
-  const { tools, resources, prompts, completions } = connection.capabilities;
+  const { tools, resources, prompts, completions, logging } = connection.capabilities;
   const now = {
     info: connection.serverInfo ?? { name: server.record.name, version: "unknown" },
     capabilities: {
       ...(tools && { tools: { listChanged: true } }),
-      ...(resources && { resources: { listChanged: true } }),
+      ...(resources && { resources: { listChanged: true, ...(resources.subscribe && { subscribe: true }) } }),
       ...(prompts && { prompts: { listChanged: true } }),
       ...(completions && { completions }),
+      ...(logging && { logging }),
     },
   };
   described.set(server, now);

@@ -52,7 +52,7 @@ async function listAll(kind: ListKind, server: SupervisedServer): Promise<Item[]
   const items: Item[] = [];
   let cursor: unknown;
   for (let page = 0; page < MOST_PAGES && items.length < MOST_ITEMS; page += 1) {
-    const answer = await forward(server, { method, params: cursor === undefined ? {} : { cursor }, signal, timeoutMs: PATIENCE_MS });
+    const answer = await forward(server, { method, params: cursor === undefined ? {} : { cursor }, timeoutMs: PATIENCE_MS }, { signal });
     items.push(...itemsOf(answer, member));
     cursor = answer["nextCursor"];
     if (typeof cursor !== "string") break;

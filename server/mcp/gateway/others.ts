@@ -34,10 +34,10 @@ export function otherHandlers({ exposure, lists, isOne }: Deps, capabilities: Se
 /** Page for page as the server gives them. */
 const listOne =
   (exposure: Exposure, kind: ListKind): Handler =>
-  ({ cursor }, { signal }) => {
+  ({ cursor }, asked) => {
     const [server] = exposure.servers();
     if (server === undefined) return { [LISTS[kind].member]: [] };
-    return forward(server, { method: LISTS[kind].method, params: cursor === undefined ? {} : { cursor }, signal });
+    return forward(server, { method: LISTS[kind].method, params: cursor === undefined ? {} : { cursor } }, asked);
   };
 
 type Listing = Pick<Deps, "exposure" | "lists"> & { kind: ListKind; expose: (own: Own, item: Item) => Item };
@@ -53,13 +53,12 @@ const listAll =
     return { [LISTS[kind].member]: items, ...rest };
   };
 
-async function readResource(exposure: Exposure, params: Params, { signal, meta, tell }: Asked): Promise<Result> {
+async function readResource(exposure: Exposure, params: Params, asked: Asked): Promise<Result> {
   const { uri } = params;
   const found = typeof uri === "string" ? exposure.ofUri(uri) : undefined;
   if (found === undefined) throw new AppError("not_found", "There is no such resource.");
   const { server, own } = found;
-  const request = { method: "resources/read", params: { ...params, uri: own, _meta: meta }, signal, onProgress: tell };
-  const answer = await forward(server, request);
+  const answer = await forward(server, { method: "resources/read", params: { ...params, uri: own } }, asked);
   if (!Array.isArray(answer["contents"])) return answer;
   return { ...answer, contents: itemsOf(answer, "contents").map((item) => withUri(item, "uri", (one) => exposure.uri(server, one))) };
 }
@@ -67,11 +66,10 @@ async function readResource(exposure: Exposure, params: Params, { signal, meta, 
 const namesIn = ({ lists }: Pick<Deps, "lists">) =>
   ((server) => lists.known("prompts", server).map(({ name }) => String(name))) satisfies Parameters<Exposure["promptOf"]>[1];
 
-async function getPrompt(deps: Pick<Deps, "exposure" | "lists">, params: Params, { signal, meta, tell }: Asked): Promise<Result> {
+async function getPrompt(deps: Pick<Deps, "exposure" | "lists">, params: Params, asked: Asked): Promise<Result> {
   const found = deps.exposure.promptOf(String(params["name"]), namesIn(deps));
   if (found === undefined) throw new AppError("not_found", "There is no such prompt.");
-  const request = { method: "prompts/get", params: { ...params, name: found.own, _meta: meta }, signal, onProgress: tell };
-  const answer = await forward(found.server, request);
+  const answer = await forward(found.server, { method: "prompts/get", params: { ...params, name: found.own } }, asked);
   if (!Array.isArray(answer["messages"])) return answer;
   const { server } = found;
   const messages = itemsOf(answer, "messages").map((message) => ({
@@ -83,13 +81,13 @@ async function getPrompt(deps: Pick<Deps, "exposure" | "lists">, params: Params,
 
 const complete = ({ exposure, lists }: Pick<Deps, "exposure" | "lists">): [string, Handler] => [
   "completion/complete",
-  (params, { signal, meta }) => {
+  (params, asked) => {
     const ref = isRecord(params["ref"]) ? params["ref"] : {};
     const isPrompt = ref["type"] === "ref/prompt";
     const found = isPrompt ? exposure.promptOf(String(ref["name"]), namesIn({ lists })) : exposure.ofUri(String(ref["uri"]));
     if (found === undefined) throw new AppError("not_found", "There is nothing of that name that arguments could be suggested for.");
     const own = isPrompt ? { ...ref, name: found.own } : { ...ref, uri: found.own };
-    return forward(found.server, { method: "completion/complete", params: { ...params, ref: own, _meta: meta }, signal });
+    return forward(found.server, { method: "completion/complete", params: { ...params, ref: own } }, asked);
   },
 ];
 

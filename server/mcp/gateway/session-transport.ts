@@ -6,11 +6,9 @@ import {
   type Transport,
   type TransportSendOptions,
 } from "@modelcontextprotocol/server";
+import { DISCONNECTED } from "./disconnected.ts";
 import { Exchange, type Answer } from "./exchange.ts";
 import type { Incoming } from "./messages.ts";
-
-/** Why a request is cancelled whose client has gone. */
-export const DISCONNECTED = "client_disconnected";
 
 /** Streams on which a session can hear what belongs to no request. */
 const LISTENERS = 4;

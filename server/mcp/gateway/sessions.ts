@@ -1,21 +1,22 @@
-import type { Server } from "@modelcontextprotocol/server";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Endpoint } from "./identity.ts";
+import type { Served } from "./protocol-server.ts";
 import type { SessionTransport } from "./session-transport.ts";
 
 export type Session = {
   readonly id: string;
   readonly principalId: string;
   /** The endpoint it was opened at; it exists at no other. */
-  readonly endpoint: string;
+  readonly endpoint: Endpoint;
   readonly transport: SessionTransport;
-  readonly server: Server;
+  readonly served: Served;
   /** Whether the credentials that were shown last are still good. */
   mayGoOn: () => Promise<boolean>;
   usedAt: number;
 };
 
-type Owner = Pick<Session, "principalId" | "endpoint">;
+type Owner = { principalId: string; endpoint: string };
 
 export type Sessions = {
   /** Undefined for whoever did not open it, exactly as for one that does not exist. */
@@ -32,7 +33,8 @@ export function createSessions(idleMs: number): Sessions {
   const byId = new Map<string, Session>();
   const end = async (session: Session): Promise<void> => {
     byId.delete(session.id);
-    await session.server.close();
+    await session.served.mcp.close();
+    for (const server of session.endpoint.exposure.servers()) server.endSession(session.id);
   };
   const makeRoom = (principalId: string): void => {
     const own = [...byId.values()].filter((session) => session.principalId === principalId);
@@ -51,7 +53,7 @@ export function createSessions(idleMs: number): Sessions {
   return {
     find: (id, { principalId, endpoint }) => {
       const session = byId.get(id);
-      return session?.principalId === principalId && session.endpoint === endpoint ? session : undefined;
+      return session?.principalId === principalId && session.endpoint.key === endpoint ? session : undefined;
     },
     add(session) {
       makeRoom(session.principalId);
@@ -59,7 +61,9 @@ export function createSessions(idleMs: number): Sessions {
     },
     end,
     async look(now) {
-      await Promise.all([...byId.values()].map(async (session) => ((await isOver(session, now)) ? end(session) : undefined)));
+      await Promise.all(
+        [...byId.values()].map(async (session) => ((await isOver(session, now)) ? end(session) : session.served.subscriptions.look())),
+      );
     },
     all: () => [...byId.values()],
   };

@@ -1,10 +1,12 @@
 import { AppError } from "#server/kernel/errors.ts";
+import type { ListName } from "../connection/connection.ts";
 import type { ServeClient } from "./clients.ts";
 import { unacceptable } from "./era.ts";
 import { sendJson, sendNothing, type Answer } from "./exchange.ts";
 import type { GatewayRequest } from "./gateway-request.ts";
 import type { Endpoint } from "./identity.ts";
 import type { Incoming } from "./messages.ts";
+import type { Served } from "./protocol-server.ts";
 import { SessionTransport } from "./session-transport.ts";
 import { createSessions, type Session } from "./sessions.ts";
 
@@ -18,6 +20,9 @@ export type Stateful = {
   end(endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void>;
   /** Ends what may not go on and what has been quiet for too long. */
   look(): Promise<void>;
+  /** Tells the sessions at this endpoint. */
+  changed(key: string, list: ListName): void;
+  isEmpty(): boolean;
   /** Keeps quiet connections open. */
   beat(): void;
   close(): Promise<void>;
@@ -28,10 +33,10 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
   const open = async (endpoint: Endpoint, { caller, mayGoOn }: GatewayRequest): Promise<Session> => {
     const id = newId();
     const transport = new SessionTransport(id);
-    const server = serveClient(endpoint, caller, id);
-    const session = { id, principalId: caller.principalId, endpoint: endpoint.key, transport, server, mayGoOn, usedAt: performance.now() };
+    const served = serveClient(endpoint, caller, id);
+    const session = { id, principalId: caller.principalId, endpoint, transport, served, mayGoOn, usedAt: performance.now() };
     sessions.add(session);
-    await server.connect(transport);
+    await served.mcp.connect(transport);
     return session;
   };
   const find = (endpoint: Endpoint, { caller, headers, mayGoOn }: GatewayRequest): Session => {
@@ -60,11 +65,21 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
       sendNothing(answer, 204);
     },
     look: () => sessions.look(performance.now()),
+    isEmpty: () => sessions.all().length === 0,
+    changed(key, list) {
+      for (const { endpoint, served } of sessions.all()) if (endpoint.key === key) tell(served, list);
+    },
     beat() {
       for (const { transport } of sessions.all()) transport.beat();
     },
     close: async () => void (await Promise.all(sessions.all().map((session) => sessions.end(session)))),
   };
+}
+
+function tell({ mcp }: Served, list: ListName): void {
+  if (list === "tools") mcp.sendToolListChanged();
+  else if (list === "resources") mcp.sendResourceListChanged();
+  else mcp.sendPromptListChanged();
 }
 
 const INITIALIZE = "Begin with `initialize`.";

@@ -1,13 +1,17 @@
-import { createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
+import { createMcpHandler, type McpHttpHandler, type McpRequestContext } from "@modelcontextprotocol/server";
 import { LIMITS } from "#contract/limits.ts";
 import type { Log } from "#server/kernel/log.ts";
+import type { ListName } from "../connection/connection.ts";
+import { isRecord } from "../connection/json-value.ts";
 import type { ServeClient } from "./clients.ts";
 import type { Answer } from "./exchange.ts";
 import type { GatewayRequest } from "./gateway-request.ts";
 import type { Endpoint } from "./identity.ts";
+import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { sendResponse, webRequest } from "./web-request.ts";
 
-type Deps = { serveClient: ServeClient; newId: () => string; log: Log };
+type Deps = { serveClient: ServeClient; log: Log };
+type Open = { request: GatewayRequest; subscriptions: Subscriptions };
 type Served = { endpoint: Endpoint; request: GatewayRequest };
 
 /** The 2026 era: every request stands alone and brings all that is to be known of its client. */
@@ -16,33 +20,19 @@ export type Stateless = {
   /** Ends what may not go on. */
   look(): Promise<void>;
   /** Tells the streams that listen at this endpoint. */
-  changed(key: string, list: "tools" | "resources" | "prompts"): void;
-  /** Endpoints at which somebody may be listening. */
-  keys(): Iterable<string>;
+  changed(key: string, list: ListName): void;
+  isEmpty(): boolean;
   close(): Promise<void>;
 };
 
-export function createStateless({ serveClient, newId, log }: Deps): Stateless {
+export function createStateless({ serveClient, log }: Deps): Stateless {
   const handlers = new Map<string, McpHttpHandler>();
   const served = new WeakMap<Request, Served>();
-  const open = new Map<AbortController, GatewayRequest>();
+  const open = new Map<AbortController, Open>();
   const handlerOf = (key: string): McpHttpHandler => {
-    const known = handlers.get(key);
-    if (known !== undefined) return known;
-    const made = createMcpHandler(
-      ({ requestInfo }) => {
-        const found = requestInfo && served.get(requestInfo);
-        if (found === undefined) throw new TypeError("A request of nobody.");
-        return serveClient(found.endpoint, found.request.caller, newId());
-      },
-      {
-        legacy: "reject",
-        maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10,
-        onerror: (error) => log.debug("an MCP client was refused", { error }),
-      },
-    );
-    handlers.set(key, made);
-    return made;
+    const handler = handlers.get(key) ?? newHandler((web) => served.get(web), { serveClient, log });
+    handlers.set(key, handler);
+    return handler;
   };
   return {
     async serve(endpoint, request, answer) {
@@ -50,16 +40,23 @@ export function createStateless({ serveClient, newId, log }: Deps): Stateless {
       answer.raw.once("close", () => gone.abort());
       const web = webRequest({ method: request.method, headers: request.headers, signal: gone.signal });
       served.set(web, { endpoint, request });
-      open.set(gone, request);
+      const { notify } = handlerOf(endpoint.key);
+      const subscriptions = createSubscriptions(endpoint.exposure, (uri) => notify.resourceUpdated(uri));
+      open.set(gone, { request, subscriptions });
+      for (const uri of wantedResources(request.body)) {
+        subscriptions.add(uri).catch((error: unknown) => log.debug("a resource could not be subscribed to", { error }));
+      }
       try {
         await sendResponse(answer, await handlerOf(endpoint.key).fetch(web, { parsedBody: request.body }));
       } finally {
         open.delete(gone);
+        await subscriptions.close();
       }
     },
     async look() {
-      const check = async ([gone, { mayGoOn }]: [AbortController, GatewayRequest]): Promise<void> => {
-        if (!(await mayGoOn().catch(() => true))) gone.abort();
+      const check = async ([gone, { request, subscriptions }]: [AbortController, Open]): Promise<void> => {
+        if (!(await request.mayGoOn().catch(() => true))) gone.abort();
+        else await subscriptions.look();
       };
       await Promise.all([...open].map(check));
     },
@@ -69,10 +66,29 @@ export function createStateless({ serveClient, newId, log }: Deps): Stateless {
       if (list === "resources") notify?.resourcesChanged();
       if (list === "prompts") notify?.promptsChanged();
     },
-    keys: () => handlers.keys(),
+    isEmpty: () => open.size === 0,
     async close() {
       for (const gone of open.keys()) gone.abort();
       await Promise.all([...handlers.values()].map((handler) => handler.close()));
     },
   };
+}
+
+/** The SDK's own: it checks what a request of this era must bring, and keeps the streams that are opened for changes. */
+function newHandler(find: (web: Request) => Served | undefined, { serveClient, log }: Deps): McpHttpHandler {
+  const serve = ({ requestInfo }: McpRequestContext) => {
+    const found = requestInfo && find(requestInfo);
+    if (found === undefined) throw new TypeError("A request of nobody.");
+    return serveClient(found.endpoint, found.request.caller, undefined).mcp;
+  };
+  const onerror = (error: Error): void => log.debug("an MCP client was refused", { error });
+  return createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });
+}
+
+/** The resources that a request opens a stream for. */
+function wantedResources(body: unknown): string[] {
+  if (!isRecord(body) || body["method"] !== "subscriptions/listen" || !isRecord(body["params"])) return [];
+  const { notifications } = body["params"];
+  const wanted = isRecord(notifications) ? notifications["resourceSubscriptions"] : undefined;
+  return Array.isArray(wanted) ? wanted.filter((uri) => typeof uri === "string") : [];
 }

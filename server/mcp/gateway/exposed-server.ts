@@ -1,0 +1,35 @@
+import { McpServer, type Implementation } from "@modelcontextprotocol/server";
+import type { FrameRecorder } from "../connection/frames.ts";
+import { schemaOf, type Exposure } from "./exposure.ts";
+
+/** The SDK compares headers that repeat a parameter with the tool's own schema; only a server of its own class is asked for it. */
+export class ExposedServer extends McpServer {
+  readonly #exposure: Exposure;
+
+  constructor(info: Implementation, options: ConstructorParameters<typeof McpServer>[1], exposure: Exposure) {
+    super(info, options);
+    this.#exposure = exposure;
+  }
+
+  override toolInputSchemaJson(name: string): Record<string, unknown> | undefined {
+    return schemaOf(this.#exposure, name);
+  }
+}
+
+/** Whatever crosses the transport, both ways. */
+export function recordFrames({ server }: McpServer, frames: FrameRecorder): void {
+  const connect = server.connect.bind(server);
+  server.connect = async (transport) => {
+    const send = transport.send.bind(transport);
+    transport.send = (message, options) => {
+      frames.sent(message, JSON.stringify(message));
+      return send(message, options);
+    };
+    await connect(transport);
+    const { onmessage } = transport;
+    transport.onmessage = (message, extra) => {
+      frames.received(message, JSON.stringify(message));
+      onmessage?.(message, extra);
+    };
+  };
+}

@@ -1,0 +1,66 @@
+import { LIMITS } from "#contract/limits.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import type { Connection } from "../connection/connection.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { Exposure } from "./exposure.ts";
+
+type Watch = { server: SupervisedServer; own: string; connection: Connection | undefined; stop: (() => Promise<void>) | undefined };
+
+/** The resources that one client wants to hear of. */
+export type Subscriptions = {
+  /** Throws `not_found`, `rate_limited`, or what the server says. */
+  add(uri: string): Promise<void>;
+  remove(uri: string): Promise<void>;
+  /** Subscribes again where a server has come back. */
+  look(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const WATCH_MS = 10_000;
+
+export function createSubscriptions(exposure: Exposure, onUpdated: (uri: string) => void): Subscriptions {
+  const watches = new Map<string, Watch>();
+  const begin = async (watch: Watch): Promise<void> => {
+    const { server, own } = watch;
+    const connection = server.connection ?? (await server.whenReady(AbortSignal.timeout(WATCH_MS)));
+    const watcher = {
+      onUpdated: (updated: string) => onUpdated(exposure.uri(server, updated)),
+      onEnded: () => void (watch.connection = undefined),
+    };
+    watch.connection = connection;
+    watch.stop = await connection.watchResource(own, watcher, { timeoutMs: WATCH_MS });
+  };
+  const end = async (watch: Watch): Promise<void> => watch.stop?.().catch(() => {});
+  return {
+    async add(uri) {
+      if (watches.has(uri)) return;
+      const found = exposure.ofUri(uri);
+      if (found === undefined) throw new AppError("not_found", "There is no such resource.");
+      if (watches.size >= LIMITS.mcpSubscriptions)
+        throw new AppError("rate_limited", `At most ${LIMITS.mcpSubscriptions} resources may be subscribed to at once.`);
+      const watch: Watch = { ...found, connection: undefined, stop: undefined };
+      watches.set(uri, watch);
+      await begin(watch).catch((thrown: unknown) => {
+        watches.delete(uri);
+        throw thrown;
+      });
+    },
+    async remove(uri) {
+      const watch = watches.get(uri);
+      watches.delete(uri);
+      if (watch) await end(watch);
+    },
+    async look() {
+      const lost = [...watches.values()].filter(
+        ({ server, connection }) => server.connection !== undefined && server.connection !== connection,
+      );
+      // What does not work now is tried again at the next look.
+      await Promise.all(lost.map((watch) => begin(watch).catch(() => void (watch.connection = undefined))));
+    },
+    async close() {
+      const all = [...watches.values()];
+      watches.clear();
+      await Promise.all(all.map(end));
+    },
+  };
+}
