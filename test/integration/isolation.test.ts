@@ -30,6 +30,7 @@ let theirs: {
   schedule: string;
   webhook: string;
   listener: string;
+  frame: string;
 };
 
 beforeAll(async () => {
@@ -76,8 +77,12 @@ async function furnish(client: Client): Promise<typeof theirs> {
   const action = { kind: "webhook", url: `https://${MARK}.example/ended` } as const;
   const listener = await client.createRunListener({ body: { workflowId: workflow.id, on: ["failed"], action } });
   const approval = await askFor(client);
-  const triggers = { schedule: schedule.id, webhook: webhook.id, listener: listener.id };
-  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, approval, ...triggers };
+  const frames = await eventually(
+    () => client.listMessages({ query: { protocol: "mcp" } }),
+    (page) => page.items.length > 0,
+  );
+  const others = { schedule: schedule.id, webhook: webhook.id, listener: listener.id, frame: frames.items[0]?.id ?? "" };
+  return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, approval, ...others };
 }
 
 /** A run that waits for a decision. */
@@ -123,8 +128,11 @@ describe("another workspace over HTTP", () => {
       { path: "/api/v1/schedules", id: theirs.schedule },
       { path: "/api/v1/webhooks", id: theirs.webhook },
       { path: "/api/v1/run-listeners", id: theirs.listener },
+      { path: "/api/v1/frames", id: theirs.frame },
     ];
-    const uncovered = all.filter(({ path }) => path.includes(":id") && !foreignIds.some((known) => path.startsWith(`${known.path}/:id`)));
+    // The catalogue comes with the platform and is everybody's.
+    const ofSomebody = all.filter(({ path }) => path.includes(":id") && !path.startsWith("/api/v1/mcp-catalogue/"));
+    const uncovered = ofSomebody.filter(({ path }) => !foreignIds.some((known) => path.startsWith(`${known.path}/:id`)));
     expect(uncovered.map(({ name }) => name)).toEqual([]);
     expect(await tellsForeignFromAbsent(send, { token: stranger.token, foreignIds, randomId: newId() })).toEqual([]);
   });
