@@ -45,7 +45,7 @@ describe("no free text becomes a process", () => {
     expect(new Set(items.map(({ approval, effect }) => `${approval} ${effect}`))).toEqual(new Set(["pending once"]));
   });
 
-  test("elsewhere than on a loopback install, maker and checker differ", async () => {
+  test("elsewhere than on a loopback install, maker and checker differ (S-19)", async () => {
     const p = await platforms.open({ ownerApproves: false });
     const [maker, checker] = [callerOf(db.tenantId, "owner", "user:maker"), callerOf(db.tenantId, "owner", "user:checker")];
     const server = await register(p, hostile(), maker);

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
+import type { Role } from "#contract/permissions.ts";
 import { hashOf } from "#server/access/credentials.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { readConfig, startPlatform, type Config, type Platform } from "#server/main.ts";
@@ -90,6 +91,23 @@ export async function addTenant(superuser: pg.Client, name: string): Promise<{ t
     hashOf(token),
   ]);
   return { tenantId, token };
+}
+
+/** Somebody with this role in the one workspace of a new platform; answers a token. */
+export async function addMember(superuser: pg.Client, { role, name }: { role: Role; name: string }): Promise<string> {
+  const principalId = newId();
+  const token = `aut_${newId()}-token-of-a-member`;
+  await superuser.query("insert into principals (id, tenant_id, kind, name, role) select $1, id, 'user', $2, $3 from tenants", [
+    principalId,
+    name,
+    role,
+  ]);
+  await superuser.query("insert into api_tokens (id, tenant_id, principal_id, name, hash) select $1, id, $2, 'test', $3 from tenants", [
+    newId(),
+    principalId,
+    hashOf(token),
+  ]);
+  return token;
 }
 
 /** How many rows each table holds, tables of `except` left out; partitions count with their parents. */

@@ -48,7 +48,9 @@ export const checkLaunch =
   ({ database, audit, inspect }: Deps) =>
   async (server: ServerRecord): Promise<ApprovedLaunch> => {
     const { id, tenantId, launch, approvedLaunchHash } = server;
-    const { hash, file } = await inspect(id, launch);
+    // What nobody has approved does not even tell whether its command is installed.
+    const isKnown = approvedLaunchHash !== null;
+    const { hash, file } = isKnown ? await inspect(id, launch) : { hash: await registeredHash(inspect, id, launch), file: undefined };
     if (approvedLaunchHash === hash) return { file, hashes: { launchHash: hash, approvedLaunchHash: hash } };
     const target = `mcp_server:${id}`;
     // Approved by its owner before the command was installed: what is found first is what was meant.
@@ -62,7 +64,7 @@ export const checkLaunch =
     }
     await database.asTenant(tenantId, async (tx) => {
       await saveLaunchHash(tx, id, hash);
-      const reason = approvedLaunchHash === null ? "never approved" : "differs from what was approved";
+      const reason = isKnown ? "differs from what was approved" : "never approved";
       await audit.record(tx, {
         tenantId,
         actor: "system:mcp",
