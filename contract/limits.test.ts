@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CreateAgent } from "./agents.ts";
+import { ImportMcpServers } from "#contract/mcp/import.ts";
 import { StdioLaunch } from "#contract/mcp/servers.ts";
 import { Tags } from "./common.ts";
 import { Definition, WorkflowNode } from "./definition.ts";
@@ -71,7 +72,22 @@ describe("the limits of the schemas", () => {
     ["toleranceSeconds", Verification, (over) => ({ kind: "hmac", toleranceSeconds: LIMITS.toleranceSeconds + over })],
     ["bulkRuns", cancelRuns.body, (over) => ({ ids: list(LIMITS.bulkRuns + over, () => "01a21686-c824-77e6-b835-7dd13a849b00") })],
     ["waitMs", awaitRun.query, (over) => ({ timeoutMs: LIMITS.waitMs + over })],
-    ["arguments of a launch", StdioLaunch, (over) => ({ transport: "stdio", command: "node", args: list(128 + over, String) })],
+    [
+      "launchArguments",
+      StdioLaunch,
+      (over) => ({ transport: "stdio", command: "node", args: list(LIMITS.launchArguments + over, String) }),
+    ],
+    [
+      "launchValues",
+      StdioLaunch,
+      (over) => ({ transport: "stdio", command: "node", env: Object.fromEntries(list(LIMITS.launchValues + over, (i) => [`V${i}`, ""])) }),
+    ],
+    ["importChars", ImportMcpServers, (over) => ({ document: "x".repeat(LIMITS.importChars + over) })],
+    [
+      "importedServers",
+      ImportMcpServers,
+      (over) => ({ document: "npx x", entries: list(LIMITS.importedServers + over, (i) => ({ key: `${i}` })) }),
+    ],
   ])("%s", (_name, schema, make) => {
     expect(schema.safeParse(make(0)).success).toBe(true);
     expect(schema.safeParse(make(1)).success).toBe(false);

@@ -3,6 +3,7 @@ import { Environment, Json, Slug } from "../common.ts";
 import { Issue } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
+import { Caps, Sandbox } from "./confinement.ts";
 import { McpServer } from "./servers.ts";
 import { LaunchWarning } from "./warnings.ts";
 
@@ -77,8 +78,15 @@ const PreviewedLaunch = z.discriminatedUnion("transport", [
     args: z.array(z.string()),
     env: z.record(z.string(), z.string()),
     cwd: z.string().optional(),
+    caps: Caps.optional(),
+    sandbox: Sandbox.optional(),
   }),
-  z.object({ transport: z.literal("http"), url: z.string(), headers: z.record(z.string(), z.string()) }),
+  z.object({
+    transport: z.literal("http"),
+    url: z.string(),
+    type: z.enum(["streamable-http", "sse"]).optional(),
+    headers: z.record(z.string(), z.string()),
+  }),
 ]);
 
 export const PreviewedServer = z.object({

@@ -45,7 +45,7 @@ afterAll(async () => {
 
 /** `npx auterity …` of a clone is `cli/main.ts`; the running platform is found through the same settings as by a person. */
 function auterity(command: string, change: Readonly<Record<string, string>> = {}): Promise<CliResult> {
-  const words = command.split(/\s+/).map((word) => change[word] ?? word);
+  const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain = ""]) => quoted ?? change[plain] ?? plain);
   expect(words.slice(0, 2)).toEqual(["npx", "auterity"]);
   const env = { AUTERITY_DATA_DIR: platform.dataDir, AUTERITY_PORT: String(platform.port), AUTERITY_BOOTSTRAP_TOKEN: TOKEN };
   return runCli(words.slice(2), env);
@@ -118,6 +118,18 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp import servers.json": async (command) => {
     expect(await auterity(command, { "servers.json": servers })).toMatchObject({ code: 0, stderr: "files is READY.\n" });
   },
+  "npx auterity mcp import servers.json --preview": async (command) => {
+    const { code, stdout } = await auterity(command, { "servers.json": servers });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/files\s+files/)]);
+  },
+  'npx auterity mcp import "npx -y @acme/crm-mcp-server@1.4.0 --token ${input:token}" --preview': showing(
+    "crm",
+    "secret:crm_token",
+    "token",
+  ),
+  "npx auterity mcp catalogue search web": showing("brave-search", "key"),
+  "npx auterity mcp add memory": showing("memory is READY."),
+  "npx auterity mcp update memory --description Facts --set idleTimeoutMs=60000": showing("memory is READY."),
   "npx auterity mcp tools": showing("list_directory", "approved"),
   "npx auterity mcp call files/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
   // Into a folder of this test instead of the one that the command is given in.

@@ -43,7 +43,7 @@ function claudeAdd(words: readonly string[]): Entry {
   const [target, ...args] = [...positional, ...options.command];
   if (key === undefined || target === undefined) throw unreadable("`claude mcp add` takes a name, then a command or an address");
   const isAddress = options.transport !== "stdio" || (options.command.length === 0 && /^https?:\/\//.test(target));
-  if (isAddress) return readEntry(key, PATH, { url: target, headers: Object.fromEntries(options.headers) });
+  if (isAddress) return readEntry(key, PATH, { url: target, type: options.transport, headers: Object.fromEntries(options.headers) });
   return readEntry(key, PATH, { command: target, args, env: Object.fromEntries(options.env) });
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Launch } from "#contract/mcp/servers.ts";
 import type { ImportFormat, InputField } from "#contract/mcp/import.ts";
+import { Caps, Sandbox } from "#contract/mcp/confinement.ts";
 import type { Issue } from "#contract/errors.ts";
 
 /** A launch as a document has it: any of its texts may hold variables. */
@@ -34,6 +35,8 @@ const Server = z.looseObject({
   serverUrl: Text.optional(),
   httpUrl: Text.optional(),
   headers: Values.optional(),
+  caps: Caps.optional(),
+  sandbox: Sandbox.optional(),
   disabled: z.boolean().optional(),
   enabled: z.boolean().optional(),
   description: z.string().optional(),
@@ -50,7 +53,7 @@ export function readEntry(key: string, path: string, raw: unknown): Entry {
     const errors = parsed.error.issues.map((issue) => ({ path: [path, ...issue.path.map(String)].join("."), message: issue.message }));
     return { ...entry, errors };
   }
-  const { command, args = [], env = {}, cwd, headers = {}, disabled, enabled, description = "" } = parsed.data;
+  const { command, args = [], env = {}, cwd, caps, sandbox, headers = {}, disabled, enabled, description = "" } = parsed.data;
   const url = parsed.data.url ?? parsed.data.serverUrl ?? parsed.data.httpUrl;
   const common = {
     ...entry,
@@ -61,10 +64,16 @@ export function readEntry(key: string, path: string, raw: unknown): Entry {
   const wrong = (message: string): Entry => ({ ...common, errors: [{ path, message }] });
   if (command !== undefined && url !== undefined) return wrong("expected either a command or an address, not both");
   if (command !== undefined && command.trim() !== "") {
-    return { ...common, draft: { transport: "stdio", command, args, env: texts(env), ...(cwd !== undefined && { cwd }) } };
+    return { ...common, draft: { transport: "stdio", command, args, env: texts(env), cwd, caps, sandbox } };
   }
   if (url === undefined) return wrong("expected a command or an address (`url`)");
-  return { ...common, draft: { transport: "http", url, headers: texts(headers) } };
+  return { ...common, draft: { transport: "http", url, type: httpType(parsed.data.type), headers: texts(headers) } };
+}
+
+/** `http` leaves it open: those who write it try Streamable HTTP first. */
+function httpType(type: string | undefined): "streamable-http" | "sse" | undefined {
+  if (type === "sse") return "sse";
+  return type?.startsWith("streamable") ? "streamable-http" : undefined;
 }
 
 const texts = (values: z.infer<typeof Values>): Record<string, string> =>

@@ -58,7 +58,12 @@ describe("the import matrix", () => {
         },
       },
       "mcpServers",
-      { a: http("https://a.example"), b: http("https://b.example/sse"), c: stdio("c"), d: http("https://d.example") },
+      {
+        a: { ...http("https://a.example"), type: "streamable-http" },
+        b: { ...http("https://b.example/sse"), type: "sse" },
+        c: stdio("c"),
+        d: http("https://d.example"),
+      },
     ],
     [
       "servers by name, without a wrapper",

@@ -117,15 +117,15 @@ function place(draft: Draft, { path, placing, errors }: Context): Draft {
         code: "secret_in_address",
         message: "The address holds what looks like a credential; whoever may see the server sees it.",
       });
-    return { transport: "http", url, headers: placeNamed(placing, "headers", draft.headers) };
+    return { ...draft, url, headers: placeNamed(placing, "headers", draft.headers) };
   }
   const { cwd } = draft;
   return {
-    transport: "stdio",
+    ...draft,
     command: open("command", draft.command),
     args: placeArguments(placing, draft.args),
     env: placeNamed(placing, "env", draft.env),
-    ...(cwd !== undefined && cwd !== "" && { cwd: open("cwd", cwd) }),
+    cwd: cwd === undefined || cwd === "" ? undefined : open("cwd", cwd),
   };
 }
 

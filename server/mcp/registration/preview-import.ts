@@ -40,9 +40,9 @@ async function preview({ isInstalled }: ImportDeps, planned: PlannedServer): Pro
 async function processWarnings({ draft }: PlannedServer, isInstalled: ImportDeps["isInstalled"]): Promise<LaunchWarning[]> {
   if (draft?.transport !== "stdio") return [];
   const { command } = draft;
-  const warnings: LaunchWarning[] = [
-    { code: "unconfined", message: "The process may do whatever the platform's own account may, unless a sandbox holds it." },
-  ];
+  const warnings: LaunchWarning[] = [];
+  if (draft.sandbox === undefined)
+    warnings.push({ code: "unconfined", message: "The process may do whatever the platform's own account may." });
   if (!isKnownRunner(command))
     warnings.push({ code: "unknown_command", message: `${command} is none of the programs that servers are usually started with.` });
   if (!(await isInstalled(command)))
