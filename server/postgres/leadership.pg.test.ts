@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { silentLog } from "#server/kernel/log.ts";
 import type { Leadership } from "#server/kernel/ports.ts";
@@ -44,4 +46,37 @@ test("exactly one leads; another one follows when it stops, and when its connect
   );
   await Promise.all(all.map((one) => one.stop()));
   expect(leadersOf(all)).toBe(0);
+});
+
+/** A process of its own that leads and says so. */
+const LEADER = `
+import { connect } from "#server/postgres/connection.ts";
+import { createLeadership } from "#server/postgres/leadership.ts";
+import { silentLog } from "#server/kernel/log.ts";
+const leadership = createLeadership({ connect: () => connect(process.env.URL), lock: "mcpChecks", log: silentLog, everyMs: 50 });
+leadership.start();
+setInterval(() => leadership.leads() && process.stdout.write("leading"), 20);
+`;
+
+test("a leader that is killed is replaced within seconds", async () => {
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", LEADER], {
+    env: { URL: db.url("auterity_worker") },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  const other = stand();
+  expect(
+    await eventually(
+      async () => other.leads(),
+      () => true,
+    ),
+  ).toBe(false);
+  child.kill("SIGKILL");
+  const killed = performance.now();
+  await eventually(
+    async () => other.leads(),
+    (leads) => leads,
+  );
+  expect(performance.now() - killed).toBeLessThan(5_000);
+  await other.stop();
 });

@@ -83,13 +83,14 @@ async function follow(deps: Deps, followed: Followed): Promise<void> {
 
 async function followTools({ database, log }: Deps, { server, row, toolsSeen }: Followed): Promise<void> {
   const { id, tenantId } = row;
-  const before = toolsSeen.get(id);
-  if (before === row.toolsMark) return;
+  if (toolsSeen.get(id) === row.toolsMark) return;
   const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
   await server.catalogue.adopt(tools, { isPinned: row.isPinned });
-  toolsSeen.set(id, row.toolsMark);
-  // Where all processes speak with the same server, what one of them has found concerns the others' lists too.
-  if (before !== undefined && server.connection?.transport !== "stdio") background(log, "list of an MCP server", () => server.refresh());
+  const { launch, state } = server.record;
+  // Where all processes speak with the same server, what one of them has found concerns the others' lists too: also the one
+  // that is being read while this process connects.
+  if (launch.transport !== "stdio") background(log, "list of an MCP server", () => server.refresh());
+  if (launch.transport === "stdio" || state !== "STARTING") toolsSeen.set(id, row.toolsMark);
 }
 
 async function readLaunch({ database }: Deps, server: SupervisedServer): Promise<void> {

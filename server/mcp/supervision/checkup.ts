@@ -66,7 +66,12 @@ export class Checkup {
     const { checkEveryMs, listEveryMs, recheckMs } = this.#ports.timings;
     const usualMs = kind === "answers" ? checkEveryMs : listEveryMs;
     const waitMs = this.#failed[kind] > 0 ? Math.min(recheckMs, usualMs) : usualMs;
-    this.#timers[kind] = setTimeout(() => void (this.#ports.mayAsk() ? this.#ask(kind) : this.#schedule(kind)), waitMs).unref();
+    this.#timers[kind] = setTimeout(() => void (this.#mayAsk(kind) ? this.#ask(kind) : this.#schedule(kind)), waitMs).unref();
+  }
+
+  /** Whoever has found that something is wrong also finds out when it is over. */
+  #mayAsk(kind: Kind): boolean {
+    return this.#failed[kind] > 0 || this.#ports.mayAsk();
   }
 
   async #ask(kind: Kind): Promise<void> {
@@ -84,11 +89,9 @@ export class Checkup {
   }
 
   async #ping(): Promise<void> {
-    const { transport, protocolVersion } = this.#connection;
-    // The newer era has no ping.
-    const method = protocolVersion !== null && protocolVersion >= "2026" ? "server/discover" : "ping";
+    const { transport } = this.#connection;
     try {
-      await this.#connection.request({ method, timeoutMs: this.#ports.timings.checkTimeoutMs, signal: this.#end.signal });
+      await this.#connection.ping({ timeoutMs: this.#ports.timings.checkTimeoutMs, signal: this.#end.signal });
     } catch (thrown) {
       // A refusal is an answer, too: not every server knows the method.
       if (thrown instanceof ProtocolError) return;

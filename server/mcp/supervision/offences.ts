@@ -13,7 +13,11 @@ export const RULES = {
 export type Offence = keyof typeof RULES;
 
 /** What the loss of a connection says about the server, beside that it is gone. */
-export const OFFENCE_OF: Partial<Record<ErrorCode, Offence>> = { mcp_protocol_error: "protocol", mcp_message_too_large: "protocol" };
+export const OFFENCE_OF: Partial<Record<ErrorCode, Offence>> = {
+  mcp_protocol_error: "protocol",
+  mcp_message_too_large: "protocol",
+  mcp_over_limit: "over_limit",
+};
 
 /** Counts what a server has done, for the rules. */
 export class Offences {

@@ -137,14 +137,8 @@ export class SupervisedServer {
 
   /** Starts with a clean record. Rejects with the first attempt's failure; further attempts may still follow. */
   start(): Promise<void> {
-    this.#failures = 0;
-    this.#givenUp = 0;
-    this.#connections.forgive();
-    this.#record = { ...this.#record, desired: "running" };
-    return this.#inTurn(async () => {
-      if (this.#record.quarantine !== null) throw refusalOf(this.#record);
-      await this.#bringUp("start");
-    });
+    this.#beginAnew();
+    return this.#inTurn(() => this.#start());
   }
 
   /** Ends the whole process tree and wants it to stay so. */
@@ -153,12 +147,13 @@ export class SupervisedServer {
     return this.reconcile();
   }
 
-  async restart(): Promise<void> {
+  restart(): Promise<void> {
+    this.#beginAnew();
     this.#giveUpAttempt();
-    await this.#inTurn(async () => {
+    return this.#inTurn(async () => {
       if (!["STOPPED", "QUARANTINED"].includes(this.#record.state)) await this.#bringDown();
+      await this.#start();
     });
-    await this.start();
   }
 
   /** For the end of the platform: like stop, but the server is started again with the platform. */
@@ -190,6 +185,18 @@ export class SupervisedServer {
   get #wanted(): Wanted {
     if (this.#record.quarantine !== null) return "quarantined";
     return this.#isClosed ? "stopped" : this.#record.desired;
+  }
+
+  #beginAnew(): void {
+    this.#failures = 0;
+    this.#givenUp = 0;
+    this.#connections.forgive();
+    this.#record = { ...this.#record, desired: "running" };
+  }
+
+  async #start(): Promise<void> {
+    if (this.#record.quarantine !== null) throw refusalOf(this.#record);
+    await this.#bringUp("start");
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {

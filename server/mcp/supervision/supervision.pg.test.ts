@@ -17,6 +17,7 @@ import {
   toolNamed,
   type McpPlatform,
 } from "#test/support/mcp/platform.ts";
+import { runaway } from "#test/support/mcp/runaway.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 let db: TestDatabase;
@@ -179,6 +180,19 @@ describe("quarantine by rule", () => {
       { actor: "system:mcp", reason: "It has broken the protocol again and again." },
     ]);
   });
+});
+
+test("a server that goes over its limits again and again is taken out", async () => {
+  const restart = { backoffMs: 10, factor: 1, maxMs: 10, jitter: 0 };
+  const p = await platforms.open({ timings: { quickFailures: 100, watchMs: 50, restart } });
+  const { launch, kill } = runaway("allocates", { caps: { memoryBytes: 200 * 1024 * 1024 } });
+  try {
+    const { id } = await register(p, launch);
+    const out = await settled(p, id, "QUARANTINED");
+    expect(out.quarantine).toMatchObject({ by: "system:mcp", reason: "It has gone over its limits again and again." });
+  } finally {
+    await kill();
+  }
 });
 
 describe("health", () => {

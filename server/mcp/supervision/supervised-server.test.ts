@@ -1,0 +1,306 @@
+import { setTimeout as pause } from "node:timers/promises";
+import * as fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import type { ServerState } from "#contract/mcp/servers.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import { ServerCatalogue } from "../catalogue/server-catalogue.ts";
+import type { Connected } from "../connection/connect.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import { TRANSITIONS, nextState, type Cause } from "./state.ts";
+import { SupervisedServer } from "./supervised-server.ts";
+import { TIMINGS } from "./timings.ts";
+
+const RECORD = {
+  id: "s",
+  tenantId: "t",
+  name: "files",
+  launch: { transport: "http", url: "https://example.com/mcp", headers: {} },
+  settings: {},
+  catalogueTrusted: true,
+  desired: "stopped",
+  state: "STOPPED",
+  restarts: 0,
+  quarantine: null,
+  lastError: null,
+  health: null,
+  nextAttemptAt: null,
+} as unknown as ServerRecord;
+
+/** What the server's outside does; changed by a test at any time. */
+type Outside = { connects: "at once" | "never" | "fails" | "only with a person"; isWell: boolean; survivors: number };
+
+const refusal = (code: "mcp_exited" | "mcp_unauthorized"): AppError => new AppError(code, "It does not start.", { retryable: true });
+
+/** A supervised server whose outside is in memory: it keeps the states that were written and the connections that are open. */
+function arrange(quickFailures = 3) {
+  const outside: Outside = { connects: "at once", isWell: true, survivors: 0 };
+  const states: ServerState[] = ["STOPPED"];
+  const open = new Set<Connected>();
+  const losers = new Map<Connected, (error: AppError) => void>();
+  const connection = (): Connected => {
+    const lost = Promise.withResolvers<AppError>();
+    const one = {
+      transport: "http",
+      pid: null,
+      protocolVersion: "2025-11-25",
+      serverVersion: null,
+      verdict: undefined,
+      lost: lost.promise,
+      lossReason: () => undefined,
+      settle: async () => {},
+      listTools: async () => [],
+      ping: async () => {
+        if (!outside.isWell) throw new AppError("mcp_timeout", "The tool did not answer in time.");
+      },
+      close: async () => {
+        open.delete(one);
+        return outside.survivors;
+      },
+    } as Partial<Connected> as Connected;
+    open.add(one);
+    losers.set(one, lost.resolve);
+    return one;
+  };
+  const connect = (_server: ServerRecord, { signal }: { signal: AbortSignal }): Promise<Connected> => {
+    if (outside.connects === "fails") return Promise.reject(refusal("mcp_exited"));
+    if (outside.connects === "only with a person") return Promise.reject(refusal("mcp_unauthorized"));
+    if (outside.connects === "at once") return Promise.resolve(connection());
+    return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(refusal("mcp_exited")), { once: true }));
+  };
+  const fast = { backoffMs: 1, factor: 1, maxMs: 1, jitter: 0 };
+  const catalogue = new ServerCatalogue(
+    { newId: () => "id", note: () => {}, neighbours: async () => [], saveCatalogue: async () => {} },
+    { tools: [], isPinned: false },
+  );
+  const server: SupervisedServer = new SupervisedServer(
+    {
+      checkLaunch: async () => ({ file: undefined, hashes: { launchHash: "h", approvedLaunchHash: "h" } }),
+      connect,
+      reload: async () => ({ record: server.record, tools: [] }),
+      saveState: async ({ state }) => void states.push(state),
+      saveQuarantine: async () => {},
+      saveHealth: async () => {},
+      leads: () => true,
+      isShared: false,
+      onDemand: false,
+      note: () => {},
+      redact: (text) => text,
+      log: silentLog,
+      timings: { ...TIMINGS, restart: fast, probe: { ...fast, backoffMs: 3, maxMs: 3 }, quickFailures, checkEveryMs: 2, recheckMs: 2 },
+      random: () => 0,
+      now: () => new Date(),
+    },
+    RECORD,
+    catalogue,
+  );
+  const lose = (): void => {
+    for (const [one, resolve] of losers) if (open.has(one)) resolve(refusal("mcp_exited"));
+  };
+  const quarantine = (): Promise<void> => {
+    server.adopt({ quarantine: { reason: "r", by: "user:1", since: "2026-01-01T00:00:00.000Z" } });
+    return server.reconcile();
+  };
+  const release = (): Promise<void> => {
+    server.adopt({ quarantine: null });
+    return server.reconcile();
+  };
+  const start = (): Promise<void> => server.start().catch(() => {});
+  const reaches = (state: ServerState): Promise<void> =>
+    vi.waitFor(() => expect(server.record.state).toBe(state), { interval: 1, timeout: 5_000 });
+  return { outside, states, open, server, lose, quarantine, release, start, reaches };
+}
+type World = ReturnType<typeof arrange>;
+
+/** Whether the states that were written follow one another as the table says. */
+const followsTable = (states: readonly ServerState[]): boolean =>
+  states.every((state, i) => {
+    const before = states[i - 1];
+    return before === undefined || before === state || Object.values<ServerState>(TRANSITIONS[before]).includes(state);
+  });
+
+const failed = async (w: World): Promise<void> => {
+  w.outside.connects = "only with a person";
+  await w.start();
+  await w.reaches("FAILED");
+};
+const degraded = async (w: World): Promise<void> => {
+  await w.start();
+  w.outside.isWell = false;
+  await w.reaches("DEGRADED");
+};
+const hanging = async (w: World): Promise<void> => {
+  w.outside.connects = "never";
+  void w.start();
+  await w.reaches("STARTING");
+};
+
+/** How each transition comes about. */
+const WALK: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
+  "STOPPED start": (w) => w.start(),
+  "STOPPED quarantined": (w) => w.quarantine(),
+  "STARTING start": async (w) => {
+    w.outside.connects = "fails";
+    await w.start();
+    await vi.waitFor(() => expect(w.states.filter((state) => state === "STARTING").length).toBeGreaterThan(2), { interval: 1 });
+  },
+  "STARTING retry": async (w) => {
+    w.outside.connects = "fails";
+    await w.start();
+  },
+  "STARTING ready": (w) => w.start(),
+  "STARTING give_up": failed,
+  "STARTING stop": async (w) => {
+    await hanging(w);
+    await w.server.stop();
+  },
+  "READY check_failed": degraded,
+  "READY retry": async (w) => {
+    await w.start();
+    w.lose();
+    await w.reaches("STARTING");
+  },
+  "READY give_up": async (w) => {
+    const once = arrange(1);
+    await once.start();
+    once.outside.connects = "never";
+    once.lose();
+    await once.reaches("FAILED");
+    w.states.push(...once.states);
+  },
+  "READY stop": async (w) => {
+    await w.start();
+    await w.server.stop();
+  },
+  "DEGRADED check_passed": async (w) => {
+    await degraded(w);
+    w.outside.isWell = true;
+    await w.reaches("READY");
+  },
+  "DEGRADED retry": async (w) => {
+    await degraded(w);
+    await vi.waitFor(() => expect(w.states.join()).toContain("DEGRADED,STARTING"), { interval: 1 });
+  },
+  "DEGRADED give_up": async (w) => {
+    const once = arrange(1);
+    await degraded(once);
+    await once.reaches("FAILED");
+    w.states.push(...once.states);
+  },
+  "DEGRADED stop": async (w) => {
+    await degraded(w);
+    await w.server.stop();
+  },
+  "STOPPING ended": async (w) => {
+    await w.start();
+    await w.server.stop();
+  },
+  "STOPPING survived": async (w) => {
+    await w.start();
+    w.outside.survivors = 1;
+    await w.server.restart().catch(() => {});
+    w.outside.survivors = 0;
+  },
+  "STOPPING quarantined": async (w) => {
+    await w.start();
+    await w.quarantine();
+  },
+  "FAILED start": async (w) => {
+    await failed(w);
+    w.outside.connects = "at once";
+    await w.start();
+  },
+  "FAILED probe": async (w) => {
+    w.outside.connects = "fails";
+    await w.start();
+    await w.reaches("FAILED");
+    w.outside.connects = "at once";
+    await w.reaches("READY");
+  },
+  "FAILED stop": async (w) => {
+    await failed(w);
+    await w.server.stop();
+  },
+  "FAILED quarantined": async (w) => {
+    await failed(w);
+    await w.quarantine();
+  },
+  "QUARANTINED released": async (w) => {
+    await w.quarantine();
+    await w.release();
+  },
+};
+
+const ALL = Object.entries(TRANSITIONS).flatMap(([from, causes]) =>
+  Object.entries<ServerState>(causes).map(([cause, to]) => ({ from, cause, to })),
+);
+
+describe("a supervised server", () => {
+  test.each(ALL)("$from, $cause → $to", async ({ from, cause, to }) => {
+    const world = arrange();
+    await WALK[`${from} ${cause}`]?.(world);
+    expect(world.states.join()).toContain(`${from},${to}`);
+    expect(followsTable(world.states.slice(0, world.states.lastIndexOf("STOPPED") + 1))).toBe(true);
+    await world.server.close();
+    expect(world.open.size).toBe(0);
+  });
+
+  test("what cannot happen in a state is no transition", () => {
+    const causes = new Set(ALL.map(({ cause }) => cause));
+    const known = ALL.map(({ from, cause }) => `${from} ${cause}`);
+    for (const from of Object.keys(TRANSITIONS)) {
+      for (const cause of causes) {
+        const to = nextState(from as ServerState, cause as Cause);
+        expect(to !== undefined).toBe(known.includes(`${from} ${cause}`));
+      }
+    }
+    expect(Object.keys(WALK).toSorted()).toEqual(known.toSorted());
+  });
+
+  const Step = fc.constantFrom(
+    "start",
+    "stop",
+    "restart",
+    "quarantine",
+    "release",
+    "lose",
+    "connects",
+    "hangs",
+    "fails",
+    "sick",
+    "well",
+    "wait",
+  );
+
+  test("whatever happens to it and in which order, it ends as it is wanted, with nothing left open that is not", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(Step, { maxLength: 14 }), async (steps) => {
+        const w = arrange();
+        for (const step of steps) {
+          if (step === "wait") await pause(3);
+          else if (step === "lose") w.lose();
+          else if (step === "sick" || step === "well") w.outside.isWell = step === "well";
+          else if (step === "connects") w.outside.connects = "at once";
+          else if (step === "hangs") w.outside.connects = "never";
+          else if (step === "fails") w.outside.connects = "fails";
+          else if (step === "start") void w.start();
+          else if (step === "quarantine") void w.quarantine();
+          else if (step === "release") void w.release();
+          else void w.server[step]().catch(() => {});
+        }
+        Object.assign(w.outside, { connects: "at once", isWell: true });
+        const { desired, quarantine } = w.server.record;
+        const expected = quarantine !== null ? "QUARANTINED" : desired === "running" ? "READY" : "STOPPED";
+        // An attempt that hangs is ended by nothing but its own timeout, which is the connection's.
+        if (expected === "READY") await w.server.restart().catch(() => {});
+        await w.reaches(expected);
+        await pause(2);
+        expect(w.open.size).toBe(expected === "READY" ? 1 : 0);
+        expect(followsTable(w.states)).toBe(true);
+        await w.server.close();
+        expect(w.open.size).toBe(0);
+      }),
+      { numRuns: 150, endOnFailure: true },
+    );
+  }, 60_000);
+});
