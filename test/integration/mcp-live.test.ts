@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import { eventually } from "#test/support/eventually.ts";
@@ -112,3 +113,23 @@ test("a step whose server dies under it is tried again over the next process, an
   expect(pid).not.toBe(server.pid);
   expect(JSON.stringify(await journal())).toContain("mcp_exited");
 });
+
+test("clients of /mcp that have a session each have one with a server that keeps something between calls", async () => {
+  const settings = { sharing: { mode: "session" } } as const;
+  await platform.client.createMcpServer({ body: { name: "counting", launch: busy(), settings } });
+  const clients = await Promise.all([open(), open()]);
+  const count = async (client: Client | undefined): Promise<unknown> => {
+    const { content } = (await client?.callTool({ name: "counting__count", arguments: {} })) ?? {};
+    return content;
+  };
+  const says = (text: string) => [{ type: "text", text }];
+  expect([await count(clients[0]), await count(clients[0]), await count(clients[1])]).toEqual([says("1"), says("2"), says("1")]);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+async function open(): Promise<Client> {
+  const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "legacy" } });
+  const requestInit = { headers: { authorization: `Bearer ${platform.token}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${platform.url}/mcp`), { requestInit }));
+  return client;
+}

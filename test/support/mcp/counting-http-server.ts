@@ -30,12 +30,18 @@ export async function countingHttpServer(): Promise<CountingServer> {
     return method === "ping" ? {} : undefined;
   };
   const fixture = await httpServer(async (request, response) => {
-    if (request.method !== "POST") return void response.writeHead(405).end();
+    if (request.method !== "POST") {
+      response.writeHead(405).end();
+      return;
+    }
     const message = await readMessage(request);
     const session = message.method === "initialize" ? randomUUID() : String(request.headers["mcp-session-id"]);
     if (message.method === "initialize") sessions.add(session);
     if (message.method === "ping") pings.add(session);
-    if (message.id === undefined) return void response.writeHead(202).end();
+    if (message.id === undefined) {
+      response.writeHead(202).end();
+      return;
+    }
     const result = answer(message);
     const body = result ? { result } : { error: { code: -32_601, message: "Method not found" } };
     response.writeHead(200, { "content-type": "application/json", "mcp-session-id": session });
