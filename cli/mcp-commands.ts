@@ -5,6 +5,7 @@ import * as mcp from "./commands/mcp.ts";
 import * as mcpCatalogue from "./commands/mcp-catalogue.ts";
 import * as mcpImport from "./commands/mcp-import.ts";
 import * as mcpUpdate from "./commands/mcp-update.ts";
+import * as mcpTest from "./commands/mcp-test.ts";
 import { connect } from "./connection.ts";
 import { exitWith, withServer } from "./options.ts";
 
@@ -48,6 +49,23 @@ export function addMcpCommands(program: Command): void {
     );
   }
 
+  addTestCommands(mcpCommand);
+  addRecordCommands(mcpCommand);
+}
+
+function addTestCommands(mcpCommand: Command): void {
+  withServer(mcpCommand.command("test <server>"))
+    .description("launch or connect apart from what runs, shake hands, list, ping and call one tool")
+    .option("--tool <name>", "the tool to call; else one that only reads")
+    .option("--arguments <values...>", "its arguments: JSON, @file or key=value pairs; else a sample")
+    .action(async (name: string, options) => exitWith(await mcpTest.testServer(connect(options), name, options)));
+  withServer(mcpCommand.command("check <server>"))
+    .description("find what would keep a server from working, without starting it")
+    .action(async (name: string, options) => exitWith(await mcpTest.checkServer(connect(options), name, options.output)));
+}
+
+/** What a server has said. */
+function addRecordCommands(mcpCommand: Command): void {
   withServer(mcpCommand.command("logs <server>"))
     .description("print the newest lines of a server's log")
     .option("-f, --follow", "and those that come")

@@ -119,6 +119,16 @@ export const LIMITS = {
   framesBehind: 10_000,
   /** How long one request to a tool may take. */
   toolCallMs: 600_000,
+  /** Tests of MCP servers that one process runs at once, how long one may take, and how many reports are kept of each server. */
+  mcpTestsAtOnce: 4,
+  mcpTestMs: 120_000,
+  mcpTestsKept: 20,
+  /** Reports of launches that were not registered, of a workspace. */
+  mcpTrialsKept: 200,
+  /** How long the making of a sample may take, how many wait for their turn, and how many parts a schema may have. */
+  sampleMs: 3_000,
+  samplesWaiting: 64,
+  schemaNodes: 20_000,
   idempotencyKeyChars: 255,
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,

@@ -8,6 +8,7 @@ import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
 import * as mcpPrompts from "./mcp/prompts.ts";
 import * as mcpResources from "./mcp/resources.ts";
+import * as mcpTests from "./mcp/tests.ts";
 import * as mcpServers from "./mcp/servers.ts";
 import * as mcpSupervision from "./mcp/supervision.ts";
 import * as mcpToolReview from "./mcp/tool-review.ts";
@@ -97,6 +98,11 @@ export const ROUTES = {
   approveMcpLaunch: mcpServers.approveMcpLaunch,
   quarantineMcpServer: mcpSupervision.quarantineMcpServer,
   releaseMcpServer: mcpSupervision.releaseMcpServer,
+  testMcpServer: mcpTests.testMcpServer,
+  testMcpLaunch: mcpTests.testMcpLaunch,
+  listMcpServerTests: mcpTests.listMcpServerTests,
+  checkMcpServer: mcpTests.checkMcpServer,
+  getToolSample: mcpTests.getToolSample,
   listServerTools: mcpTools.listServerTools,
   listServerLogs: mcpLogs.listServerLogs,
   downloadServerLogs: mcpLogs.downloadServerLogs,
@@ -175,6 +181,7 @@ export const CONTRACT: readonly object[] = [
   mcpServers,
   mcpSupervision,
   mcpToolReview,
+  mcpTests,
   mcpTools,
   mcpWellKnown,
   messages,

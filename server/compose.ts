@@ -175,6 +175,7 @@ async function createSlices(
     leadership,
     stateKey: deriveSecret(masterKey, "mcp-gateway"),
     ...sharing(config),
+    toolsUsed: (server) => workflows.toolsUsed(server),
     workflowsUsing: (tool) => workflows.using(tool),
     resumeStep: (step) => runs.resumeStep({ ...step, code: "tool_changed" }),
   });

@@ -2,12 +2,12 @@ import { lookup as dnsLookup } from "node:dns/promises";
 import type { Log } from "#server/kernel/log.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
-import { reachOf, type Lookup } from "./admission.ts";
+import { admit, reachOf, type Lookup } from "./admission.ts";
 import { EgressDenied } from "./denied.ts";
 import { denialRecord } from "./denial-record.ts";
 import { guardedFetch } from "./guarded-fetch.ts";
 import { egressRoutes } from "./routes.ts";
-import { saveRule } from "./rules.ts";
+import { findRule, saveRule } from "./rules.ts";
 import { createSocketPools } from "./socket-pools.ts";
 import { parseTarget } from "./target.ts";
 
@@ -35,6 +35,11 @@ export function createEgress(deps: EgressDeps): { egress: Egress; routes: Handle
         if (error instanceof EgressDenied) await recordDenial({ tenantId, purpose, at: error.at, reason: error.reason });
         throw error;
       }
+    },
+    probe: async ({ tenantId, url, purpose }) => {
+      const { host, port } = parseTarget(url);
+      const findIt = () => deps.database.asTenant(tenantId, (tx) => findRule(tx, { tenantId, purpose, host, port }));
+      await admit({ host, port, findRule: findIt }, lookup);
     },
     allow: async (tx, { tenantId, url, purpose, actor }) => {
       const { host, port } = parseTarget(url);

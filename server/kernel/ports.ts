@@ -183,6 +183,8 @@ export interface Leadership {
 export interface Egress {
   /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
   fetchFor(tenantId: string, purpose: EgressPurpose): typeof globalThis.fetch;
+  /** Whether a first call to this target would be let out now. Throws `egress_denied`, or what the name server says; opens no socket. */
+  probe(target: { tenantId: string; url: string; purpose: EgressPurpose }): Promise<void>;
   /** Allows a private or loopback target in the transaction that registers it. Public targets need no entry. */
   allow(tx: Tx, entry: { tenantId: string; url: string; purpose: EgressPurpose; actor: string }): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
@@ -14,6 +15,7 @@ import type {
   SecretWriter,
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
+import type { ToolsUsed } from "./diagnosis/static-check.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
@@ -47,6 +49,8 @@ export type McpDeps = {
   workflowsUsing: WorkflowsUsing;
   /** Lets a step of a run try again that waits because its tool had changed. */
   resumeStep: ResumeStep;
+  /** Which tools of a server the workflows call. */
+  toolsUsed: ToolsUsed;
   /** Other processes run the same servers, each with connections of its own. */
   isShared?: boolean;
   /** Servers start when somebody asks something of them here, not with the platform: for a process that drives no runs. */
@@ -75,3 +79,6 @@ export type Mcp = {
   /** Ends all process trees. A second call joins the first. */
   stop(): Promise<void>;
 };
+
+/** Where servers find commands unless told otherwise: beside this Node, and in the system's folders. */
+export const systemPath = (): string => `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;

@@ -1,14 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
+import { everythingServer } from "#test/support/mcp/everything.ts";
 import { httpServer, modernHttpServer, type HttpFixture } from "#test/support/mcp/modern-server.ts";
-import { callerOf, mcpPlatforms, processesOf, published, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
+import { callerOf, mcpPlatforms, processesOf, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
-const LOOPBACK = fileURLToPath(new URL("../../test/support/mcp/loopback-listen.ts", import.meta.url));
 const MODERN = fileURLToPath(new URL("../../test/support/mcp/modern-server.ts", import.meta.url));
 
 let db: TestDatabase;
@@ -32,30 +29,10 @@ async function serve(server: Promise<HttpFixture>): Promise<HttpFixture> {
   return started;
 }
 
-/** The everything server over Streamable HTTP, in a process of its own. */
-async function everything(): Promise<HttpFixture> {
-  const { command, args } = published("everything", "streamableHttp");
-  const child = spawn(command, ["--import", LOOPBACK, ...args], {
-    env: { PORT: "0" },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const exited = once(child, "exit");
-  for await (const line of createInterface({ input: child.stderr })) {
-    const port = /^listening on port (\d+)$/.exec(line)?.[1];
-    if (port === undefined) continue;
-    const close = async (): Promise<void> => {
-      child.kill("SIGKILL");
-      await exited;
-    };
-    return { url: `http://127.0.0.1:${port}/mcp`, requests: [], close };
-  }
-  throw new Error("the everything server did not start");
-}
-
 describe("Streamable HTTP", () => {
   test("of the 2025 era: listed, called, and left again", async () => {
     const p = await platforms.open();
-    const remote = await serve(everything());
+    const remote = await serve(everythingServer("streamableHttp"));
     const server = await register(p, http(remote.url));
     expect(server).toMatchObject({ state: "READY", confinement: "remote", pid: null, protocolVersion: "2025-11-25" });
     expect(p.allowedUrls).toEqual([remote.url]);

@@ -1,6 +1,6 @@
-import { dirname } from "node:path";
-import type { Mcp, McpDeps } from "./deps.ts";
+import { systemPath, type Mcp, type McpDeps } from "./deps.ts";
 import { installedIn } from "./registration/executable.ts";
+import { createDiagnosis } from "./diagnosis/create-diagnosis.ts";
 import { createFollower } from "./registration/follow-servers.ts";
 import { createCalls } from "./calls/create-calls.ts";
 import { logUseCases } from "./logs/read-logs.ts";
@@ -19,10 +19,10 @@ export type { Mcp, McpDeps } from "./deps.ts";
 export function createMcp(deps: McpDeps): Mcp {
   const { database } = deps;
   const timings = { ...TIMINGS, ...deps.timings };
-  const path = deps.path ?? `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const path = deps.path ?? systemPath();
   const { isShared = false, onDemand = false } = deps;
   const version = deps.version ?? "0.1.0";
-  const { supervisor, logs, inspect } = createSupervision({
+  const { supervisor, logs, ...supervision } = createSupervision({
     ...deps,
     isShared,
     onDemand,
@@ -35,14 +35,15 @@ export function createMcp(deps: McpDeps): Mcp {
   });
   const calls = createCalls({ ...deps, supervisor, firstListMs: timings.firstListMs });
   const { call, invoke, executeTool } = calls;
-  const shared = { ...deps, supervisor, inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
+  const shared = { ...deps, supervisor, inspect: supervision.inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
   const review = createToolReview({ ...shared, settleMs: timings.settleMs });
+  const diagnosis = createDiagnosis({ ...shared, ...supervision, path, timings });
   const servers = serverUseCases(shared);
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    await Promise.all([follower?.stop(), review.stop()]);
+    await Promise.all([follower?.stop(), review.stop(), diagnosis.stop()]);
     await gateway.close();
     await deps.leadership?.stop();
     try {
@@ -57,6 +58,7 @@ export function createMcp(deps: McpDeps): Mcp {
       ...review.routes,
       ...protocolRoutes({ ...shared, timings }),
       ...calls.routes,
+      ...diagnosis.routes,
     ],
     gateway,
     executeTool,

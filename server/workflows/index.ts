@@ -4,6 +4,7 @@ import type { WorkflowsDeps } from "./deps.ts";
 import { createPlans, type Plans } from "./plans.ts";
 import { workflowsUsing } from "./workflows-using.ts";
 import { workflowRoutes } from "./routes.ts";
+import { toolsUsed } from "./tools-used.ts";
 
 export type { WorkflowsDeps } from "./deps.ts";
 
@@ -13,8 +14,10 @@ export type Workflows = Plans & {
   readonly routes: Handled[];
   /** Creates the workflow of this name, or brings it to this definition. For templates and the command line. */
   save: ReturnType<typeof saveWorkflow>;
+  toolsUsed: ReturnType<typeof toolsUsed>;
 };
 
 export function createWorkflows(deps: WorkflowsDeps): Workflows {
-  return { ...createPlans(deps.database), routes: workflowRoutes(deps), save: saveWorkflow(deps), using: workflowsUsing(deps) };
+  const shown = { using: workflowsUsing(deps), toolsUsed: toolsUsed(deps) };
+  return { ...createPlans(deps.database), routes: workflowRoutes(deps), save: saveWorkflow(deps), ...shown };
 }

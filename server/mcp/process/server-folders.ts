@@ -4,12 +4,15 @@ import { join } from "node:path";
 /** What belongs to one server alone; its size is capped. */
 export type ServerFolders = { home: string; work: string; tmp: string };
 
+/** What holds them. */
+export const serverFolder = (dataDir: string, serverId: string): string => join(dataDir, "mcp", serverId);
+
 /**
  * Where a server runs when its launch names no folder, where it may put temporary files, and what is home to it in a
  * sandbox. Only this user can enter.
  */
 export async function serverFolders(dataDir: string, serverId: string): Promise<ServerFolders> {
-  const own = (name: string): string => join(dataDir, "mcp", serverId, name);
+  const own = (name: string): string => join(serverFolder(dataDir, serverId), name);
   const folders = { home: own("home"), work: own("work"), tmp: own("tmp") };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
   return folders;

@@ -64,7 +64,8 @@ export const registerServers =
     return prepared.map(({ record }) => deps.supervisor.add(record));
   };
 
-async function prepare(deps: RegistrationDeps, registrant: Registrant, registration: Registration): Promise<Prepared> {
+/** A registration as it would be stored, and whether it is itself the approval. */
+export async function prepare(deps: RegistrationDeps, registrant: Registrant, registration: Registration): Promise<Prepared> {
   const { tenantId, actor } = registrant;
   const { name, description, environment, launch, settings, start } = registration;
   const id = deps.newId();

@@ -1,7 +1,7 @@
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
-import { createConnect } from "../connection/connect.ts";
+import { createConnect, type Connect } from "../connection/connect.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
 import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
@@ -35,8 +35,17 @@ type Deps = {
   leads: () => boolean;
 };
 
+type Supervision = {
+  supervisor: Supervisor;
+  logs: ServerLogs;
+  inspect: InspectLaunch;
+  checkLaunch: ReturnType<typeof checkLaunch>;
+  /** Connections that share nothing with the supervised ones, and whose servers speak to other logs. */
+  connectApart: (logs: ServerLogs) => Connect;
+};
+
 /** The supervisor with everything that it works through. */
-export function createSupervision(deps: Deps): { supervisor: Supervisor; logs: ServerLogs; inspect: InspectLaunch } {
+export function createSupervision(deps: Deps): Supervision {
   const logs = createServerLogs({ ...deps, flushMs: deps.timings.logFlushMs });
   const processes = createProcessJournal({ ...deps, logs });
   const inspect = inspectLaunch({ ...deps, hashFile: fileHasher() });
@@ -44,5 +53,8 @@ export function createSupervision(deps: Deps): { supervisor: Supervisor; logs: S
   const spawn = createSpawn({ ...deps, watch, confine: createConfine(deps) });
   const connect = createConnect({ ...deps, logs, processes, spawn });
   const check = checkLaunch({ ...deps, inspect });
-  return { logs, inspect, supervisor: createSupervisor({ ...deps, logs, processes, connect, checkLaunch: check }) };
+  const supervisor = createSupervisor({ ...deps, logs, processes, connect, checkLaunch: check });
+  const connectApart: Supervision["connectApart"] = (ownLogs) =>
+    createConnect({ ...deps, spawn, logs: ownLogs, processes: createProcessJournal({ ...deps, logs: ownLogs }) });
+  return { logs, inspect, supervisor, checkLaunch: check, connectApart };
 }

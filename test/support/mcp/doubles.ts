@@ -50,6 +50,10 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     audit: { record: async (_tx, entry) => void audited.push(entry) },
     egress: {
       allow: async (_tx, { url }) => void allowedUrls.push(url),
+      probe: async ({ url }) => {
+        if (!allowedUrls.some((allowed) => new URL(allowed).origin === new URL(url).origin))
+          throw new AppError("egress_denied", `${url} is not allowed.`);
+      },
       fetchFor: () => async (input, init) => {
         const url = input instanceof Request ? input.url : String(input);
         if (!allowedUrls.some((allowed) => new URL(allowed).origin === new URL(url).origin))

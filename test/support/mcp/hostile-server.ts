@@ -17,6 +17,10 @@ type Message = {
 const write = (message: object): void => void process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
 const text = (value: string): object => ({ content: [{ type: "text", text: value }] });
 
+if (is("leaks")) {
+  process.stderr.write(`the token is ${process.env["TOKEN"]}\n`);
+  process.stdout.write(`hello, your token is ${process.env["TOKEN"]}\n`);
+}
 if (is("exits")) {
   process.stderr.write("cannot open the database\n");
   process.exit(3);
@@ -124,12 +128,17 @@ function answer(message: Message): void {
     if (result) write({ id, result });
     return;
   }
+  if (method === "ping" && !is("no-ping")) return write({ id, result: {} });
   if (method === "server/discover" && is("dies-of-probe")) process.exit(1);
   write({ id, error: { code: -32_601, message: "Method not found" } });
 }
 
 createInterface({ input: process.stdin }).on("line", (line) => {
   if (is("silent") || is("garbage")) return;
+  if (is("oversized")) {
+    process.stdout.write(`${"x".repeat(11 * 1024 * 1024)}\n`);
+    return;
+  }
   const message: unknown = JSON.parse(line);
   if (typeof message === "object" && message !== null) answer(message);
 });

@@ -63,6 +63,7 @@ export async function mcpPlatform(
     ownerApproves: true,
     workflowsUsing: () => Promise.resolve([]),
     resumeStep: () => Promise.resolve("over"),
+    toolsUsed: () => Promise.resolve([]),
     ...deps,
     timings: { ...QUICK, ...deps.timings },
   });

@@ -1,0 +1,150 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
+import type { Launch } from "#contract/mcp/servers.ts";
+import { ROUTES as routes } from "#contract/routes.ts";
+import { diagnosisPlatform, type DiagnosisPlatform } from "#test/support/mcp/diagnosis.ts";
+import { everythingServer } from "#test/support/mcp/everything.ts";
+import { modernHttpServer, type HttpFixture } from "#test/support/mcp/modern-server.ts";
+import { hostile, published, register, toolNamed } from "#test/support/mcp/platform.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+const MODERN = fileURLToPath(new URL("../../support/mcp/modern-server.ts", import.meta.url));
+const modern: Launch = { transport: "stdio", command: process.execPath, args: [MODERN], env: {} };
+
+let db: TestDatabase;
+let p: DiagnosisPlatform;
+const fixtures: HttpFixture[] = [];
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterEach(async () => {
+  for (const fixture of fixtures.splice(0)) await fixture.close();
+  await p.close();
+});
+afterAll(() => db.close());
+
+async function serve(server: Promise<HttpFixture>): Promise<string> {
+  const started = await server;
+  fixtures.push(started);
+  return started.url;
+}
+const http = async (server: Promise<HttpFixture>, type?: "sse" | "streamable-http"): Promise<Launch> => ({
+  transport: "http",
+  url: await serve(server),
+  headers: {},
+  ...(type && { type }),
+});
+
+describe("a server that works passes all stages", () => {
+  test.each([
+    ["stdio, 2025", () => published("everything"), "legacy", "2025-11-25"],
+    ["stdio, 2026", () => modern, "modern", "2026-07-28"],
+    ["Streamable HTTP, 2025", () => http(everythingServer("streamableHttp")), "legacy", "2025-11-25"],
+    ["Streamable HTTP, 2026", () => http(modernHttpServer()), "modern", "2026-07-28"],
+    ["HTTP with SSE, as it says", () => http(everythingServer("sse"), "sse"), "legacy", "2025-11-25"],
+    ["HTTP with SSE, found out", () => http(everythingServer("sse")), "legacy", "2025-11-25"],
+    ["a server without ping", () => hostile("no-ping"), "legacy", "2025-11-25"],
+  ] as const)("%s", async (_name, launch, era, protocolVersion) => {
+    p = await diagnosisPlatform(db);
+    const report = await p.call(routes.testMcpLaunch, { body: { launch: await launch() } });
+    expect(report.failure).toBeNull();
+    expect(report).toMatchObject({ ok: true, era, protocolVersion, findings: [], serverInfo: { name: expect.any(String) } });
+    expect(report.capabilities).toHaveProperty("tools");
+    expect(report.toolCount).toBeGreaterThan(0);
+    expect(report.stages.map(({ stage }) => stage).slice(1)).toEqual(["handshake", "list", "ping", "sample_call"]);
+    // What says that it only reads is called; the others are not, unless named.
+    const called = report.tools.some(({ readOnly }) => readOnly) ? "ok" : "skipped";
+    expect(report.stages.map(({ status }) => status)).toEqual(["ok", "ok", "ok", "ok", called]);
+    expect(report.stages.reduce((sum, { ms }) => sum + ms, 0)).toBeLessThanOrEqual(report.ms + 5);
+    expect(await p.left()).toEqual([]);
+  });
+});
+
+describe("the sample call", () => {
+  const sampleStage = async (body: object) => {
+    const report = await p.call(routes.testMcpLaunch, { body: { launch: hostile(), ...body } });
+    return { ...report.stages.at(-1), failure: report.failure?.code };
+  };
+  test("calls the named tool with the given arguments or a sample, and tells when it fails", async () => {
+    p = await diagnosisPlatform(db);
+    expect(await sampleStage({ tool: "add", arguments: { a: 1, b: 2 } })).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("add"),
+    });
+    expect(await sampleStage({ tool: "fail" })).toMatchObject({
+      status: "ok",
+      detail: expect.stringContaining("refused the generated sample"),
+    });
+    expect(await sampleStage({ tool: "fail", arguments: {} })).toMatchObject({ status: "failed", failure: "tool_failed" });
+    expect(await sampleStage({ tool: "none" })).toMatchObject({ status: "failed", failure: "mcp_tool_unknown" });
+  });
+
+  test("is left out for a tool that nobody has approved", async () => {
+    p = await diagnosisPlatform(db);
+    const server = await register(p, hostile());
+    const add = await toolNamed(p, server.id, "add");
+    const change = await toolNamed(p, server.id, "change");
+    await p.call(routes.callTool, { params: { id: change.id }, body: {} });
+    // A process of its own lists what the first one listed at its start.
+    const fresh = await p.call(routes.testMcpServer, { params: { id: server.id }, body: { tool: "add" } });
+    expect(fresh.stages.at(-1)?.status).toBe("skipped");
+    expect(fresh.stages.at(-1)?.detail).toContain("not approved");
+    expect((await toolNamed(p, server.id, "add")).id).toBe(add.id);
+  });
+});
+
+test("a test changes nothing of the server that runs, and leaves no process", async () => {
+  p = await diagnosisPlatform(db);
+  const server = await register(p, hostile("grandchild", "ignores-term"));
+  const running = await p.left();
+  const report = await p.call(routes.testMcpServer, { params: { id: server.id } });
+  expect(report).toMatchObject({ ok: true, serverId: server.id });
+  expect(new Set(await p.left())).toEqual(new Set(running));
+  expect(await p.call(routes.getMcpServer, { params: { id: server.id } })).toEqual(server);
+});
+
+test("reports of a launch are found when it is registered, and only the last are kept", async () => {
+  p = await diagnosisPlatform(db);
+  const launch = { ...hostile("exits"), env: { ONCE: "1" } };
+  const before = await p.call(routes.testMcpLaunch, { body: { launch } });
+  const server = await p.call(routes.createMcpServer, { body: { name: "tested", launch, start: false } });
+  const ids = async () => (await p.call(routes.listMcpServerTests, { params: { id: server.id } })).items.map(({ id }) => id);
+  expect(await ids()).toEqual([before.id]);
+  await db.ownerPool.query(
+    `insert into mcp_server_tests (id, tenant_id, server_id, launch_hash, ok, report, at)
+     select gen_random_uuid(), tenant_id, $1, launch_hash, ok, report, at - interval '1 hour' from mcp_server_tests, generate_series(1, $2)
+     where id = $3`,
+    [server.id, LIMITS.mcpTestsKept, before.id],
+  );
+  await p.call(routes.testMcpServer, { params: { id: server.id } });
+  const { rows } = await db.ownerPool.query("select count(*)::int as kept from mcp_server_tests where server_id = $1", [server.id]);
+  expect(rows).toEqual([{ kept: LIMITS.mcpTestsKept }]);
+});
+
+test("more tests at once than there may be are refused", async () => {
+  p = await diagnosisPlatform(db, { timings: { probeMs: 500, handshakeMs: 500 } });
+  const all = Array.from({ length: LIMITS.mcpTestsAtOnce + 1 }, () =>
+    p.call(routes.testMcpLaunch, { body: { launch: hostile("silent") } }),
+  );
+  const results = await Promise.allSettled(all);
+  expect(results.filter(({ status }) => status === "rejected")).toMatchObject([{ reason: { code: "unavailable", retryable: true } }]);
+  expect(await p.left()).toEqual([]);
+});
+
+describe("the era of a server", () => {
+  test("is kept with its date, relied upon until it is old, and asked again after a failure", async () => {
+    let now = new Date("2026-11-01T12:00:00.000Z");
+    p = await diagnosisPlatform(db, { now: () => now });
+    const server = await register(p, hostile());
+    const asked = () => p.recorded.filter(({ method, direction }) => method === "server/discover" && direction === "out").length;
+    expect(server.era).toEqual({ era: "legacy", protocolVersion: "2025-11-25", decidedAt: "2026-11-01T12:00:00.000Z" });
+    expect(asked()).toBe(1);
+    now = new Date("2026-11-01T12:30:00.000Z");
+    expect((await p.call(routes.restartMcpServer, { params: { id: server.id } })).era?.decidedAt).toBe("2026-11-01T12:00:00.000Z");
+    expect(asked()).toBe(1);
+    now = new Date("2026-11-01T13:00:00.000Z");
+    expect((await p.call(routes.restartMcpServer, { params: { id: server.id } })).era?.decidedAt).toBe("2026-11-01T13:00:00.000Z");
+    expect(asked()).toBe(2);
+  });
+});

@@ -1,0 +1,92 @@
+/**
+ * Servers that fail, each in one way, for tests of clients: `const failing = failingServers()`, then for example
+ * `const url = await failing.http({ status: 401, headers: { "www-authenticate": 'Bearer realm="x"' } })`, and at the end
+ * `await failing.close()`. Everything listens on 127.0.0.1, on a port of its own. Over stdio, `hostile-server.ts` takes what it
+ * shall do wrong as arguments: `exits`, `silent`, `garbage`, `wrong-version`, and more.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { createServer as createTcpServer, type AddressInfo, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Identity } from "./certificates.ts";
+
+/** What an HTTP server answers to whatever it is asked. */
+export type HttpAnswer = { status?: number; headers?: Record<string, string>; body?: string };
+
+export type FailingServers = {
+  /** Answers every request like this. */
+  http(answer: HttpAnswer): Promise<string>;
+  /** Answers as the handler says; `requests` is what it was asked. */
+  serve(handler: RequestListener): Promise<{ url: string; requests: IncomingMessage[] }>;
+  /** TLS with this certificate; whoever gets through is answered 200. */
+  tls(identity: Identity): Promise<string>;
+  /** Takes connections and never says a word. */
+  mute(): Promise<string>;
+  /** An address where nobody listens any more. */
+  gone(): Promise<string>;
+  /** Answers one byte at a time, with pauses. */
+  slow(text: string, pauseMs: number): Promise<string>;
+  close(): Promise<void>;
+};
+
+export function failingServers(): FailingServers {
+  const open: { close(): Promise<void> }[] = [];
+  const listen = async (server: Server): Promise<number> => {
+    const sockets = new Set<{ destroy(): void }>();
+    server.on("connection", (socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => sockets.delete(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const close = async (): Promise<void> => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    };
+    open.push({ close });
+    return (server.address() as AddressInfo).port;
+  };
+  const serve: FailingServers["serve"] = async (handler) => {
+    const requests: IncomingMessage[] = [];
+    const port = await listen(
+      createHttpServer((request, response) => {
+        requests.push(request);
+        handler(request, response);
+      }),
+    );
+    return { url: `http://127.0.0.1:${port}/mcp`, requests };
+  };
+  return {
+    serve,
+    http: async ({ status = 200, headers = { "content-type": "text/plain" }, body = "" }) =>
+      (await serve((_request, response) => void response.writeHead(status, headers).end(body))).url,
+    async tls(identity) {
+      const server = createHttpsServer(identity, (_request, response) => void response.end("hello"));
+      server.on("tlsClientError", () => {});
+      return `https://localhost:${await listen(server)}/mcp`;
+    },
+    mute: async () => `http://127.0.0.1:${await listen(createTcpServer(() => {}))}/mcp`,
+    async gone() {
+      const server = createTcpServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as AddressInfo;
+      await new Promise((resolve) => server.close(resolve));
+      return `http://127.0.0.1:${port}/mcp`;
+    },
+    async slow(text, pauseMs) {
+      const { url } = await serve(async (_request, response) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        for (const character of text) {
+          if (response.destroyed) return;
+          response.write(character);
+          await sleep(pauseMs);
+        }
+        response.end();
+      });
+      return url;
+    },
+    async close() {
+      await Promise.all(open.splice(0).map((server) => server.close()));
+    },
+  };
+}
