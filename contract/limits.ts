@@ -87,6 +87,9 @@ export const LIMITS = {
   mcpLogLineChars: 4_096,
   mcpLogSearchChars: 200,
   mcpRoots: 32,
+  /** How long a question of a server waits for an answer, and how many of one server may. */
+  mcpQuestionMs: 24 * 60 * 60 * 1000,
+  mcpQuestions: 100,
   /** Of a resource's address or template, and of one value in it. */
   mcpUriChars: 8_192,
   /** Of one argument of a prompt. */

@@ -7,6 +7,7 @@ import * as mcpFrames from "./mcp/frames.ts";
 import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
 import * as mcpPrompts from "./mcp/prompts.ts";
+import * as mcpQuestions from "./mcp/questions.ts";
 import * as mcpResources from "./mcp/resources.ts";
 import * as mcpTests from "./mcp/tests.ts";
 import * as mcpServers from "./mcp/servers.ts";
@@ -113,6 +114,9 @@ export const ROUTES = {
   streamMcpResource: mcpResources.streamMcpResource,
   listMcpPrompts: mcpPrompts.listMcpPrompts,
   getMcpPrompt: mcpPrompts.getMcpPrompt,
+  listMcpQuestions: mcpQuestions.listMcpQuestions,
+  getMcpQuestion: mcpQuestions.getMcpQuestion,
+  answerMcpQuestion: mcpQuestions.answerMcpQuestion,
   completeMcp: mcpCompletion.completeMcp,
   completeTool: mcpCompletion.completeTool,
   listTools: mcpTools.listTools,
@@ -177,6 +181,7 @@ export const CONTRACT: readonly object[] = [
   mcpImport,
   mcpLogs,
   mcpPrompts,
+  mcpQuestions,
   mcpResources,
   mcpServers,
   mcpSupervision,

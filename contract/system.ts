@@ -1,3 +1,4 @@
+import { QuestionStatus } from "./mcp/questions.ts";
 import { z } from "zod";
 import { defineRoute } from "./route.ts";
 import { RunStatus } from "./runs.ts";
@@ -43,6 +44,7 @@ export const metricsText = defineRoute({
 export const LiveEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run"), runId: z.string(), workflowId: z.string(), status: RunStatus, seq: z.number().int() }),
   z.object({ type: z.literal("mcp_server"), serverId: z.string(), state: ServerState }),
+  z.object({ type: z.literal("mcp_question"), questionId: z.string(), runId: z.string(), status: QuestionStatus }),
   z.object({ type: z.literal("agent"), agentId: z.string(), status: z.enum(["online", "offline", "unknown"]) }),
   z.object({ type: z.literal("workflow"), workflowId: z.string(), version: z.number().int() }),
   /** This reader was too slow and hints were dropped: fetch everything shown again. */

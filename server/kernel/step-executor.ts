@@ -23,6 +23,8 @@ export type StepCall = StepRequest & {
   /** What an earlier process had stored by `saveHandle`: find that call again instead of making a new one. */
   handle?: StepHandle;
   timeoutMs: number;
+  /** From now on the step's time stands still, as while a person is asked, until the returned function is called. */
+  holdTimeout?: () => () => void;
   /** Aborts on timeout, cancellation and loss of the run. */
   signal: AbortSignal;
   /** Journals a handle by which a later process can find this call again; resolves once it is durable. */

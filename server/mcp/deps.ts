@@ -12,6 +12,7 @@ import type {
   LiveBus,
   Redactor,
   SecretReader,
+  ValueCodec,
   SecretWriter,
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
@@ -43,6 +44,7 @@ export type McpDeps = {
   /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
   ownerApproves: boolean;
   redactor: Redactor;
+  codec: ValueCodec;
   /** For servers that may ask a model; without it none may. */
   askModel?: AskModel;
   /** Which workflows call a tool. */

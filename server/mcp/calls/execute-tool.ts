@@ -4,6 +4,7 @@ import type { StepExecutor, StepRequest } from "#server/kernel/step-executor.ts"
 import type { AllowTool } from "./allow-tool.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { isRecord } from "../connection/json-value.ts";
+import type { AskPeople } from "../questions/ask-people.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
@@ -19,14 +20,14 @@ function readInput(input: Json): Input {
   throw new AppError("request_invalid", "Expected `server`, `tool` and `arguments` (an object) as the step's input.");
 }
 
-type Deps = { supervisor: Supervisor; allow: AllowTool; invoke: InvokeTool; firstListMs: number };
+type Deps = { supervisor: Supervisor; allow: AllowTool; invoke: InvokeTool; firstListMs: number; askPeople: AskPeople };
 
 const actorOf = ({ step }: StepRequest): string => `run:${step.runId}`;
 
 const LONGEST_MESSAGE = 1_000;
 
 /** The step of a workflow that calls a tool. */
-export function createExecuteTool({ supervisor, allow, invoke, firstListMs }: Deps): StepExecutor {
+export function createExecuteTool({ supervisor, allow, invoke, firstListMs, askPeople }: Deps): StepExecutor {
   const find = async ({ tenantId, environment }: StepRequest, name: string): Promise<SupervisedServer> => {
     const server = await supervisor.find({ tenantId, environment, name });
     if (server) return server;
@@ -62,6 +63,7 @@ export function createExecuteTool({ supervisor, allow, invoke, firstListMs }: De
         signal: call.signal,
         step: call.step,
         actor: actorOf(call),
+        ask: askPeople({ server: server.record, tool: input.tool, step: call.step, key: call.key, holdTimeout: call.holdTimeout }),
       });
       if (isError) throw new AppError("tool_failed", text.slice(0, LONGEST_MESSAGE) || `The tool ${input.tool} failed without a message.`);
       return { text, isError, ...rest };

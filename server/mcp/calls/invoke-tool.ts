@@ -45,7 +45,8 @@ export const createCallTool = (allow: AllowTool): CallTool => {
     const lease = server.lease(sessionKey) ?? (await acquire(invocation, { sessionKey, hash: tool.hash }));
     try {
       const remaining = Math.max(1, Math.round(deadline - performance.now()));
-      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining };
+      const { idleTimeoutMs: idleMs } = server.record.settings;
+      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining, idleMs };
       return await callOnce(lease.connection, call, { server, tool });
     } finally {
       lease.release();

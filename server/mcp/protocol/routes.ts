@@ -3,7 +3,9 @@ import { getMcpPrompt, listMcpPrompts } from "#contract/mcp/prompts.ts";
 import { listMcpResourceTemplates, listMcpResources, readMcpResource, streamMcpResource } from "#contract/mcp/resources.ts";
 import { EventStream, handle, type Handled } from "#server/kernel/handle.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Database, Redactor } from "#server/kernel/ports.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
+import type { QuestionDeps } from "../questions/ask-people.ts";
+import { questionRoutes } from "../questions/routes.ts";
 import { findTool, viewTool } from "../catalogue/tools.pg.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import type { Timings } from "../supervision/timings.ts";
@@ -12,13 +14,16 @@ import { suggestAt } from "./suggest.ts";
 import { offerUseCases } from "./use-offers.ts";
 import { watchResource } from "./watch-resource.ts";
 
-type Deps = { database: Database; supervisor: Supervisor; redactor: Redactor; now: () => Date; timings: Timings };
+type Deps = QuestionDeps & { supervisor: Supervisor; redactor: Redactor; timings: Timings };
 
-export function protocolRoutes({ database, supervisor, redactor, now, timings }: Deps): Handled[] {
+/** What servers offer beside tools, and what they ask. */
+export function protocolRoutes(deps: Deps): Handled[] {
+  const { database, supervisor, redactor, now, timings } = deps;
   const lists = createServerLists({ now, ...timings });
   const offers = offerUseCases({ supervisor, lists, redactor });
   const watch = watchResource({ supervisor, lists, firstListMs: timings.firstListMs });
   return [
+    ...questionRoutes(deps),
     handle(listMcpResources, ({ caller, params: { id }, signal }) => offers.resources({ caller, id, signal })),
     handle(listMcpResourceTemplates, ({ caller, params: { id }, signal }) => offers.templates({ caller, id, signal })),
     handle(readMcpResource, ({ caller, params: { id }, body, signal }) => offers.read({ caller, id, signal }, body)),

@@ -1,22 +1,41 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { withDeadline } from "./deadline.ts";
 
-const never = () => new Promise<string>(() => {});
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+afterEach(() => void vi.useRealTimers());
 
-test("gives the result and leaves no timer behind", async () => {
-  const { signal } = new AbortController();
-  const onTimeout = (): void => expect.fail("timed out");
-  expect(await withDeadline(() => Promise.resolve("done"), { ms: 1, onTimeout, signal })).toBe("done");
-  await new Promise((resolve) => setTimeout(resolve, 5));
+test("time that is held does not count, however many hold it", async () => {
+  const ended = new AbortController();
+  const onTimeout = vi.fn<() => void>(() => ended.abort(new Error("late")));
+  let hold: (() => () => void) | undefined;
+  const work = withDeadline(
+    (holdTimeout) => {
+      hold = holdTimeout;
+      return new Promise<never>(() => {});
+    },
+    { ms: 100, onTimeout, signal: ended.signal },
+  );
+  work.catch(() => {});
+  await vi.advanceTimersByTimeAsync(60);
+  const first = hold?.();
+  const second = hold?.();
+  await vi.advanceTimersByTimeAsync(10_000);
+  first?.();
+  first?.();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(onTimeout).not.toHaveBeenCalled();
+  second?.();
+  await vi.advanceTimersByTimeAsync(39);
+  expect(onTimeout).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(onTimeout).toHaveBeenCalledOnce();
+  await expect(work).rejects.toThrow("late");
 });
 
-test("ends work that ignores its signal, with the signal's reason", async () => {
-  const controller = new AbortController();
-  const onTimeout = (): void => controller.abort(new Error("too late"));
-  await expect(withDeadline(never, { ms: 1, onTimeout, signal: controller.signal })).rejects.toThrow("too late");
-});
-
-test("does not begin after an abort", async () => {
-  const work = (): Promise<string> => expect.fail("began");
-  await expect(withDeadline(work, { ms: 1, onTimeout: () => {}, signal: AbortSignal.abort(new Error("gone")) })).rejects.toThrow("gone");
+test("a hold that is let go after the end starts nothing", async () => {
+  const onTimeout = vi.fn<() => void>();
+  let release = (): void => {};
+  await withDeadline(async (hold) => void (release = hold()), { ms: 10, onTimeout, signal: new AbortController().signal });
+  release();
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -188,12 +188,13 @@ async function callExecutor(context: DriverContext, run: LiveRun, call: Call & {
   // A second call could repeat the effect of the first, which may still be on its way.
   const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, !mustKnowFirst(effect)));
   const output = await withDeadline(
-    () =>
+    (holdTimeout) =>
       executor.run({
         ...stepRequest(run, command, input),
         key,
         effect,
         timeoutMs,
+        holdTimeout,
         signal,
         saveHandle,
         ...(binding && { binding }),

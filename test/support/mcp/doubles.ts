@@ -11,6 +11,7 @@ import {
   type Redactor,
   type SecretReader,
   type SecretWriter,
+  type ValueCodec,
 } from "#server/kernel/ports.ts";
 import type { LiveEvent } from "#contract/system.ts";
 
@@ -26,6 +27,7 @@ export type McpDoubles = {
   frameReader: FrameReader;
   live: LiveBus;
   redactor: Redactor;
+  codec: ValueCodec;
   audited: AuditRecord[];
   allowedUrls: string[];
   recorded: Frame[];
@@ -90,6 +92,12 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
         listening.add(one);
         return () => void listening.delete(one);
       },
+    },
+    codec: {
+      encode: (value) => Buffer.from(JSON.stringify(value)),
+      encodeText: (json) => Buffer.from(json),
+      decode: (bytes) => JSON.parse(bytes.toString()),
+      prepare: async () => {},
     },
     redactor: { text, json: (value) => JSON.parse(text(JSON.stringify(value))) },
   };

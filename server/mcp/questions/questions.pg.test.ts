@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { answerMcpQuestion, getMcpQuestion, listMcpQuestions, type McpQuestion, type QuestionAnswer } from "#contract/mcp/questions.ts";
+import type { StepCall } from "#server/kernel/step-executor.ts";
+import { callerOf, mcpPlatforms, register, stepCall, type McpPlatform } from "#test/support/mcp/platform.ts";
+import { talkativeLaunch } from "#test/support/mcp/talk.ts";
+import { Outside, createPlatform, createProcess, definition, endNode, isOver, runWhen, saveWorkflow, startOf } from "#test/support/runs.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+let db: TestDatabase;
+const platforms = mcpPlatforms(() => db);
+beforeAll(async () => {
+  db = await testDatabase();
+});
+afterEach(() => platforms.close());
+afterAll(() => db.close());
+
+const ACCEPTED: QuestionAnswer = { action: "accept", content: { name: "anna", age: 7 } };
+
+async function asking(tool = "introduce"): Promise<{ p: McpPlatform; run: (change?: Partial<StepCall>) => Promise<unknown> }> {
+  const p = await platforms.open();
+  const { name } = await register(p, talkativeLaunch);
+  const key = `key-${name}`;
+  const call = stepCall(db, { server: name, tool, arguments: {} }, { key });
+  return { p, run: async (change = {}) => p.mcp.executeTool.run({ ...call, ...change }) };
+}
+const pending = async (p: McpPlatform): Promise<McpQuestion[]> =>
+  (await p.call(listMcpQuestions, { query: { status: "pending", limit: 50 } })).items;
+async function question(p: McpPlatform): Promise<McpQuestion> {
+  await vi.waitFor(async () => expect(await pending(p)).toHaveLength(1), { timeout: 10_000 });
+  const [first] = await pending(p);
+  if (!first) throw new Error("nothing is asked");
+  return first;
+}
+const answer = (p: McpPlatform, { id }: McpQuestion, body: QuestionAnswer, ...caller: [] | [ReturnType<typeof callerOf>]) =>
+  p.call(answerMcpQuestion, { params: { id }, body }, ...caller);
+
+test("a step whose server asks outlives its own timeout, and its run goes on with the answer", async () => {
+  const p = await platforms.open();
+  const { name } = await register(p, talkativeLaunch);
+  const base = createPlatform(db);
+  const outside = new Outside();
+  const runs = createProcess(base, outside, { executors: { ...outside.executors, mcp_tool: p.mcp.executeTool } });
+  await runs.start();
+  const ask = { id: "ask", type: "mcp_tool", data: { server: name, tool: "introduce" }, policy: { timeoutMs: 1_500 } } as const;
+  const workflow = await saveWorkflow(base, definition([ask, endNode("=steps.ask.text")], ["start>ask", "ask>end"]));
+  const run = await startOf(runs, db.tenantId, workflow)();
+  const asked = await question(p);
+  expect(asked).toMatchObject({ runId: run.id, nodeId: "ask" });
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await answer(p, asked, ACCEPTED);
+  const ended = await runWhen(runs, { id: run.id, tenantId: db.tenantId }, isOver);
+  expect(ended).toMatchObject({ status: "succeeded", output: "You are anna, 7." });
+  await runs.stop();
+});
+
+describe("a question of a server in a run", () => {
+  test("waits for a person, whose answer the step goes on with; its time stands still meanwhile", async () => {
+    const { p, run } = await asking();
+    let held = 0;
+    const holdTimeout = (): (() => void) => {
+      held += 1;
+      return () => void (held -= 1);
+    };
+    const running = run({ holdTimeout, timeoutMs: 400 });
+    const asked = await question(p);
+    expect(asked).toMatchObject({ tool: "introduce", question: { mode: "form", message: "Who are you?" }, findings: [] });
+    expect(held).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answered = await answer(p, asked, ACCEPTED);
+    expect(answered).toMatchObject({ status: "accepted", closedBy: "user:owner" });
+    expect(await running).toMatchObject({ text: "You are anna, 7." });
+    expect(held).toBe(0);
+    expect(p.audited.map(({ action }) => action)).toEqual(expect.arrayContaining(["mcp_question.asked", "mcp_question.answered"]));
+    expect(JSON.stringify(p.audited)).not.toContain("anna");
+    expect(p.published).toContainEqual({ type: "mcp_question", questionId: asked.id, runId: asked.runId, status: "accepted" });
+    await expect(answer(p, asked, ACCEPTED)).rejects.toMatchObject({ code: "approval_closed" });
+  });
+
+  test.each([["decline"], ["cancel"]] as const)("may be met with %s", async (action) => {
+    const { p, run } = await asking();
+    const running = run();
+    await answer(p, await question(p), { action });
+    expect(await running).toMatchObject({ text: "You did not say." });
+  });
+
+  test.each([
+    ["a missing field", { name: "anna" }, "content.age"],
+    ["a value of another type", { name: "anna", age: "seven" }, "content.age"],
+    ["a value out of range", { name: "anna", age: -1 }, "content.age"],
+    ["a field that is not asked for", { name: "anna", age: 7, admin: true }, "content.admin"],
+    ["nothing", undefined, "content.name"],
+  ])("is not answered by %s", async (_name, content, path) => {
+    const { p, run } = await asking();
+    const running = run();
+    const asked = await question(p);
+    const refused = expect.objectContaining({
+      code: "request_invalid",
+      issues: expect.arrayContaining([expect.objectContaining({ path })]),
+    });
+    await expect(answer(p, asked, { action: "accept", content })).rejects.toEqual(refused);
+    expect(await question(p)).toEqual(asked);
+    await answer(p, asked, { action: "decline" });
+    await running;
+  });
+
+  test("is found again, with its answer, by whoever takes the run over", async () => {
+    const { p, run } = await asking();
+    const first = new AbortController();
+    const lost = run({ signal: first.signal });
+    lost.catch(() => {});
+    const asked = await question(p);
+    const second = run();
+    await vi.waitFor(() => expect(p.recorded.filter(({ method, kind }) => method === "tools/call" && kind === "request")).toHaveLength(2));
+    first.abort();
+    await expect(lost).rejects.toMatchObject({ code: "step_cancelled" });
+    const again = await question(p);
+    expect(again.question).toEqual(asked.question);
+    await answer(p, again, ACCEPTED);
+    expect(await second).toMatchObject({ text: "You are anna, 7." });
+    expect(await run()).toMatchObject({ text: "You are anna, 7." });
+  });
+
+  test("goes with the call that is cancelled", async () => {
+    const { p, run } = await asking();
+    const cancel = new AbortController();
+    const running = run({ signal: cancel.signal });
+    running.catch(() => {});
+    const { id } = await question(p);
+    cancel.abort();
+    await expect(running).rejects.toMatchObject({ code: "step_cancelled" });
+    await vi.waitFor(async () => expect(await p.call(getMcpQuestion, { params: { id } })).toMatchObject({ status: "cancelled" }));
+    await expect(answer(p, { id } as McpQuestion, ACCEPTED)).rejects.toMatchObject({ code: "approval_closed" });
+  });
+
+  test("is not there for another tenant, and nobody is asked for a password", async () => {
+    const { p, run } = await asking();
+    const running = run();
+    const asked = await question(p);
+    const stranger = callerOf(await db.secondTenant(), "owner");
+    await expect(answer(p, asked, ACCEPTED, stranger)).rejects.toMatchObject({ code: "not_found" });
+    await expect(p.call(getMcpQuestion, { params: { id: asked.id } }, stranger)).rejects.toMatchObject({ code: "not_found" });
+    expect((await p.call(listMcpQuestions, { query: {} }, stranger)).items).toEqual([]);
+    await answer(p, asked, { action: "decline" });
+    await running;
+    const login = await asking("login");
+    expect(await login.run()).toMatchObject({ text: "got a password" });
+    expect(await pending(login.p)).toEqual([]);
+  });
+});
