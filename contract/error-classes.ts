@@ -100,6 +100,8 @@ const CLASS = {
   mcp_uri_refused: "fatal",
   mcp_prompt_unknown: "needs_person",
   mcp_unsupported: "fatal",
+  mcp_input_required: "needs_person",
+  mcp_resume_invalid: "fatal",
   mcp_input_refused: "fatal",
   mcp_protocol_error: "fatal",
   mcp_message_too_large: "fatal",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Json } from "./common.ts";
 
 /**
  * Every error a caller can meet. The HTTP status of each lives in one exhaustive table (`server/http/problem.ts`);
@@ -108,6 +109,8 @@ export const REMEDY = {
   mcp_uri_refused: "List the server's resources and templates, and use an address as they have it.",
   mcp_prompt_unknown: "List the server's prompts and use one of them.",
   mcp_unsupported: "Look at the server's capabilities; it does not offer this.",
+  mcp_input_required: "Answer the questions under `input`, and make the same call again with `resume: {token, answers}`.",
+  mcp_resume_invalid: "Make the call again without `resume`; a token works once, for a while, for the same caller, tool and arguments.",
   mcp_input_refused: "Allow it in the server's settings, or use a tool that does not need it.",
   mcp_protocol_error: "Correct the arguments; the server refused the request.",
   mcp_message_too_large: "Let the server send less at once, for example in pages or as a resource link.",
@@ -175,5 +178,7 @@ export const Problem = z.object({
   class: ErrorClass,
   requestId: z.string(),
   issues: z.array(Issue).optional(),
+  /** Of `mcp_input_required`: the `questions` by their keys, the token to `resume` with, and when it `expiresAt`. */
+  input: z.record(z.string(), Json).optional(),
 });
 export type Problem = z.infer<typeof Problem>;

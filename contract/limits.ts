@@ -90,6 +90,9 @@ export const LIMITS = {
   /** How long a question of a server waits for an answer, and how many of one server may. */
   mcpQuestionMs: 24 * 60 * 60 * 1000,
   mcpQuestions: 100,
+  /** How long a call outside a run stays open for its caller's answers, and how many of a workspace may. */
+  mcpResumeMs: 10 * 60 * 1000,
+  mcpResumableCalls: 100,
   /** Of a resource's address or template, and of one value in it. */
   mcpUriChars: 8_192,
   /** Of one argument of a prompt. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { QuestionAnswer } from "./questions.ts";
 import { Id, IdParams, Json, PageQuery, Slug, pageOf } from "../common.ts";
 import { Effect } from "../policy.ts";
 import { defineRoute } from "../route.ts";
@@ -73,6 +74,15 @@ export const callTool = defineRoute({
   body: z.strictObject({
     arguments: z.record(z.string(), Json).default({}),
     timeoutMs: z.number().int().min(1).max(600_000).default(30_000),
+    /** Of a call that ended with `mcp_input_required`: its token, and the answers by the keys of the questions. */
+    resume: z
+      .strictObject({
+        token: z.string().min(1).max(1_024),
+        answers: z
+          .record(z.string().max(256), QuestionAnswer)
+          .refine((answers) => Object.keys(answers).length <= 64, "expected at most 64 answers"),
+      })
+      .optional(),
   }),
   response: ToolResult,
   errors: [
@@ -86,5 +96,8 @@ export const callTool = defineRoute({
     "mcp_timeout",
     "mcp_protocol_error",
     "mcp_exited",
+    "mcp_input_required",
+    "mcp_input_refused",
+    "mcp_resume_invalid",
   ],
 });

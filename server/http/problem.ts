@@ -103,6 +103,8 @@ export const HTTP_STATUS = {
   mcp_uri_refused: 422,
   mcp_prompt_unknown: 404,
   mcp_unsupported: 422,
+  mcp_input_required: 409,
+  mcp_resume_invalid: 409,
   mcp_input_refused: 424,
   mcp_protocol_error: 424,
   mcp_message_too_large: 424,
@@ -143,6 +145,7 @@ export function problemOf(error: AppError, requestId: string): Problem {
     class: classOf(error.code, error),
     requestId,
     ...(error.issues && { issues: [...error.issues] }),
+    ...(error.input && { input: error.input }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Json } from "#contract/common.ts";
 import { REMEDY, type ErrorCode, type Issue } from "#contract/errors.ts";
 
 type Options = ErrorOptions & {
@@ -9,6 +10,8 @@ type Options = ErrorOptions & {
   retryable?: boolean;
   /** How long the other side asks to wait before trying again. */
   retryAfterMs?: number;
+  /** What the caller has to answer before it goes on. */
+  input?: Record<string, Json>;
 };
 
 /**
@@ -22,6 +25,7 @@ export class AppError extends Error {
   readonly issues: readonly Issue[] | undefined;
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly input: Record<string, Json> | undefined;
 
   constructor(code: ErrorCode, message: string, options: Options = {}) {
     super(message, { cause: options.cause });
@@ -30,6 +34,7 @@ export class AppError extends Error {
     this.issues = options.issues;
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
+    this.input = options.input;
   }
 }
 

@@ -3,13 +3,22 @@ import type { Tool, ToolResult } from "#contract/mcp/tools.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Redactor } from "#server/kernel/ports.ts";
+import type { Ask } from "../connection/open-call.ts";
+import { createResumableCalls, type Resume } from "../questions/resumable-calls.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { findServer } from "../registration/servers.pg.ts";
 import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.pg.ts";
 
-export type ToolUseCaseDeps = { database: Database; supervisor: Supervisor; invoke: InvokeTool; redactor: Redactor };
+export type ToolUseCaseDeps = {
+  database: Database;
+  supervisor: Supervisor;
+  invoke: InvokeTool;
+  redactor: Redactor;
+  newId: () => string;
+  now: () => Date;
+};
 
 export type ToolUseCases = {
   listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
@@ -18,13 +27,14 @@ export type ToolUseCases = {
   call(
     caller: Caller,
     id: string,
-    request: { arguments: Record<string, unknown>; timeoutMs: number; signal: AbortSignal },
+    request: { arguments: Record<string, unknown>; timeoutMs: number; signal: AbortSignal; resume?: Resume | undefined },
   ): Promise<ToolResult>;
 };
 
 /** What people and programs do with tools. Whatever belongs to another tenant is `not_found`. */
 export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
   const { database, supervisor } = deps;
+  const call = createResumableCalls(deps);
   return {
     listOfServer: ({ tenantId }, serverId) =>
       database.asTenant(tenantId, async (tx) => {
@@ -36,12 +46,15 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
         const { items, nextCursor } = await pageTools(tx, query);
         return { items: items.map(viewTool), nextCursor };
       }),
-    async call(caller, id, request) {
+    async call(caller, id, { resume, signal, ...request }) {
       const found = await database.asTenant(caller.tenantId, (tx) => findTool(tx, id));
       if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
       const server = await supervisor.get(caller.tenantId, found.serverId);
       // Unlike what steps return, this goes straight to the caller, and the server knows secrets that the caller may not.
-      return deps.redactor.json(await deps.invoke({ server, tool: found.tool.name, actor: caller.ref, ...request }));
+      const invocation = { server, tool: found.tool.name, actor: caller.ref, ...request };
+      const about = { tenantId: caller.tenantId, principal: caller.ref, toolId: id, arguments: request.arguments };
+      const run = (ask: Ask, ended: AbortSignal): Promise<ToolResult> => deps.invoke({ ...invocation, ask, signal: ended });
+      return deps.redactor.json(await call({ about, signal, run }, resume));
     },
   };
 }

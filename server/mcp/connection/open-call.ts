@@ -86,6 +86,9 @@ export class OpenCall {
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
   #asking = 0;
+  /** Of questions that are open; ends with the request, however it ends. */
+  #questions: AbortController | undefined;
+  #isOver = false;
 
   constructor(given: CallOptions, progressToken: string) {
     const { signal, onProgress, idleMs, timeoutMs } = given;
@@ -115,11 +118,12 @@ export class OpenCall {
   async whileAsking<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#asking += 1;
     if (this.#asking === 1) this.#stop();
+    const over = (this.#questions ??= new AbortController());
     try {
-      return await question(this.#ended.signal);
+      return await question(AbortSignal.any([this.#ended.signal, over.signal]));
     } finally {
       this.#asking -= 1;
-      if (this.#asking === 0 && !this.isGivenUp) this.#start();
+      if (this.#asking === 0 && !this.#isOver) this.#start();
     }
   }
 
@@ -127,6 +131,8 @@ export class OpenCall {
     clearTimeout(this.#timer);
     clearTimeout(this.#idle);
     this.#given.signal?.removeEventListener("abort", this.#onAbort);
+    this.#isOver = true;
+    this.#questions?.abort();
   }
 
   onProgress(progress: Progress): void {

@@ -16,7 +16,7 @@ import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { perSecond } from "./per-second.ts";
 import { InputWanted, OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
-import { allowed, answerInput, capabilitiesFor, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
+import { allowed, answerInput, capabilitiesFor, checkInput, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
 
 /** So long after it was given up, a request may still be what the server's next question is about. */
 const AFTERMATH_MS = 10_000;
@@ -183,7 +183,10 @@ export class PlatformClient extends Client {
     const call = callOf(flow.options);
     if (call === undefined) throw new AppError("mcp_input_refused", "The server asks for input to a request that nobody waits for.");
     let { inputRequests, requestState } = decoded;
-    if (call.party?.takesInput) throw inputWanted(decoded);
+    if (call.party?.takesInput) {
+      checkInput(this.#answering, inputRequests);
+      throw inputWanted(decoded);
+    }
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       if ((requestState?.length ?? 0) > STATE_CHARS)
         throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);

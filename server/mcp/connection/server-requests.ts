@@ -86,6 +86,17 @@ export async function answerInput(
   return Object.fromEntries(answers);
 }
 
+/** Throws when something is asked that nobody should be asked; whoever answers by itself is not asked it either. */
+export function checkInput(answering: Answering, requests: Readonly<Record<string, unknown>>): void {
+  for (const [key, raw] of Object.entries(requests)) {
+    const { method, params } = parseInput(key, raw);
+    const why = method === "elicitation/create" ? refusal(answering, params) : undefined;
+    if (why === undefined) continue;
+    answering.note(`declined a question of the server: ${why}`);
+    throw new AppError("mcp_input_refused", `The server asks what nobody is asked: ${why}.`);
+  }
+}
+
 function parseInput(key: string, raw: unknown): InputRequest {
   // In the 2026 era a question that leads to a page has no name of its own beside its key.
   const params = isRecord(raw) && isRecord(raw["params"]) && raw["params"]["mode"] === "url" ? raw["params"] : undefined;
