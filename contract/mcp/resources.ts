@@ -62,18 +62,18 @@ export const listMcpResourceTemplates = defineRoute({
 });
 
 const Variable = z.union([z.string().max(LIMITS.mcpUriChars), z.array(z.string().max(LIMITS.mcpUriChars)).max(64)]);
-export const ReadMcpResource = z
-  .strictObject({
-    uri: Uri.optional(),
-    /** Instead of `uri`: one of the server's templates, and values for its variables. */
-    uriTemplate: Uri.optional(),
+export const ReadMcpResource = z.union([
+  z.strictObject({ uri: Uri, timeoutMs: RequestTimeout }),
+  z.strictObject({
+    /** One of the server's templates, and values for its variables. */
+    uriTemplate: Uri,
     variables: z
       .record(z.string().max(128), Variable)
       .refine((variables) => Object.keys(variables).length <= 64, "expected at most 64 variables")
       .default({}),
     timeoutMs: RequestTimeout,
-  })
-  .refine(({ uri, uriTemplate }) => (uri === undefined) !== (uriTemplate === undefined), "expected either uri or uriTemplate");
+  }),
+]);
 export type ReadMcpResource = z.infer<typeof ReadMcpResource>;
 
 export const McpResourceContents = z.object({

@@ -8,6 +8,7 @@ import { newId } from "#server/kernel/ids.ts";
 import { startPlatform } from "#server/main.ts";
 import { GLOBAL_TABLES } from "#server/postgres/global-tables.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { talkativeLaunch } from "#test/support/mcp/talk.ts";
 import { isStream, requestFor, tellsForeignFromAbsent, type Send } from "#test/support/route-walk.ts";
 import { ROOT } from "#test/support/source-files.ts";
 import { addTenant, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
@@ -31,6 +32,7 @@ let theirs: {
   webhook: string;
   listener: string;
   frame: string;
+  question: string;
 };
 
 beforeAll(async () => {
@@ -81,8 +83,34 @@ async function furnish(client: Client): Promise<typeof theirs> {
     () => client.listMessages({ query: { protocol: "mcp" } }),
     (page) => page.items.length > 0,
   );
-  const others = { schedule: schedule.id, webhook: webhook.id, listener: listener.id, frame: frames.items[0]?.id ?? "" };
+  const question = await questionOf(client);
+  const others = { schedule: schedule.id, webhook: webhook.id, listener: listener.id, frame: frames.items[0]?.id ?? "", question };
   return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, approval, ...others };
+}
+
+/** A run whose server asks somebody something. */
+async function questionOf(client: Client): Promise<string> {
+  const { name } = await client.createMcpServer({ body: { name: `${MARK}-asks`, launch: talkativeLaunch } });
+  const definition = {
+    version: 2,
+    name: `${MARK} is asked`,
+    nodes: [
+      { id: "start", type: "start" },
+      { id: "ask", type: "mcp_tool", data: { server: name, tool: "introduce" } },
+      { id: "end", type: "end" },
+    ],
+    edges: [
+      { id: "a", source: "start", target: "ask" },
+      { id: "b", source: "ask", target: "end" },
+    ],
+  };
+  const { id } = await client.createWorkflow({ body: { name: definition.name, definition } });
+  await client.startRun({ params: { id }, body: {} });
+  const { items } = await eventually(
+    () => client.listMcpQuestions({ query: {} }),
+    (page) => page.items.length > 0,
+  );
+  return items[0]?.id ?? "";
 }
 
 /** A run that waits for a decision. */
@@ -129,6 +157,7 @@ describe("another workspace over HTTP", () => {
       { path: "/api/v1/webhooks", id: theirs.webhook },
       { path: "/api/v1/run-listeners", id: theirs.listener },
       { path: "/api/v1/frames", id: theirs.frame },
+      { path: "/api/v1/mcp-questions", id: theirs.question },
     ];
     // The catalogue comes with the platform and is everybody's.
     const ofSomebody = all.filter(({ path }) => path.includes(":id") && !path.startsWith("/api/v1/mcp-catalogue/"));
@@ -144,7 +173,8 @@ describe("another workspace over HTTP", () => {
     expect(await client.getMcpServer({ params: { id: theirs.server } })).toMatchObject({ state: "READY", restarts: 0 });
     expect((await client.listServerTools({ params: { id: theirs.server } })).items[0]).toMatchObject({ approval: "approved" });
     expect(await client.getAgent({ params: { id: theirs.agent } })).toMatchObject({ name: `${MARK}-agent` });
-    expect((await client.listRuns({ query: {} })).items).toHaveLength(2);
+    expect((await client.listRuns({ query: {} })).items).toHaveLength(3);
+    expect(await client.getMcpQuestion({ params: { id: theirs.question } })).toMatchObject({ status: "pending" });
     expect(await client.getApproval({ params: { id: theirs.approval } })).toMatchObject({ status: "pending", decisions: [] });
     expect(await client.getSchedule({ params: { id: theirs.schedule } })).toMatchObject({ enabled: true, version: null });
     expect(await client.getWebhook({ params: { id: theirs.webhook } })).toMatchObject({ rotatedAt: null });

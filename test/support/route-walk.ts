@@ -14,10 +14,11 @@ export const isStream = (route: RouteSpec): boolean => route.stream === "sse";
 
 /** A request that this route's own schemas accept; `id` stands for every path parameter that takes one. */
 export function requestFor(route: RouteSpec, { token, id }: { token?: string; id: string }): WalkRequest {
-  const url = route.path.replace(":id", id).replace(":version", "1").replaceAll(/:\w+/g, "some_name");
+  const path = route.path.replace(":id", id).replace(":version", "1").replaceAll(/:\w+/g, "some_name");
+  const url = `${path}${queryFor(route)}`;
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   if (route.body === undefined) return { method: route.method, url, headers };
-  const schema = Schema.parse(JSON.parse(JSON.stringify(z.toJSONSchema(route.body, { io: "input", unrepresentable: "any" }))));
+  const schema = schemaOf(route.body);
   return {
     method: route.method,
     url,
@@ -25,6 +26,16 @@ export function requestFor(route: RouteSpec, { token, id }: { token?: string; id
     payload: JSON.stringify(sample(schema) ?? {}),
   };
 }
+
+/** What must be in the query, if anything. */
+function queryFor({ query }: RouteSpec): string {
+  const values = query === undefined ? {} : sample(schemaOf(query));
+  const text = new URLSearchParams(z.record(z.string(), z.coerce.string()).parse(values)).toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+const schemaOf = (schema: z.ZodType) =>
+  Schema.parse(JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }))));
 
 /** Names of the routes that answer anything but 401 to somebody without credentials, except the public ones. */
 export async function openToAnybody(send: Send, id: string): Promise<string[]> {

@@ -1,10 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { z } from "zod";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { completeMcp, completeTool } from "#contract/mcp/completion.ts";
 import { getMcpPrompt, listMcpPrompts } from "#contract/mcp/prompts.ts";
-import { listMcpResourceTemplates, listMcpResources, readMcpResource, streamMcpResource } from "#contract/mcp/resources.ts";
+import {
+  listMcpResourceTemplates,
+  listMcpResources,
+  type ReadMcpResource,
+  readMcpResource,
+  streamMcpResource,
+} from "#contract/mcp/resources.ts";
 import { callTool } from "#contract/mcp/tools.ts";
 import { stopMcpServer } from "#contract/mcp/servers.ts";
 import { EventStream, type SseEvent } from "#server/kernel/handle.ts";
@@ -30,7 +37,7 @@ async function serverOf(launch: Parameters<typeof register>[1]): Promise<{ p: Mc
   const { id } = await register(p, launch);
   return { p, id };
 }
-const read = (p: McpPlatform, id: string, body: object) => p.call(readMcpResource, { params: { id }, body: body });
+const read = (p: McpPlatform, id: string, body: z.input<typeof ReadMcpResource>) => p.call(readMcpResource, { params: { id }, body });
 const call = async (p: McpPlatform, id: string, name: string, args: Record<string, string> = {}) =>
   p.call(callTool, { params: { id: (await toolNamed(p, id, name)).id }, body: { arguments: args, timeoutMs: 10_000 } });
 
@@ -40,11 +47,11 @@ describe("resources", () => {
     const { items, isStale } = await p.call(listMcpResources, { params: { id } });
     expect(isStale).toBe(false);
     const [first] = items;
-    expect((await read(p, id, { uri: first?.uri })).contents).toMatchObject([{ uri: first?.uri }]);
+    expect((await read(p, id, { uri: first?.uri ?? "" })).contents).toMatchObject([{ uri: first?.uri }]);
     const templates = await p.call(listMcpResourceTemplates, { params: { id } });
     const template = templates.items.find(({ uriTemplate }) => uriTemplate.includes("text"));
     expect(template?.variables).toEqual(["resourceId"]);
-    const contents = await read(p, id, { uriTemplate: template?.uriTemplate, variables: { resourceId: "7" } });
+    const contents = await read(p, id, { uriTemplate: template?.uriTemplate ?? "", variables: { resourceId: "7" } });
     expect(contents).toMatchObject({ uri: "demo://resource/dynamic/text/7", contents: [{ text: expect.stringContaining("7") }] });
   });
 

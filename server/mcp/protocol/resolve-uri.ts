@@ -5,12 +5,13 @@ import type { ServerLists } from "./server-lists.ts";
 import { expandTemplate } from "./uri-template.ts";
 import { checkUri } from "./uris.ts";
 
-type Wanted = Pick<ReadMcpResource, "uri" | "uriTemplate" | "variables"> & { signal: AbortSignal };
+type Wanted = ReadMcpResource & { signal: AbortSignal };
 
 /** The address to ask the server for. Throws `mcp_uri_refused`. */
 export async function resolveUri(server: SupervisedServer, lists: ServerLists, wanted: Wanted): Promise<string> {
-  const { uri, uriTemplate, variables, signal } = wanted;
-  if (uri !== undefined) {
+  const { signal } = wanted;
+  if ("uri" in wanted) {
+    const { uri } = wanted;
     checkUri(uri, { isOffered: true });
     const isFile = /^file:/i.test(uri);
     const isOffered = !isFile || (await lists.resources(server, signal)).items.some((resource) => resource.uri === uri);
@@ -18,9 +19,9 @@ export async function resolveUri(server: SupervisedServer, lists: ServerLists, w
     return uri;
   }
   const { items } = await lists.templates(server, signal);
-  const template = items.find((one) => one.uriTemplate === uriTemplate);
+  const template = items.find((one) => one.uriTemplate === wanted.uriTemplate);
   if (template === undefined) throw new AppError("mcp_uri_refused", "The server lists no such template.");
-  const expanded = expandTemplate(template.uriTemplate, variables);
+  const expanded = expandTemplate(template.uriTemplate, wanted.variables);
   checkUri(expanded, { isOffered: /^file:/i.test(template.uriTemplate) });
   return expanded;
 }

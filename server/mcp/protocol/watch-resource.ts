@@ -23,7 +23,7 @@ export const watchResource =
   ({ supervisor, lists, firstListMs }: Deps) =>
   async ({ caller, id, signal }: At, wanted: string): Promise<AsyncIterable<SseEvent>> => {
     const server = await supervisor.get(caller.tenantId, id);
-    const uri = await resolveUri(server, lists, { uri: wanted, variables: {}, signal });
+    const uri = await resolveUri(server, lists, { uri: wanted, timeoutMs: SUBSCRIBE_MS, signal });
     const bell = createBell(signal);
     const updates = new Set<string>();
     const begin = async (): Promise<Watch> => {
