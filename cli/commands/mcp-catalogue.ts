@@ -3,7 +3,7 @@ import { notice, printList, type Format } from "../output.ts";
 import { readPair } from "./mcp-import.ts";
 
 export async function listWellKnown(client: Client, words: readonly string[], output: Format): Promise<void> {
-  const { items } = await client.listWellKnownServers({ query: { q: words.join(" ") } });
+  const { items } = await client.listWellKnownServers({ query: { q: words.join(" "), limit: 200 } });
   printList(items, output, [
     ["ID", (server) => server.id],
     ["CATEGORY", (server) => server.category],

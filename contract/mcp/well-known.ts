@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Environment, Slug } from "../common.ts";
+import { Environment, PageQuery, Slug, pageOf } from "../common.ts";
 import { defineRoute } from "../route.ts";
 import { InputField, InputValues } from "./import.ts";
 import { McpServer } from "./servers.ts";
@@ -42,9 +42,9 @@ export const listWellKnownServers = defineRoute({
   summary: "List well-known MCP servers that one call adds",
   tag: "mcp-servers",
   permission: "mcp_server:read",
-  query: z.object({ q: z.string().max(200).optional() }),
-  response: z.object({ items: z.array(WellKnownServer) }),
-  errors: [],
+  query: PageQuery.extend({ q: z.string().max(200).optional() }),
+  response: pageOf(WellKnownServer),
+  errors: ["cursor_invalid"],
 });
 
 export const addWellKnownServer = defineRoute({

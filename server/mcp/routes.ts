@@ -11,7 +11,7 @@ import {
 } from "#contract/mcp/servers.ts";
 import { callTool, listServerTools, listTools } from "#contract/mcp/tools.ts";
 import { addWellKnownServer, listWellKnownServers } from "#contract/mcp/well-known.ts";
-import { searchWellKnown } from "./well-known/catalogue.ts";
+import { pageWellKnown } from "./well-known/catalogue.ts";
 import { importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
 import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
 import { quarantineMcpServer, releaseMcpServer } from "#contract/mcp/supervision.ts";
@@ -27,7 +27,7 @@ export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
   handle(importMcpServers, ({ caller, body }) => servers.importDocument(caller, body)),
   handle(previewMcpImport, ({ caller, body }) => servers.previewImport(caller, body)),
-  handle(listWellKnownServers, ({ query }) => ({ items: searchWellKnown(query.q) })),
+  handle(listWellKnownServers, ({ query }) => pageWellKnown(query)),
   handle(addWellKnownServer, ({ caller, params, body }) => servers.addWellKnown(caller, { params, body })),
   handle(getMcpServer, ({ caller, params }) => servers.get(caller, params.id)),
   handle(updateMcpServer, ({ caller, params, body }) => servers.update(caller, params.id, body)),

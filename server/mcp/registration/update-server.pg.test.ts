@@ -139,3 +139,21 @@ test("arguments may name secrets", async () => {
   expect(server).toMatchObject({ state: "READY", launch: { args: [script, "secret:which"] } });
   await vi.waitFor(() => toolNamed(p, server.id, "late"));
 });
+
+test("settings reach the server that runs, here and in the other processes, and null takes one back", async () => {
+  const shared = { isShared: true, timings: { followMs: 20 } };
+  const [here, there] = [await platforms.open(shared), await platforms.open(shared)];
+  const server = await register(here, hostile());
+  await there.mcp.start();
+  await settled(there, server.id, "READY");
+  const params = { id: server.id };
+  const pooled = { sharing: { mode: "pooled", processes: 2 }, idleTimeoutMs: 5_000 };
+  expect(await here.call(routes.updateMcpServer, { params, body: { settings: pooled } })).toMatchObject({
+    settings: pooled,
+    launchApproved: true,
+  });
+  await vi.waitFor(async () => expect(await processesOf(server.id)).toHaveLength(4), { timeout: 15_000 });
+  const back = await here.call(routes.updateMcpServer, { params, body: { settings: { sharing: null } } });
+  expect(back.settings).toEqual({ idleTimeoutMs: 5_000 });
+  await vi.waitFor(async () => expect(await processesOf(server.id)).toHaveLength(2), { timeout: 15_000 });
+});

@@ -7,7 +7,7 @@ import { variablesIn } from "../formats/variables.ts";
 import { launchIssues } from "../registration/launch-rules.ts";
 import { launchWarnings } from "../registration/launch-warnings.ts";
 import { planImport } from "../registration/plan-import.ts";
-import { launchOf, searchWellKnown, wellKnown } from "./catalogue.ts";
+import { launchOf, pageWellKnown, searchWellKnown, wellKnown } from "./catalogue.ts";
 
 const all = searchWellKnown();
 const draftOf = (id: string): Launch => {
@@ -57,6 +57,14 @@ describe("the catalogue of well-known servers", () => {
       expect(draft).toMatchObject({ command: process.execPath });
       expect(existsSync(draft.transport === "stdio" ? (draft.args[0] ?? "") : "")).toBe(true);
     }
+  });
+
+  test("is read a page at a time", () => {
+    const first = pageWellKnown({ limit: 30 });
+    const second = pageWellKnown({ limit: 30, cursor: first.nextCursor ?? "" });
+    expect([...first.items, ...second.items]).toEqual(all);
+    expect(second.nextCursor).toBeNull();
+    expect(() => pageWellKnown({ limit: 1, cursor: "x" })).toThrow(expect.objectContaining({ code: "cursor_invalid" }));
   });
 
   test("is searched by words", () => {

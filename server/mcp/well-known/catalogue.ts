@@ -2,8 +2,11 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { Page, PageQuery } from "#contract/common.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import type { WellKnownServer } from "#contract/mcp/well-known.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { decodeCursor, toPage } from "#server/kernel/paging.ts";
 import { BUSINESS_SERVERS } from "./servers/business.ts";
 import { DEVELOPER_SERVERS } from "./servers/developer.ts";
 import { REFERENCE_SERVERS } from "./servers/reference.ts";
@@ -23,6 +26,15 @@ export function searchWellKnown(q = ""): WellKnownServer[] {
     const text = `${id} ${title} ${description} ${category}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });
+}
+
+/** The same, a page at a time. */
+export function pageWellKnown({ q, limit, cursor }: PageQuery & { q?: string | undefined }): Page<WellKnownServer> {
+  const found = searchWellKnown(q);
+  const [after] = decodeCursor(cursor, [/^[a-z0-9][a-z0-9_-]*$/]) ?? [];
+  const from = after === undefined ? 0 : found.findIndex(({ id }) => id === after) + 1;
+  if (after !== undefined && from === 0) throw new AppError("cursor_invalid", "The cursor is not one that this list has given out.");
+  return toPage(found.slice(from, from + limit + 1), { limit, map: (server) => server, key: ({ id }) => [id] });
 }
 
 function viewWellKnown({ launch, inputs = [], ...server }: WellKnown): WellKnownServer {
