@@ -147,12 +147,17 @@ test("settings reach the server that runs, here and in the other processes, and 
   await there.mcp.start();
   await settled(there, server.id, "READY");
   const params = { id: server.id };
-  const pooled = { sharing: { mode: "pooled", processes: 2 }, idleTimeoutMs: 5_000 };
-  expect(await here.call(routes.updateMcpServer, { params, body: { settings: pooled } })).toMatchObject({
-    settings: pooled,
-    launchApproved: true,
-  });
-  await vi.waitFor(async () => expect(await processesOf(server.id)).toHaveLength(4), { timeout: 15_000 });
+  const settings = { sharing: { mode: "session" }, idleTimeoutMs: 5_000 };
+  expect(await here.call(routes.updateMcpServer, { params, body: { settings } })).toMatchObject({ settings, launchApproved: true });
+  // A call of a run now opens a connection of its own, here as there.
+  const call = () => there.mcp.executeTool.run(stepCall(db, { server: server.name, tool: "add", arguments: { a: 1, b: 2 } }));
+  await vi.waitFor(
+    async () => {
+      expect(await call()).toMatchObject({ text: "3" });
+      expect((await processesOf(server.id)).length).toBeGreaterThan(2);
+    },
+    { timeout: 15_000 },
+  );
   const back = await here.call(routes.updateMcpServer, { params, body: { settings: { sharing: null } } });
   expect(back.settings).toEqual({ idleTimeoutMs: 5_000 });
   await vi.waitFor(async () => expect(await processesOf(server.id)).toHaveLength(2), { timeout: 15_000 });
