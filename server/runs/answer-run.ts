@@ -4,6 +4,7 @@ import { isFinal, type Run } from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import { isAnswerTo } from "./driver/take-inbox.ts";
 import { questionsOf, readRun } from "./read-run.ts";
+import type { getRun } from "./show-runs.ts";
 import { mustFind, speak, type SpeakDeps, type Speaker } from "./send-message.ts";
 
 type Which = { nodeId?: string | undefined; scope?: string | undefined };
@@ -39,7 +40,7 @@ type Waiting = { tenantId: string; runId: string; nodeId: string; scope: string;
  * up what the run is told.
  */
 export const resumeStep =
-  (answer: ReturnType<typeof answerRun>) =>
+  ({ answer, get }: { answer: ReturnType<typeof answerRun>; get: ReturnType<typeof getRun> }) =>
   async (step: Waiting): Promise<"resumed" | "not_waiting" | "later" | "over"> => {
     try {
       await answer({ ...step, actor: "system:runs", answer: "did_not_happen" });
@@ -47,7 +48,7 @@ export const resumeStep =
     } catch (thrown) {
       if (!(thrown instanceof AppError)) throw thrown;
       if (thrown.code === "not_found") return "over";
-      if (thrown.code === "run_not_waiting") return "not_waiting";
+      if (thrown.code === "run_not_waiting") return isFinal((await get(step.tenantId, step.runId)).status) ? "over" : "not_waiting";
       if (thrown.code === "run_dead" || thrown.code === "inbox_full") return "later";
       throw thrown;
     }

@@ -17,6 +17,7 @@ export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
   const wake = (runId: string): void => dispatch.wake(runId);
   const starting = createStarting(deps, driving);
   const answer = answerRun({ ...deps, wake });
+  const get = getRun(deps);
   const cancel = cancelRun({ ...deps, wake });
   return {
     ...starting,
@@ -29,12 +30,12 @@ export function createUseCases(deps: StartingDeps, driving: Driving): UseCases {
     pause: pauseRun({ ...deps, wake }),
     unpause: unpauseRun({ ...deps, wake }),
     answer,
-    resumeStep: resumeStep(answer),
+    resumeStep: resumeStep({ answer, get }),
     signal: signalRun({ ...deps, wake }),
     callHook: callHook({ ...deps, wake }),
     approvals: createApprovals({ ...deps, wake }),
     versions: createVersions({ ...deps, wake }),
-    get: getRun(deps),
+    get,
     list: listRuns(deps),
     journal: readJournal(deps),
     follow: followRun(deps),
