@@ -8,12 +8,13 @@ import * as mcpUpdate from "./commands/mcp-update.ts";
 import * as mcpTest from "./commands/mcp-test.ts";
 import { connect } from "./connection.ts";
 import { exitWith, withServer } from "./options.ts";
+import { addToolCommands } from "./tool-commands.ts";
 
 /** `auterity mcp …` */
 export function addMcpCommands(program: Command): void {
   const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
   withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));
-  withServer(mcpCommand.command("tools")).action((options) => mcp.listTools(connect(options), options.output));
+  addToolCommands(mcpCommand);
   withServer(mcpCommand.command("import <what>"))
     .description("register servers: a file of another program, an address, or a command line in quotes")
     .option("--preview", "only say what would happen")

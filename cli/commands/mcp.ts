@@ -4,6 +4,7 @@ import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogL
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
 import { Json } from "#contract/common.ts";
+import { toolNamed } from "./mcp-tools.ts";
 import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
 export async function listServers(client: Client, output: Format): Promise<void> {
@@ -18,26 +19,13 @@ export async function listServers(client: Client, output: Format): Promise<void>
   ]);
 }
 
-export async function listTools(client: Client, output: Format): Promise<void> {
-  const { items } = await client.listTools({ query: { limit: 200 } });
-  printList(items, output, [
-    ["SERVER", (tool) => tool.serverName],
-    ["TOOL", (tool) => tool.name],
-    ["APPROVAL", (tool) => tool.approval],
-    ["EFFECT", (tool) => tool.effect],
-    ["DESCRIPTION", (tool) => tool.description.slice(0, 70)],
-  ]);
-}
-
 /** `name` is `server/tool`. */
 export async function callTool(
   client: Client,
   name: string,
   { input, output }: { input: readonly string[]; output: Format },
 ): Promise<number> {
-  const { items } = await client.listTools({ query: { limit: 200 } });
-  const tool = items.find((candidate) => `${candidate.serverName}/${candidate.name}` === name);
-  if (!tool) throw new Error(`There is no tool ${name}; \`auterity mcp tools\` lists them as SERVER and TOOL.`);
+  const tool = await toolNamed(client, name);
   const args = Json.parse(readInput(input));
   if (typeof args !== "object" || args === null || Array.isArray(args)) throw new Error("A tool's arguments are an object.");
   const result = await client.callTool({ params: { id: tool.id }, body: { arguments: args } });

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import * as mcpCatalogue from "#cli/commands/mcp-catalogue.ts";
+import * as mcpTools from "#cli/commands/mcp-tools.ts";
 import * as mcpUpdate from "#cli/commands/mcp-update.ts";
 import * as mcpImport from "#cli/commands/mcp-import.ts";
 import { runFile } from "#cli/commands/run.ts";
@@ -133,7 +134,7 @@ describe("the commands", () => {
     expect(notices).toContain("everything is READY");
     await mcp.listServers(at.client, "table");
     expect(out).toMatch(/everything\s+READY/);
-    await mcp.listTools(at.client, "yaml");
+    await mcpTools.listTools(at.client, { output: "yaml" });
     expect(out).toMatch(/name: echo/);
     out = "";
     expect(await mcp.callTool(at.client, "everything/echo", { input: ["message=hi"], output: "json" })).toBe(0);

@@ -185,10 +185,8 @@ describe("a step whose tool has changed", () => {
     };
     const run = await begin();
     expect(await when(runs, run, isOver)).toMatchObject({ status: "succeeded" });
-    expect(await kindsOf(runs, run)).toEqual([
-      ...["step_started", "step_bound", "step_parked", "step_answered"],
-      ...["step_started", "step_bound", "step_succeeded"],
-    ]);
+    const once = "step_started step_bound";
+    expect((await kindsOf(runs, run)).join(" ")).toBe(`${once} step_parked step_answered ${once} step_succeeded`);
     expect(await changing.called()).toEqual(["add"]);
   });
 

@@ -1,14 +1,18 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import type { ElicitRequestParams } from "@modelcontextprotocol/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import type { HttpFixture } from "#test/support/mcp/modern-server.ts";
 import { published } from "#test/support/mcp/platform.ts";
+import { freePort } from "#test/support/platform.ts";
 import { talkTo, talkativeHttpServer, talkativeLaunch, type Talk } from "#test/support/mcp/talk.ts";
 import type { Ask } from "./open-call.ts";
 import { refusalOf } from "./questions.ts";
 import type { Answering } from "./server-requests.ts";
 
 const options = { timeoutMs: 10_000 };
+
 const SAMPLING: ServerSettings = { sampling: { model: "m", maxTokens: 100, perMinute: 5 } };
 let http: HttpFixture;
 beforeAll(async () => {
@@ -125,6 +129,36 @@ describe("the published server", () => {
     expect(asked).toEqual([]);
     await other;
   });
+});
+
+test("over HTTP each of several calls at once is asked its own question, and told its own progress (M-14)", async () => {
+  const port = await freePort();
+  const server = spawn(process.execPath, [published("everything").args[0] ?? "", "streamableHttp"], {
+    env: { PORT: String(port) },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  try {
+    await once(server.stderr, "data");
+    const client = await talk({ url: `http://127.0.0.1:${port}/mcp` });
+    expect(client.era).toBe("legacy");
+    const introduce = async (name: string): Promise<void> => {
+      const mine: Ask = async (questions) => {
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 100));
+        return Object.fromEntries(Object.keys(questions).map((key) => [key, { action: "accept", content: { name } }]));
+      };
+      expect(await textOf(client, "trigger-elicitation-request", { ask: mine })).toContain(name);
+    };
+    const count = async (steps: number): Promise<void> => {
+      const told: number[] = [];
+      const call = { name: "trigger-long-running-operation", arguments: { duration: 0.2, steps }, ...options };
+      await client.callTool({ ...call, onProgress: ({ total }) => told.push(total ?? 0) });
+      expect(new Set(told)).toEqual(new Set([steps]));
+    };
+    const names = Array.from({ length: 20 }, (_, i) => `caller number ${i}`);
+    await Promise.all([...names.map(introduce), count(2), count(3), count(4)]);
+  } finally {
+    server.kill("SIGKILL");
+  }
 });
 
 test("messages that come too fast are counted", async () => {

@@ -1,0 +1,144 @@
+import pc from "picocolors";
+import type { DefinitionChange, ToolDiff } from "#contract/mcp/tool-review.ts";
+import { APPROVALS, type Tool } from "#contract/mcp/tools.ts";
+import { Effect } from "#contract/policy.ts";
+import type { Client } from "#sdk/client.ts";
+import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+
+export const EFFECTS = Effect.options;
+export const TOOL_APPROVALS = APPROVALS;
+
+type Listed = { approval?: Tool["approval"]; pending?: boolean; search?: string; output: Format };
+
+/** `pending`: what waits for a decision, never approved or changed since. */
+export async function listTools(client: Client, { approval, pending, search, output }: Listed): Promise<void> {
+  const wanted: readonly (Tool["approval"] | undefined)[] = pending === true ? UNDECIDED : [approval];
+  const found = await Promise.all(wanted.map((state) => allTools(client, { approval: state, q: search })));
+  printList(found.flat(), output, [
+    ["SERVER", (tool) => tool.serverName],
+    ["TOOL", (tool) => tool.name],
+    ["APPROVAL", (tool) => (tool.isEnabled ? tool.approval : `${tool.approval}, disabled`)],
+    ["EFFECT", (tool) => tool.effect],
+    ["FINDINGS", (tool) => (tool.findings.length === 0 ? "" : tool.findings.length)],
+    ["DESCRIPTION", (tool) => tool.description.slice(0, 70)],
+  ]);
+}
+
+const UNDECIDED = ["pending", "changed"] as const;
+
+export async function showDiff(
+  client: Client,
+  name: string,
+  { output, ...sides }: { from?: string; to?: string; output: Format },
+): Promise<void> {
+  const { id } = await toolNamed(client, name);
+  const diff = await client.getToolDiff({ params: { id }, query: sides });
+  if (output === "table") printDiff(diff);
+  else printDocument(diff, output);
+}
+
+function printDiff({ tool, from, to, changes, workflows, waiting }: ToolDiff): void {
+  say(
+    `${tool.serverName}/${tool.name} is ${tool.approval}: ${from === null ? "nothing was approved" : short(from.hash)} → ${short(to.hash)}`,
+  );
+  for (const change of changes) say(changeText(change));
+  if (changes.length === 0) say("Nothing differs.");
+  for (const finding of to.findings) say(pc.yellow(`! ${printable(finding)}`));
+  for (const { name, version, isNewest, nodes, liveRuns } of workflows) {
+    const where = nodes.map((node) => node.label ?? node.id).join(", ");
+    say(printable(`used by ${name} version ${version}${isNewest ? "" : " (older)"} in ${where}; ${liveRuns} live runs`));
+  }
+  for (const { runId, nodeId, scope } of waiting) say(printable(`run ${runId} waits at ${nodeId}${scope === "" ? "" : ` (${scope})`}`));
+}
+
+const short = (hash: string): string => hash.slice(0, 12);
+
+function changeText({ path, kind, before, after, text }: DefinitionChange): string {
+  const at = printable(path);
+  if (kind === "added") return pc.green(`+ ${at}: ${printable(JSON.stringify(after))}`);
+  if (kind === "removed") return pc.red(`- ${at}: ${printable(JSON.stringify(before))}`);
+  if (text === undefined) return `~ ${at}: ${pc.red(printable(JSON.stringify(before)))} → ${pc.green(printable(JSON.stringify(after)))}`;
+  const mark = {
+    same: (part: string) => part,
+    removed: (part: string) => pc.red(`[-${part}-]`),
+    added: (part: string) => pc.green(`{+${part}+}`),
+  };
+  return `~ ${at}: ${text.map((part) => mark[part.kind](printable(part.text))).join("")}`;
+}
+
+type Approving = { all?: boolean; server?: string; effect?: Effect; acceptFindings?: boolean };
+
+/** One tool, or all that wait for a decision: what is approved is exactly what has been listed when the command looked. */
+export async function approveTools(client: Client, name: string | undefined, options: Approving): Promise<number> {
+  if ((name === undefined) !== (options.all === true)) throw new Error("Expected either server/tool or --all.");
+  const { effect, acceptFindings = false } = options;
+  const tools = name === undefined ? await undecided(client, options.server) : [await toolNamed(client, name)];
+  return decideEach(tools, (batch) =>
+    client.approveTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash, ...(effect && { effect }) })), acceptFindings } }),
+  );
+}
+
+export async function rejectTool(client: Client, name: string, reason: string): Promise<number> {
+  return decideEach([await toolNamed(client, name)], (batch) =>
+    client.rejectTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash })), reason } }),
+  );
+}
+
+export async function disableTool(client: Client, name: string, reason: string): Promise<void> {
+  const { id } = await toolNamed(client, name);
+  await client.disableTool({ params: { id }, body: { reason } });
+  notice(`${name} is disabled.`);
+}
+
+export async function enableTool(client: Client, name: string): Promise<void> {
+  const { id, hash } = await toolNamed(client, name);
+  const { approval } = await client.enableTool({ params: { id }, body: { hash } });
+  notice(`${name} is enabled and ${approval}.`);
+}
+
+const undecided = async (client: Client, server: string | undefined): Promise<Tool[]> => {
+  const found = await Promise.all(UNDECIDED.map((approval) => allTools(client, { approval })));
+  return found.flat().filter((tool) => server === undefined || tool.serverName === server);
+};
+
+const DECIDED_AT_ONCE = 200;
+
+type Decide = (batch: readonly Tool[]) => ReturnType<Client["approveTools"]>;
+
+/** 1 when one of them was refused. */
+async function decideEach(tools: readonly Tool[], decide: Decide): Promise<number> {
+  let refusals = 0;
+  for (let at = 0; at < tools.length; at += DECIDED_AT_ONCE) {
+    const batch = tools.slice(at, at + DECIDED_AT_ONCE);
+    const { items, refused } = await decide(batch);
+    for (const { serverName, name, approval, effect } of items) say(`${serverName}/${name} is ${approval}; effect ${effect}.`);
+    for (const { id, message, remedy } of refused) {
+      const tool = batch.find((candidate) => candidate.id === id);
+      notice(printable(`${tool?.serverName}/${tool?.name}: ${message} ${remedy}`));
+    }
+    refusals += refused.length;
+  }
+  if (tools.length === 0) notice("Nothing waits for a decision.");
+  return refusals === 0 ? 0 : 1;
+}
+
+/** `name` is `server/tool`. */
+export async function toolNamed(client: Client, name: string): Promise<Tool> {
+  const [, ...rest] = name.split("/");
+  const tools = await allTools(client, { q: rest.join("/") });
+  const tool = tools.find((candidate) => `${candidate.serverName}/${candidate.name}` === name);
+  if (!tool) throw new Error(`There is no tool ${name}; \`auterity mcp tools\` lists them as SERVER and TOOL.`);
+  return tool;
+}
+
+async function allTools(client: Client, query: { approval?: Tool["approval"] | undefined; q?: string | undefined }): Promise<Tool[]> {
+  const tools: Tool[] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page: Awaited<ReturnType<Client["listTools"]>> = await client.listTools({
+      query: { limit: 200, ...query, ...(cursor && { cursor }) },
+    });
+    tools.push(...page.items);
+    cursor = page.nextCursor;
+  }
+  return tools;
+}

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { newId } from "#server/kernel/ids.ts";
+import { LIMITS } from "#contract/limits.ts";
+import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { hostile, mcpPlatforms, register } from "#test/support/mcp/platform.ts";
+import type { PinnedTool } from "./catalogue.ts";
+import { seenDefinitions } from "./definitions.pg.ts";
+import { readTool } from "./tool-definition.ts";
+import { pageTools, saveTool } from "./tools.pg.ts";
+
+let db: TestDatabase;
+const platforms = mcpPlatforms(() => db);
+const TOOLS = 5_000;
+const VERBS = ["list", "create", "delete", "update", "search"];
+const THINGS = ["issues", "invoices", "calendars", "branches", "documents", "customers", "reports", "tickets"];
+
+beforeAll(async () => {
+  db = await testDatabase();
+  const { id: serverId } = await registered();
+  await db.database.asTenant(db.tenantId, async (tx) => {
+    for (let i = 0; i < TOOLS; i += 1) await saveTool(tx, { tenantId: db.tenantId, serverId, tool: toolOf(i), by: "user:1" });
+  });
+  await db.ownerPool.query("analyze mcp_tools");
+}, 120_000);
+afterAll(async () => {
+  await platforms.close();
+  await db.close();
+});
+
+/** A server that has been stopped: its tools are what is stored. */
+async function registered(): Promise<{ id: string }> {
+  const p = await platforms.open();
+  const server = await register(p, hostile());
+  await p.mcp.stop();
+  return server;
+}
+
+const pinned = (raw: unknown): PinnedTool => {
+  const read = readTool(raw, "Use them well.");
+  if ("refused" in read) throw new Error(read.refused);
+  const { name, text, hash } = read;
+  const state = {
+    approval: "approved",
+    approvedHash: hash,
+    effect: "none",
+    findings: [],
+    listed: true,
+    isDisabled: false,
+    reason: null,
+  } as const;
+  return { id: newId(), name, text, hash, ...state };
+};
+
+/** As long as definitions of published servers are: about 1.5 KiB. */
+function toolOf(i: number): PinnedTool {
+  const verb = VERBS[i % VERBS.length] ?? "";
+  const thing = THINGS[Math.floor(i / VERBS.length) % THINGS.length] ?? "";
+  const property = (name: string) => [
+    name,
+    { type: "string", description: `The ${name} of the ${thing} that are wanted, if only some are.` },
+  ];
+  return pinned({
+    name: `${verb}_${thing}_${i}`,
+    description: `To ${verb} the ${thing} of a workspace, one page at a time. ${"Read the guide before you use filters. ".repeat(8)}`,
+    inputSchema: { type: "object", properties: Object.fromEntries(["filter", "order", "cursor", "owner", "since", "until"].map(property)) },
+  });
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; result: T }> {
+  const times: number[] = [];
+  let result = await work();
+  for (let i = 0; i < 7; i += 1) {
+    const from = performance.now();
+    result = await work();
+    times.push(performance.now() - from);
+  }
+  return { ms: times.toSorted((a, b) => a - b)[3] ?? 0, result };
+}
+const page = (q?: string, cursor?: string) =>
+  db.database.asTenant(db.tenantId, (tx) =>
+    pageTools(tx, { limit: 50, ...(q !== undefined && { q }), ...(cursor !== undefined && { cursor }) }),
+  );
+
+test.each([
+  ["the first page", undefined],
+  ["a whole name", "search_invoices_9"],
+  ["part of many names", "invoices"],
+  ["words of descriptions", "workspace guide filters"],
+  ["a parameter that all have", "owner"],
+  ["nothing that there is", "zebra"],
+])("of 5,000 tools, %s comes within 50 ms", async (_what, q) => {
+  const { ms } = await timed(() => page(q));
+  expect(ms).toBeLessThan(50);
+});
+
+test("those come first that are called so, then those whose names begin so, have it, have its words, and at last the others", async () => {
+  const { id: serverId } = await registered();
+  const described = { inputSchema: { type: "object" }, description: "Opens the vault door." };
+  const names = ["x", "door_of_the_vault", "old_vault_door_2", "vault_door_2", "vault_door"];
+  await db.database.asTenant(db.tenantId, async (tx) => {
+    for (const name of names) await saveTool(tx, { tenantId: db.tenantId, serverId, tool: pinned({ ...described, name }), by: "user:1" });
+  });
+  const found = async (q: string): Promise<string[]> => (await page(q)).items.map(({ tool }) => tool.name);
+  expect(await found("VAULT_DOOR")).toEqual(["vault_door", "vault_door_2", "old_vault_door_2"]);
+  expect((await found("vault door")).at(-1)).toBe("x");
+  expect(await found("100%_\\")).toEqual([]);
+});
+
+test("every tool is on one page, whatever its rank", async () => {
+  const seen: string[] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const { items, nextCursor } = await page("search", cursor);
+    seen.push(...items.map(({ tool }) => tool.id));
+    cursor = nextCursor;
+  }
+  expect([seen.length, new Set(seen).size]).toEqual([1_000, 1_000]);
+});
+
+test("of a tool that never stops changing, the newest definitions are kept, and those that somebody has decided about", async () => {
+  const { id: serverId } = await registered();
+  const first = pinned({ name: "restless", description: "0", inputSchema: { type: "object" } });
+  const changes = LIMITS.toolDefinitionsKept + 20;
+  await db.database.asTenant(db.tenantId, async (tx) => {
+    const saved = { tenantId: db.tenantId, serverId, by: "user:1" };
+    await saveTool(tx, { ...saved, tool: first });
+    for (let i = 1; i <= changes; i += 1) {
+      const { text, hash } = pinned({ name: "restless", description: `${i}`, inputSchema: { type: "object" } });
+      await saveTool(tx, { ...saved, tool: { ...first, text, hash, approval: "changed" } });
+    }
+    const kept = await seenDefinitions(tx, first.id);
+    expect(kept.filter(({ decision }) => decision === null)).toHaveLength(LIMITS.toolDefinitionsKept);
+    expect(kept.filter(({ decision }) => decision === "approved").map(({ hash }) => hash)).toEqual([first.hash]);
+    expect(kept.filter(({ lastSeenAt }) => lastSeenAt === null)).toHaveLength(1);
+  });
+});
