@@ -8,7 +8,8 @@ const MINUTES = 60_000;
 export const RULES = {
   protocol: { most: 3, withinMs: 10 * MINUTES, reason: "has broken the protocol again and again" },
   over_limit: { most: 3, withinMs: 10 * MINUTES, reason: "has gone over its limits again and again" },
-  spawn_storm: { most: 60, withinMs: MINUTES, reason: "needs new processes faster than is reasonable" },
+  /** Of processes beside the first one, which has its pauses: sessions that fall over are started anew by each call. */
+  spawn_storm: { most: 100, withinMs: MINUTES, reason: "loses its processes as fast as they are started" },
 } as const satisfies Record<string, Rule>;
 export type Offence = keyof typeof RULES;
 
@@ -22,15 +23,10 @@ export const OFFENCE_OF: Partial<Record<ErrorCode, Offence>> = {
 /** Counts what a server has done, for the rules. */
 export class Offences {
   readonly #at = new Map<Offence, number[]>();
-  readonly #rules: Record<Offence, Rule>;
-
-  constructor(rules: Record<Offence, Rule> = RULES) {
-    this.#rules = rules;
-  }
 
   /** Whether this is once too often; the count then begins again. */
   count(offence: Offence, now: number): boolean {
-    const { most, withinMs } = this.#rules[offence];
+    const { most, withinMs } = RULES[offence];
     const recent = [...(this.#at.get(offence) ?? []).filter((at) => now - at < withinMs), now];
     const isTooOften = recent.length >= most;
     this.#at.set(offence, isTooOften ? [] : recent);

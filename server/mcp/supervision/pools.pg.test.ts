@@ -155,6 +155,27 @@ describe("a server with a connection for each session", () => {
   });
 });
 
+test("a change of the setting reaches the servers that run, in every process", async () => {
+  const shared = { isShared: true, timings: { followMs: 50, poolIdleMs: 600_000 } };
+  const [api, worker] = [await platforms.open({ ...shared, onDemand: true }), await platforms.open(shared)];
+  await Promise.all([api.mcp.start(), worker.mcp.start()]);
+  const server = await register(api, { mode: "shared" });
+  // One for each process of the platform.
+  const before = await processCount(server, 2);
+  const set = (sharing: Sharing): Promise<McpServer> =>
+    api.call(routes.updateMcpServer, { params: { id: server.id }, body: { settings: { sharing } } });
+  await set({ mode: "session", sessions: 4 });
+  await eventually(
+    () => use(worker, server, { runId: "a" }),
+    (pid) => !before.includes(Number(pid)),
+  );
+  const [a, b] = [await use(worker, server, { runId: "a" }), await use(worker, server, { runId: "b" })];
+  expect(a).not.toBe(b);
+  await set({ mode: "shared" });
+  expect(new Set(await processCount(server, 2))).toEqual(new Set(before));
+  expect(before).toContain(Number(await use(worker, server, { runId: "a" })));
+});
+
 test("sharing is bounded", async () => {
   const p = await platforms.open();
   for (const sharing of [

@@ -69,6 +69,7 @@ export class ServerConnections {
     const ended = connection.close();
     const offence = OFFENCE_OF[error.code];
     if (offence !== undefined) this.#count(offence);
+    if (!wasFirst) this.#countLoss();
     if (wasFirst && this.pool.first === undefined) return this.#host.onLost(error, ended);
     this.#ports.note(this.#host.record(), `one of its connections was lost: ${error.message}`);
     if (wasFirst) this.#host.onReplaced();
@@ -87,7 +88,6 @@ export class ServerConnections {
   }
 
   async #open(signal: AbortSignal): Promise<Opened> {
-    if (this.#host.record().launch.transport === "stdio" && this.#count("spawn_storm")) throw refusalOf(this.#host.record());
     const approved = await this.#ports.checkLaunch(this.#host.record());
     this.#host.adopt(approved.hashes);
     // Keeps what is told before anybody watches.
@@ -100,9 +100,14 @@ export class ServerConnections {
 
   /** A connection beyond the first has to list the very same tools. */
   async #openFurther(signal: AbortSignal): Promise<Watched> {
-    const opened = await this.#open(signal);
-    await closeUnless(opened.connection, () => this.#compare(opened.connection, signal));
-    return this.#watched(opened);
+    try {
+      const opened = await this.#open(signal);
+      await closeUnless(opened.connection, () => this.#compare(opened.connection, signal));
+      return this.#watched(opened);
+    } catch (thrown) {
+      if (!signal.aborted) this.#countLoss();
+      throw thrown;
+    }
   }
 
   async #compare(connection: Connection, signal: AbortSignal): Promise<void> {
@@ -139,10 +144,12 @@ export class ServerConnections {
     if (connection === this.pool.first) this.#host.onChecked(this.#health.note({ latencyMs, failed }, this.#ports.now()), error);
   }
 
-  #count(offence: Offence): boolean {
-    const isTooOften = this.#offences.count(offence, performance.now());
-    if (isTooOften) this.#host.takeOut(`It ${RULES[offence].reason}.`);
-    return isTooOften;
+  #countLoss(): void {
+    if (this.#host.record().launch.transport === "stdio") this.#count("spawn_storm");
+  }
+
+  #count(offence: Offence): void {
+    if (this.#offences.count(offence, performance.now())) this.#host.takeOut(`It ${RULES[offence].reason}.`);
   }
 }
 
