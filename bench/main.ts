@@ -1,8 +1,9 @@
 import { engine } from "./engine/bench.ts";
+import { mcp } from "./mcp/bench.ts";
 import { scale } from "./scale/bench.ts";
 
 /** `npm run bench -- <name> [part]`: prints JSON lines `{bench, system, metric, value, unit}` and, at the end, the ratios. */
-const BENCHES: Record<string, (part: string | undefined) => Promise<void>> = { engine, scale };
+const BENCHES: Record<string, (part: string | undefined) => Promise<void>> = { engine, mcp, scale };
 
 const name = process.argv[2] ?? "";
 const bench = BENCHES[name];

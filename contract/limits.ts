@@ -139,7 +139,7 @@ export const LIMITS = {
   socketMessageBytes: 1024 * 1024,
   eventStreamsPerCaller: 16,
   /** Of one caller, to the MCP endpoints, calls and lists alike. */
-  mcpRequestsPerMinute: 60_000,
+  mcpRequestsPerMinute: 300_000,
   /** Of one caller; one more ends the one that has been quiet for longest. */
   mcpSessionsPerCaller: 100,
   /** Resources that one client of the gateway is told about. */
@@ -147,7 +147,7 @@ export const LIMITS = {
   /** How long a call through an MCP endpoint may take. */
   mcpCallMs: 10 * 60 * 1000,
   /** Tools, resources or prompts in one answer of an MCP endpoint. */
-  mcpListItems: 1_000,
+  mcpListItems: 5_000,
   cronChars: 200,
   scheduleInputBytes: 64 * 1024,
   catchUpMinutes: 7 * 24 * 60,

@@ -13,9 +13,9 @@ export type Peer = (typeof PEERS)[number];
 
 const Answer = z.object({ stepsPerSecond: z.number(), msPerStep: z.number() });
 
-/** Installs the peers' own package once. */
-export async function installPeers(): Promise<void> {
-  if (existsSync(join(PEERS_DIR, "node_modules", "@mastra"))) return;
+/** Installs the peers' own package once, unless the named peer is there already. */
+export async function installPeers(peer = "@mastra"): Promise<void> {
+  if (existsSync(join(PEERS_DIR, "node_modules", peer))) return;
   console.error("Installing the systems to compare with …");
   await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: PEERS_DIR });
 }

@@ -10,7 +10,7 @@ const PATHS = ["/mcp", "/mcp/servers/:name"] as const;
 const METHODS = ["POST", "GET", "DELETE"] as const;
 
 /** What exists below `/mcp`, for answers about what does not. */
-export const MCP_ROUTES = PATHS.flatMap((path) => METHODS.map((method) => ({ path, method })));
+export const MCP_ROUTES = PATHS.flatMap((path) => METHODS.map((method) => ({ path, method, stream: "sse" as const })));
 
 type Serving = { doorkeeper: Doorkeeper; limits: HttpLimits; access: Authentication };
 

@@ -5,7 +5,7 @@ import type { RouteSpec } from "#contract/route.ts";
 /** Paths of programs: they never get a web page as an answer. */
 const API_PATHS = /^\/(?:api|v1|mcp|a2a|ws|hooks|docs|\.well-known|healthz|readyz|metrics|openapi\.json)(?:[/?]|$)/;
 
-type Place = Pick<RouteSpec, "method" | "path" | "aliases">;
+type Place = Pick<RouteSpec, "method" | "path" | "aliases" | "stream">;
 type Known = { path: RegExp; methods: Set<string> };
 
 /**
@@ -30,12 +30,12 @@ export function unknownPath(routes: readonly Place[], sendPage?: (reply: Fastify
 
 function knownPaths(routes: readonly Place[]): Known[] {
   const known = new Map<string, Known>();
-  for (const { method, path, aliases } of routes) {
+  for (const { method, path, aliases, stream } of routes) {
     for (const each of [path, ...(aliases ?? [])]) {
       const pattern = each.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/:[A-Za-z]+/g, "[^/]+");
       const entry = known.get(pattern) ?? { path: new RegExp(`^${pattern}$`), methods: new Set() };
       entry.methods.add(method);
-      if (method === "GET") entry.methods.add("HEAD");
+      if (method === "GET" && stream !== "sse") entry.methods.add("HEAD");
       known.set(pattern, entry);
     }
   }

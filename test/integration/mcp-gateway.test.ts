@@ -1,39 +1,212 @@
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { published } from "#test/support/mcp/platform.ts";
+import { fileURLToPath } from "node:url";
+import type { Client, ClientOptions } from "@modelcontextprotocol/client";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { ERAS, gatewayClient, raw, rawSession, rpc, type Era, type Target } from "#test/support/mcp/gateway.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
-const ERAS = ["2025-11-25", "2026-07-28"] as const;
-type Era = (typeof ERAS)[number];
+const fixture = (name: string) => fileURLToPath(new URL(`../support/mcp/${name}.ts`, import.meta.url));
+const everything = fileURLToPath(new URL("../../node_modules/@modelcontextprotocol/server-everything/dist/index.js", import.meta.url));
 
 let platform: StartedPlatform;
+let ids: Record<string, string>;
 const clients: Client[] = [];
 
-async function connect(path: string, era: Era, token = platform.token): Promise<Client> {
-  const mode = era === "2025-11-25" ? ("legacy" as const) : ("auto" as const);
-  const client = new Client({ name: "test", version: "1.0.0" }, { versionNegotiation: { mode } });
-  const requestInit = { headers: { authorization: `Bearer ${token}` } };
-  await client.connect(new StreamableHTTPClientTransport(new URL(path, platform.url), { requestInit }));
+const target = (path = "/mcp"): Target => ({ url: `${platform.url}${path}`, token: platform.token });
+async function connect(path: string, era: Era, options?: ClientOptions & { prepare?: (client: Client) => void }): Promise<Client> {
+  const client = await gatewayClient(target(path), era, options);
   clients.push(client);
   return client;
 }
 
 beforeAll(async () => {
   platform = await startedPlatform();
-  await platform.client.createMcpServer({ body: { name: "everything", launch: published("everything") } });
+  const node = (...args: string[]) => ({ transport: "stdio" as const, command: process.execPath, args });
+  const launches = {
+    everything: node(everything),
+    talk: node(fixture("talkative-server")),
+    a__b: node(fixture("hostile-server"), "poisoned"),
+    c__d: node(fixture("hostile-server"), "poisoned"),
+  };
+  const created = Object.entries(launches).map(async ([name, launch]) => [
+    name,
+    (await platform.client.createMcpServer({ body: { name, launch } })).id,
+  ]);
+  ids = Object.fromEntries(await Promise.all(created));
 });
 afterAll(async () => {
   await Promise.allSettled(clients.map((client) => client.close()));
   await platform.close();
 });
 
+const names = async (client: Client): Promise<string[]> =>
+  (await client.listTools(undefined, { cacheMode: "refresh" })).tools.map(({ name }) => name);
+const textOf = async (call: ReturnType<Client["callTool"]>): Promise<string> => {
+  const [first] = (await call).content;
+  return first?.type === "text" ? first.text : "";
+};
+
+/** A server of its own for each era, as tests end and change it. */
+const OWN = { "2025-11-25": { name: "a__b", prefix: "aZZb" }, "2026-07-28": { name: "c__d", prefix: "cZZd" } } as const;
+
 describe.each(ERAS)("a client of %s", (era) => {
-  test("finds and calls the tools of all servers at one address", async () => {
+  const own = (tool: string): string => `${OWN[era].prefix}__${tool}`;
+  test("finds the approved tools of all servers at one address, under names that tell the servers apart, and calls them", async () => {
     const client = await connect("/mcp", era);
     expect(client.getNegotiatedProtocolVersion()).toBe(era);
-    const { tools } = await client.listTools();
-    expect(tools.map(({ name }) => name)).toContain("everything__echo");
-    const result = await client.callTool({ name: "everything__echo", arguments: { message: "hello" } });
-    expect(result.content).toEqual([{ type: "text", text: "Echo: hello" }]);
+    const listed = await names(client);
+    expect(listed).toEqual(expect.arrayContaining(["everything__echo", "talk__count", own("add")]));
+    expect(listed).toEqual(listed.toSorted());
+    expect(await textOf(client.callTool({ name: "everything__echo", arguments: { message: "hello" } }))).toBe("Echo: hello");
+    expect(await textOf(client.callTool({ name: own("add"), arguments: { a: 2, b: 3 } }))).toBe("5");
+  });
+
+  test("finds one server as it is at its own address", async () => {
+    const client = await connect("/mcp/servers/talk", era);
+    expect(client.getServerVersion()).toMatchObject({ name: "talkative", version: "3.0.0" });
+    expect(await names(client)).toEqual(expect.arrayContaining(["count", "introduce"]));
+    expect(await textOf(client.callTool({ name: "count", arguments: { steps: 1, everyMs: 1 } }))).toBe("counted to 1");
+  });
+
+  test("hears how far a call is", async () => {
+    const client = await connect("/mcp", era);
+    const steps: number[] = [];
+    const onprogress = ({ progress }: { progress: number }): void => void steps.push(progress);
+    await client.callTool({ name: "talk__count", arguments: { steps: 3, everyMs: 5 } }, { onprogress });
+    expect(steps).toEqual([1, 2, 3]);
+  });
+
+  test("reads resources under addresses that lead back to their server, and gets prompts and suggestions", async () => {
+    const client = await connect("/mcp", era);
+    const { resources } = await client.listResources();
+    expect(resources.map(({ uri }) => uri)).toContain("auterity:talk/notes://today");
+    const { contents } = await client.readResource({ uri: "auterity:talk/notes://of/anna" });
+    expect(contents).toMatchObject([{ uri: "auterity:talk/notes://of/anna", text: "note of anna" }]);
+    const { resourceTemplates } = await client.listResourceTemplates();
+    expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toContain("auterity:talk/notes://of/{who}");
+    expect((await client.listPrompts()).prompts.map(({ name }) => name)).toContain("talk__greet");
+    const { messages } = await client.getPrompt({ name: "talk__greet", arguments: { who: "Ada" } });
+    expect(messages).toMatchObject([{ content: { text: "Greet Ada" } }]);
+    const ref = { type: "ref/resource", uri: "auterity:talk/notes://of/{who}" } as const;
+    const { completion } = await client.complete({ ref, argument: { name: "who", value: "b" } });
+    expect(completion.values).toEqual(["bert"]);
+  });
+
+  test("is asked what a server wants to know, unless nobody should be", async () => {
+    const prepare = (client: Client): void =>
+      client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name: "Ada", age: 36 } }));
+    const client = await connect("/mcp", era, { capabilities: { elicitation: { form: {} } }, prepare });
+    expect(await textOf(client.callTool({ name: "talk__introduce", arguments: {} }))).toBe("You are Ada, 36.");
+    await expect(client.callTool({ name: "talk__login", arguments: {} })).rejects.toThrow(/nobody should be asked/);
+  });
+
+  test("that cannot be asked is told so by an error, and the server goes on", async () => {
+    const client = await connect("/mcp", era);
+    await expect(client.callTool({ name: "talk__introduce", arguments: {} })).rejects.toThrow();
+    expect(await textOf(client.callTool({ name: "talk__count", arguments: { steps: 1, everyMs: 1 } }))).toBe("counted to 1");
+  });
+
+  test.each([
+    ["that does not exist", "talk__nothing"],
+    ["of a server that does not exist", "nobody__echo"],
+    ["in another case", "talk__Count"],
+    ["that waits for approval", own("poison")],
+    ["under its own name only", "count"],
+    ["named like a member of every object", "__proto__"],
+  ])("gets the same answer for a tool %s", async (_, name) => {
+    const client = await connect("/mcp", era);
+    expect(await names(client)).not.toContain(name);
+    await expect(client.callTool({ name, arguments: {} })).rejects.toMatchObject({ code: -32_602, message: `Unknown tool: ${name}` });
+  });
+
+  test("is told by the result which arguments do not fit", async () => {
+    const client = await connect("/mcp", era);
+    const result = await client.callTool({ name: own("add"), arguments: { a: "two", c: 1 } });
+    expect(result).toMatchObject({ isError: true, content: [{ text: expect.stringContaining("arguments") }] });
+  });
+
+  test("cancels at the server what it cancels, and may go on", async () => {
+    const client = await connect("/mcp", era);
+    const before = await cancelled(OWN[era].name);
+    await expect(client.callTool({ name: own("hang"), arguments: {} }, { signal: AbortSignal.timeout(150) })).rejects.toThrow();
+    await vi.waitFor(async () => expect(await cancelled(OWN[era].name)).toBe(before + 1), { timeout: 5_000 });
+    expect(await textOf(client.callTool({ name: own("add"), arguments: { a: 1, b: 1 } }))).toBe("2");
+  });
+
+  test("still finds the tools of a server that restarts", async () => {
+    const client = await connect("/mcp", era);
+    await expect(client.callTool({ name: own("crash"), arguments: {} })).rejects.toThrow();
+    expect(await names(client)).toContain(own("add"));
+    expect(await textOf(client.callTool({ name: own("add"), arguments: { a: 4, b: 4 } }))).toBe("8");
+  });
+
+  test("hears that a tool has changed, does not find it any more, and finds it again when it is approved", async () => {
+    const onChanged = vi.fn<() => void>();
+    const client = await connect("/mcp", era, { listChanged: { tools: { autoRefresh: false, debounceMs: 0, onChanged } } });
+    await client.callTool({ name: own("change"), arguments: { to: `Adds. ${era}` } });
+    await vi.waitFor(async () => expect(await names(client)).not.toContain(own("add")), { timeout: 5_000 });
+    await vi.waitFor(() => expect(onChanged).toHaveBeenCalled(), { timeout: 5_000 });
+    const add = await vi.waitFor(async () => {
+      const { items } = await platform.client.listServerTools({ params: { id: ids[OWN[era].name] ?? "" } });
+      const changed = items.find(({ name, approval }) => name === "add" && approval === "changed");
+      expect(changed).toBeDefined();
+      return changed;
+    });
+    await platform.client.approveTool({ params: { id: add?.id ?? "" }, body: { hash: add?.hash ?? "", effect: "none" } });
+    expect(await names(client)).toContain(own("add"));
+  });
+});
+
+async function cancelled(server: string): Promise<number> {
+  const { items } = await platform.client.listServerLogs({ params: { id: ids[server] ?? "" }, query: { limit: 200 } });
+  return items.filter(({ text }) => text === "cancelled").length;
+}
+
+describe("the gateway", () => {
+  test("cancels the call of a client that goes away, and the audit trail says why", async () => {
+    const session = await rawSession(target());
+    const before = await cancelled("a__b");
+    const gone = new AbortController();
+    const body = rpc({ id: 9, method: "tools/call", params: { name: "aZZb__hang", arguments: {} } });
+    const headers = {
+      ...session,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      authorization: `Bearer ${platform.token}`,
+    };
+    const waiting = fetch(target().url, { method: "POST", headers, body, signal: gone.signal }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    gone.abort();
+    await waiting;
+    await vi.waitFor(async () => expect(await cancelled("a__b")).toBe(before + 1), { timeout: 5_000 });
+    await vi.waitFor(async () => {
+      const { items } = await platform.client.listAudit({ query: { limit: 50 } });
+      expect(items).toContainEqual(expect.objectContaining({ action: "mcp_tool.call_left", reason: "client_disconnected" }));
+    });
+  });
+
+  test("answers each of two clients that use the same ids, and no other", async () => {
+    const [one, two] = [await rawSession(target()), await rawSession(target())];
+    const ask = async (session: Record<string, string>, id: number, message: string): Promise<string> => {
+      const body = rpc({ id, method: "tools/call", params: { name: "everything__echo", arguments: { message } } });
+      return (await raw(target(), { headers: session, body })).text;
+    };
+    const both = Array.from({ length: 200 }, (_, id) => Promise.all([ask(one, id, `one ${id}`), ask(two, id, `two ${id}`)]));
+    const answers = await Promise.all(both);
+    answers.forEach(([first, second], id) => {
+      expect(JSON.parse(first ?? "")).toMatchObject({ id, result: { content: [{ text: `Echo: one ${id}` }] } });
+      expect(JSON.parse(second ?? "")).toMatchObject({ id, result: { content: [{ text: `Echo: two ${id}` }] } });
+    });
+  });
+
+  test("leaves a record of what crosses it, under the name of who asked", async () => {
+    const session = await rawSession(target());
+    await raw(target(), { headers: session, body: rpc({ id: 77, method: "tools/list", params: {} }) });
+    const sql = await platform.sql();
+    await vi.waitFor(async () => {
+      const { rows } = await sql.query("select kind from protocol_frames where correlation_id = $1 order by kind", [
+        `${session["mcp-session-id"]}:sn77`,
+      ]);
+      expect(rows.map(({ kind }: { kind: string }) => kind)).toEqual(["request", "response"]);
+    });
   });
 });

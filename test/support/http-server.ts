@@ -5,6 +5,7 @@ import type { Handled } from "#server/kernel/handle.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import type { AuditRecord } from "#server/kernel/ports.ts";
+import type { McpEndpoint } from "#server/http/ports.ts";
 import { createHttp, type AgentSocket, type Http, type HttpLimits } from "#server/http/index.ts";
 
 type Run = Handled["run"];
@@ -13,6 +14,7 @@ export type TestHttpOptions = {
   handlers?: Partial<Record<RouteName, Run>>;
   limits?: Partial<HttpLimits>;
   agentSocket?: AgentSocket<string>;
+  mcpEndpoint?: McpEndpoint;
   webDir?: string;
   host?: string;
   log?: Log;
@@ -60,6 +62,7 @@ export async function testHttp(options: TestHttpOptions = {}): Promise<TestHttp>
       },
     },
     agentSocket: options.agentSocket ?? noAgents,
+    mcpEndpoint: options.mcpEndpoint,
     webDir: options.webDir,
     log: options.log ?? silentLog,
     metrics: { answered: () => {} },

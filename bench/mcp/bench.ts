@@ -1,0 +1,99 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "#sdk/client.ts";
+import { installPeers } from "../engine/peers.ts";
+import { print } from "../support/report.ts";
+import { throwAwayPostgres, type ThrowAwayPostgres } from "../support/throw-away-postgres.ts";
+import { fillCatalogue, measureCatalogue } from "./catalogue.ts";
+import { directStdio, manager } from "./manager.ts";
+import { inTurns, latencies, perSecond, type Call } from "./measure.ts";
+import { leanCallers, sdkCaller, type Endpoint } from "./over-http.ts";
+import { EVERYTHING, TOKEN, everythingOverHttp, mcpProxy, platform } from "./processes.ts";
+
+const ROUNDS = 7;
+const CALLS = 200;
+const AT_ONCE = 2_000;
+const CALLERS = 50;
+const CALLS_AT_ONCE = 4_000;
+
+/** Calls of `echo` of `server-everything`: directly and through ours, over pipes and over HTTP, all in one run. */
+export async function mcp(): Promise<void> {
+  await installPeers("mcp-proxy");
+  const postgres = await throwAwayPostgres();
+  const dataDir = await mkdtemp(join(tmpdir(), "auterity-bench-"));
+  await chmod(dataDir, 0o711);
+  try {
+    await overPipes(postgres, dataDir);
+    await overHttp(await postgres.createDatabase("gateway"), dataDir);
+  } finally {
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+type Row = readonly [system: string, metric: string, value: number, unit: string];
+const figure = (...[system, metric, value, unit]: Row): void => print({ bench: "mcp", system, metric, value, unit });
+
+async function overPipes(postgres: ThrowAwayPostgres, dataDir: string): Promise<void> {
+  const [direct, ours] = [await directStdio(), await manager(await postgres.createDatabase("manager"), dataDir)];
+  try {
+    const systems = { "direct-stdio": direct.call, manager: ours.call };
+    const ms = await latencies(systems, { rounds: ROUNDS, count: CALLS });
+    const rate = await inTurns(systems, ROUNDS, (call: Call) => perSecond(Array<Call>(AT_ONCE).fill(call), AT_ONCE));
+    for (const system of ["direct-stdio", "manager"] as const) {
+      figure(system, "call_ms", ms[system], "ms");
+      figure(system, "calls_per_second", rate[system], "calls/s");
+    }
+    figure("manager", "latency_of_direct", ms.manager / ms["direct-stdio"], "ratio");
+    figure("manager", "throughput_of_direct", rate.manager / rate["direct-stdio"], "ratio");
+  } finally {
+    await Promise.allSettled([direct.close(), ours.close()]);
+  }
+}
+
+async function overHttp(databaseUrl: string, dataDir: string): Promise<void> {
+  const [direct, proxy, own] = await Promise.all([everythingOverHttp(), mcpProxy(), platform({ databaseUrl, dataDir })]);
+  try {
+    const launch = { transport: "stdio" as const, command: process.execPath, args: [EVERYTHING, "stdio"] };
+    await createClient({ url: own.url, token: TOKEN }).createMcpServer({ body: { name: "everything", launch } });
+    await compare({
+      "direct-http": { url: `${direct.url}/mcp`, tool: "echo" },
+      gateway: { url: `${own.url}/mcp`, tool: "everything__echo", token: TOKEN },
+      "mcp-proxy": { url: `${proxy.url}/mcp`, tool: "echo" },
+    });
+    await fillCatalogue(own.url);
+    const { listMs, searchMs } = await measureCatalogue(own.url, 15);
+    figure("catalogue", "list_5000_ms", listMs, "ms");
+    figure("catalogue", "search_5000_ms", searchMs, "ms");
+  } finally {
+    await Promise.allSettled([direct.stop(), proxy.stop(), own.stop()]);
+  }
+}
+
+const SYSTEMS = ["direct-http", "gateway", "mcp-proxy"] as const;
+type System = (typeof SYSTEMS)[number];
+
+async function compare(endpoints: Record<System, Endpoint>): Promise<void> {
+  const each = async <T>(open: (endpoint: Endpoint) => Promise<T>): Promise<Record<System, T>> => ({
+    "direct-http": await open(endpoints["direct-http"]),
+    gateway: await open(endpoints.gateway),
+    "mcp-proxy": await open(endpoints["mcp-proxy"]),
+  });
+  const single = await each(sdkCaller);
+  const ms = await latencies(
+    { "direct-http": single["direct-http"].call, gateway: single.gateway.call, "mcp-proxy": single["mcp-proxy"].call },
+    { rounds: ROUNDS, count: CALLS },
+  );
+  const many = await each((endpoint) => leanCallers(endpoint, CALLERS));
+  const rate = await inTurns(many, ROUNDS, ({ calls }) => perSecond(calls, CALLS_AT_ONCE));
+  for (const system of SYSTEMS) {
+    figure(system, "call_ms", ms[system], "ms");
+    figure(system, "calls_per_second", rate[system], "calls/s");
+    await single[system].close();
+    await many[system].close();
+  }
+  figure("gateway", "latency_of_direct", ms.gateway / ms["direct-http"], "ratio");
+  figure("gateway", "throughput_of_direct", rate.gateway / rate["direct-http"], "ratio");
+  figure("gateway", "times_mcp_proxy", rate.gateway / rate["mcp-proxy"], "ratio");
+}
