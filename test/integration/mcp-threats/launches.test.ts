@@ -102,13 +102,14 @@ describe("registered by whoever may not approve it, nothing of it runs", () => {
         await expect(control({ params: { id: server.id } })).rejects.toMatchObject({ code: "launch_not_approved" });
       expect(await processesOf(server.id)).toEqual([]);
       await client.deleteMcpServer({ params: { id: server.id } });
+      // S-02: a test before the registration is no way around it.
+      await expect(client.testMcpLaunch({ body: { launch: launch() } })).rejects.toMatchObject({ code: "launch_not_approved" });
     }
     expect(await started()).toBe(processes);
     expect(await canaries()).toEqual([]);
     const fresh = (await denials()).slice(refused.length);
-    expect(fresh.map(({ action, reason }) => `${action}: ${reason}`)).toEqual(
-      Array.from({ length: 6 }, () => "mcp_server.launch: never approved"),
-    );
+    const each = [...Array.from({ length: 3 }, () => "mcp_server.launch: never approved"), "mcp_server.tested: launch_not_approved"];
+    expect(fresh.map(({ action, reason }) => `${action}: ${reason}`)).toEqual([...each, ...each]);
   });
 
   test("S-20: 64 of a document, started in no way; 500 are refused whole", async () => {
@@ -172,9 +173,10 @@ describe("refused on every way in, by an owner too, and on record", () => {
       refusal,
     );
     await expect(owner.updateMcpServer({ params: { id: known["server"] ?? "" }, body: { launch } })).rejects.toMatchObject(refusal);
+    await expect(owner.testMcpLaunch({ body: { launch } })).rejects.toMatchObject(refusal);
     expect(await rowCounts(superuser, TRACES)).toEqual(before);
     const fresh = (await denials()).slice(seen);
-    expect(fresh).toHaveLength(4);
+    expect(fresh).toHaveLength(5);
     for (const { action, reason } of fresh)
       expect([action, reason ?? ""]).toEqual(["mcp_server.launch_refused", expect.stringMatching(/^\w+$/)]);
     expect(await canaries()).toEqual([]);
