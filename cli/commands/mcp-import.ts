@@ -56,7 +56,10 @@ const Members = z.record(z.string(), Json);
 
 /** JSON is read by the platform, which knows the dialects; YAML here. */
 function documentOf(what: string): string | z.infer<typeof Members> {
-  if (!existsSync(what)) return what;
+  if (!existsSync(what)) {
+    if (/^\S+\.(json|jsonc|ya?ml)$/.test(what) && !/^https?:/.test(what)) throw new Error(`There is no file ${what}.`);
+    return what;
+  }
   return /\.ya?ml$/.test(what) ? Members.parse(readDocument(what)) : readText(what);
 }
 

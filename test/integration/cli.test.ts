@@ -173,6 +173,7 @@ describe("the commands", () => {
     expect(out).toMatch(/filesystem\s+files\s+folder, \[second_folder\]/);
     await mcpCatalogue.addWellKnown(at.client, "memory", { name: "remembers", env: "test" });
     expect(notices).toContain("remembers is READY.");
+    await expect(mcpImport.importServers(at.client, "no-such-file.json", { output: "table" })).rejects.toThrow(/no file/);
     const launch = file("launch.yaml", { transport: "stdio", command: process.execPath, args: ["-e", "process.exit(3)"] });
     await mcpUpdate.updateServer(at.client, "remembers", { name: "forgets", description: "Forgets", launch });
     expect(await mcp.serverNamed(at.client, "forgets")).toMatchObject({ description: "Forgets", warnings: [{ code: "inline_code" }] });

@@ -5,6 +5,7 @@ import { commandName, fetchedCode } from "../registration/runners.ts";
 export function toSlug(name: string): string {
   if (Slug.safeParse(name).success) return name;
   return name
+    .slice(0, 200)
     .toLowerCase()
     .replace(/[^a-z0-9_-]+/g, "-")
     .replace(/^[-_]+|-+$/g, "")

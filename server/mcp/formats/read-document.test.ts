@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
+import { planImport } from "../registration/plan-import.ts";
 import { splitCommandLine } from "./command-line.ts";
 import { nameOfAddress, nameOfCommand, toSlug } from "./names.ts";
 import { readDocument } from "./read-document.ts";
@@ -319,4 +320,21 @@ test("variables of all dialects are asked for, none is read from here", () => {
     { id: "workspaceFolder", fallback: undefined },
   ]);
   expect(fillIn(text, ({ id, fallback }) => (id === "a" ? "$&" : fallback))).toBe("$& ${env:B} ${C} d ${workspaceFolder}/x $E ${}");
+});
+
+test.each<[string, string]>([
+  ["variables that never end", "npx " + "${A:-".repeat(50_000)],
+  ["quoted variables that never end", `npx "${"${".repeat(100_000)}"`],
+  ["half tokens", `npx ${"eyJ".repeat(80_000)}`],
+  ["dashes in a name", JSON.stringify({ mcpServers: { [`${"-".repeat(200_000)}x`]: { command: "x" } } })],
+  ["underscores in an option", `npx --${"a" + "_".repeat(60_000)}=x`],
+  ["quotes", `npx ${"'' ".repeat(80_000)}`],
+])("%s cost no more than their length", (_what, text) => {
+  const { entries, inputs } = readDocument({ document: text });
+  const plan = planImport(
+    { format: "command", entries, inputs },
+    { onClash: "fail", inputs: {} },
+    { servers: new Set(), secrets: new Set() },
+  );
+  expect(plan).toHaveLength(1);
 });

@@ -26,7 +26,7 @@ const PREFIXED = new RegExp(
     "tvly-[\\w-]{8,}",
     "sbp_\\w{16,}",
     "ATATT[\\w=-]{16,}",
-    "eyJ[\\w-]{8,}\\.eyJ[\\w-]{8,}\\.[\\w-]*",
+    "eyJ[\\w-]{8,1000}\\.eyJ[\\w-]{8,4000}\\.",
   ]
     .map((one) => `(?:${one})`)
     .join("|"),

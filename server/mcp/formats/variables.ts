@@ -1,7 +1,7 @@
 /** A value that a text leaves open; `fallback` as in `${NAME:-fallback}`. */
 export type Variable = { id: string; fallback: string | undefined };
 
-const VARIABLE = /\$\{(?:(input|env):([^}]{1,128})|([A-Za-z_]\w{0,127})(?::-([^}]*))?|(\/))\}/g;
+const VARIABLE = /\$\{(?:(input|env):([^}]{1,128})|([A-Za-z_]\w{0,127})(?::-([^}]{0,1024}))?|(\/))\}/g;
 
 /**
  * The variables that VS Code, Cursor and Claude Code know: `${input:id}`, `${env:NAME}`, `${NAME}`, `${NAME:-fallback}`,

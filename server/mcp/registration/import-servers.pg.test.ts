@@ -53,6 +53,12 @@ describe("an import", () => {
       code: "request_invalid",
       issues: [{ path: "inputs.tok", message: "expected a value: Your token", code: "input_missing" }],
     });
+    await expect(p.call(routes.importMcpServers, { body: { document, inputs: { mode: "x", tok: "y", tokn: "z" } } })).rejects.toMatchObject(
+      {
+        code: "request_invalid",
+        issues: [{ path: "inputs.tokn" }],
+      },
+    );
     expect([await names(p), p.stored.size]).toEqual([[], 0]);
     const { items } = await p.call(routes.importMcpServers, { body: { document, inputs: { mode: "late-tool", tok: "short" } } });
     expect(items).toMatchObject([{ name: "my-tools", state: "READY", launch: { env: { GITHUB_TOKEN: "secret:my_tools_GITHUB_TOKEN" } } }]);
@@ -160,6 +166,7 @@ describe("an import", () => {
     await expect(importing({ good, bad: { command: "x", env: { API_KEY: TOKEN } } }, "designer")).rejects.toMatchObject({
       code: "permission_denied",
     });
+    expect(p.audited.at(-1)).toMatchObject({ action: "mcp_server.import", outcome: "deny", reason: "secret:write" });
     expect([await names(p), p.stored.size]).toEqual([[], 0]);
     expect(await importing({ good }, "designer")).toMatchObject({ items: [{ state: "FAILED", launchApproved: false }] });
   });

@@ -37,6 +37,15 @@ export async function registerPlanned(
   const { tenantId, ref: actor } = caller;
   const secrets = new Map(plan.flatMap((one) => one.secrets).map(({ name, value }) => [name, value]));
   if (secrets.size > 0 && !caller.permissions.has("secret:write")) {
+    const denial = {
+      tenantId,
+      actor,
+      action: "mcp_server.import",
+      target: "mcp_server:new",
+      outcome: "deny" as const,
+      reason: "secret:write",
+    };
+    await deps.database.asTenant(tenantId, (tx) => deps.audit.record(tx, denial));
     throw new AppError("permission_denied", `The document holds ${secrets.size} credentials; storing them needs secret:write.`, {
       remedy: "Have an owner store them, and write `secret:name` in the document where they stand.",
     });

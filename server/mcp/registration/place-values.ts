@@ -82,7 +82,11 @@ function placeText(placing: Placing, { at, name, filled }: Place): string {
 }
 
 function freeName({ server, takenSecrets }: Placing, name: string): string {
-  const plain = (text: string): string => text.replace(/\W+/g, "_").replace(/^_+|_+$/g, "");
+  const plain = (text: string): string =>
+    text
+      .slice(0, 100)
+      .replace(/\W+/g, "_")
+      .replace(/^_+|_+$/g, "");
   const [owner, own] = [plain(server), plain(name)];
   const joined = own.toLowerCase().startsWith(owner.toLowerCase()) ? own : `${owner}_${own}`;
   const base = (IDENTIFIER.test(joined) ? joined : `s_${joined}`).slice(0, 58);

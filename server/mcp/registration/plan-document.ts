@@ -21,7 +21,20 @@ export async function planDocument(deps: Deps, tenantId: string, body: ImportMcp
     const issues = missing.map((key) => ({ path: "entries", message: `the document has no server ${key}` }));
     throw new AppError("request_invalid", `The document has no server ${missing.join(", ")}.`, { issues });
   }
+  refuseValues(read, inputs);
   return { read, plan: await planRead(deps, { tenantId, environment: body.environment }, { read, choices }) };
+}
+
+/** A value that nothing asks for, or that is none of those to choose from, is a mistake that should be told. */
+function refuseValues({ inputs: fields }: ReadDocument, given: Readonly<Record<string, string>>): void {
+  const issues = Object.entries(given).flatMap(([id, value]): Issue[] => {
+    const field = fields.find((one) => one.id === id);
+    const path = `inputs.${id}`;
+    if (field === undefined) return [{ path, message: "the document asks for no such input" }];
+    if (value === "" || field.options?.includes(value) !== false) return [];
+    return [{ path, message: `expected one of ${field.options.join(", ")}` }];
+  });
+  if (issues.length > 0) throw invalid(`The inputs do not fit: ${issues[0]?.path ?? ""}: ${issues[0]?.message ?? ""}.`, issues);
 }
 
 /** The plan of what has been read, as of the names that are taken now. */
