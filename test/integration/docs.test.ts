@@ -131,6 +131,8 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp add memory": showing("memory is READY."),
   "npx auterity mcp update memory --description Facts --set idleTimeoutMs=60000": showing("memory is READY."),
   "npx auterity mcp tools": showing("list_directory", "approved"),
+  "npx auterity mcp check files": showing("Nothing keeps files from starting"),
+  "npx auterity mcp test files": showing("handshake", "sample_call", "files works: protocol 2025-11-25"),
   "npx auterity mcp call files/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
   // Into a folder of this test instead of the one that the command is given in.
   "npx auterity backup auterity.backup": async (command) => {

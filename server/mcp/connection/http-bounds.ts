@@ -94,7 +94,7 @@ const JITTER = 0.3;
  */
 export function paced(floorMs: number, random: () => number = Math.random): ReconnectionScheduler {
   let streak = 0;
-  let last = -CALM_MS;
+  let last = Number.NEGATIVE_INFINITY;
   return (reconnect, asked) => {
     const now = performance.now();
     streak = now - last > CALM_MS ? 0 : streak + 1;
