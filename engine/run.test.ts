@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
 import type { Json } from "#contract/common.ts";
 import { MemoryRun, error, workflow, type Outside } from "#test/support/engine-driver.ts";
-import { failed } from "./index.ts";
+import { blocked, failed, isBlocked } from "./index.ts";
 
 const start = { id: "start", type: "start" } as const;
 const end = (output?: Json) => ({ id: "end", type: "end", data: output === undefined ? {} : { output } }) as const;
@@ -293,6 +293,50 @@ describe("cancel", () => {
       "run_cancelled",
     ]);
     expect([memory.state.status, statusOf(memory, "call"), memory.calls]).toEqual(["cancelled", "cancelled", []]);
+  });
+});
+
+describe("a call whose tool has changed", () => {
+  const changed = { code: "tool_changed", message: "It is not what was approved.", remedy: "Review it.", retryable: false } as const;
+  const once = workflow([start, tool("call"), end("=steps.call")], ["start>call", "call>end"]);
+  async function waiting(): Promise<MemoryRun> {
+    const memory = new MemoryRun(once, () => "answer");
+    memory.begin({});
+    const draft = blocked(memory.state, { scope: "", nodeId: "call", attempt: 1, generation: 1 }, changed);
+    if (draft) memory.append(draft);
+    return memory;
+  }
+
+  test("waits, and says for what", async () => {
+    const memory = await waiting();
+    await memory.advance();
+    expect([memory.state.status, statusOf(memory, "call"), memory.calls]).toEqual(["waiting", "parked", []]);
+    const step = memory.state.steps.get("/call");
+    expect(step && isBlocked(step)).toBe(true);
+    expect(memory.journal.at(-1)?.body).toMatchObject({
+      question: '"call" waits: It is not what was approved. Review it.',
+      error: changed,
+    });
+  });
+
+  test("is made when it is settled, and has forgotten why it waited", async () => {
+    const memory = await waiting();
+    memory.say({ kind: "step_answered", body: { answer: "did_not_happen", by: "system:runs", inboxId: "i" } }, "call");
+    expect((await memory.advance()).output).toBe("answer");
+    expect(memory.state.steps.get("/call")).not.toHaveProperty("error");
+  });
+
+  test("is given up with its run, and is not in doubt then", async () => {
+    const memory = await waiting();
+    memory.say({ kind: "cancel_requested", body: { by: "user:1", inboxId: "i" } });
+    await memory.advance();
+    expect([memory.state.status, statusOf(memory, "call"), memory.calls]).toEqual(["cancelled", "cancelled", []]);
+  });
+
+  test("is the only kind of failure that waits", () => {
+    const memory = new MemoryRun(once, () => "answer");
+    const address = { scope: "", nodeId: "call", attempt: 1, generation: 1 };
+    expect(blocked(memory.state, address, { ...changed, code: "mcp_tool_not_approved" })).toBeUndefined();
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { adoptStored, compareCatalogue, type PinnedTool } from "./catalogue.ts";
+import { adoptStored, compareCatalogue, isUsable, type PinnedTool } from "./catalogue.ts";
 import { scanDefinition } from "./scan/scan.ts";
 import { parseDefinition, proposedEffect, readTool, showDefinition, type ListedTool } from "./tool-definition.ts";
 
@@ -179,4 +179,15 @@ describe("a tool whose row another process has written", () => {
     const own: PinnedTool = { ...stored, hash: "b", text: "{b}", listed: false };
     expect(adoptStored(own, { ...stored, approvedHash })).toMatchObject({ hash: "b", text: "{b}", listed: false, approval });
   });
+});
+
+test.each([
+  ["as it was approved", {}, true],
+  ["with another definition", { hash: "b" }, false],
+  ["rejected", { approval: "rejected" }, false],
+  ["disabled", { isDisabled: true }, false],
+  ["not listed any more", { listed: false }, false],
+] as const)("a tool %s may be used: %s %s", (_how, change, expected) => {
+  const tool = { hash: "a", approvedHash: "a", approval: "approved", listed: true, isDisabled: false } as const;
+  expect(isUsable({ id: "1", name: "add", text: "{}", effect: "once", findings: [], reason: null, ...tool, ...change })).toBe(expected);
 });

@@ -115,3 +115,7 @@ export function rejected(tool: PinnedTool, reason: string): PinnedTool {
   const withdrawn = isRevoked ? ({ approvedHash: null, effect: "once" } as const) : {};
   return { ...tool, ...withdrawn, approval: "rejected", reason };
 }
+
+/** Listed exactly as it was approved, and not taken out of use: only then a tool may be called. */
+export const isUsable = ({ listed, approval, hash, approvedHash, isDisabled }: PinnedTool): boolean =>
+  listed && approval === "approved" && hash === approvedHash && !isDisabled;

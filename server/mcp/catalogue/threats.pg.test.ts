@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import { ROUTES as routes } from "#contract/routes.ts";
 import type { SeenDefinition, ToolDiff } from "#contract/mcp/tool-review.ts";
 import type { McpServer } from "#contract/mcp/servers.ts";
@@ -312,6 +313,15 @@ test("T-17 what a tool says about itself counts only when it is approved", async
 });
 
 describe("decisions", () => {
+  test("are about so many tools at once, and no more", () => {
+    const { body } = routes.approveTools;
+    const tools = (count: number) => Array.from({ length: count }, () => ({ id: newId(), hash: "0".repeat(64) }));
+    expect([LIMITS.toolsDecided, LIMITS.toolsDecided + 1].map((count) => body.safeParse({ tools: tools(count) }).success)).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   test("a rejected definition stays rejected with its reason, until the server lists another", async () => {
     const { p, hostile, server } = await serverWith({ tools: [full] });
     const { id, hash } = await toolNamed(p, server.id, "add");

@@ -1,3 +1,4 @@
+import { isUsable } from "../catalogue/catalogue.ts";
 import { scanDefinition } from "../catalogue/scan/scan.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { MayCall } from "./sample-call.ts";
@@ -7,7 +8,7 @@ export const approvedIn =
   (catalogue: ServerCatalogue): MayCall =>
   ({ name, hash }) => {
     const known = catalogue.tool(name);
-    if (known?.approval === "approved" && known.hash === hash && known.approvedHash === hash) return undefined;
+    if (known !== undefined && isUsable(known) && known.hash === hash) return undefined;
     return `The tool ${name} is not called: what the server lists now is not approved.`;
   };
 

@@ -1,7 +1,7 @@
 import { AppError } from "#server/kernel/errors.ts";
 import { decodeCursor, encodeCursor } from "#server/kernel/paging.ts";
 import { LIMITS } from "#contract/limits.ts";
-import type { PinnedTool } from "../catalogue/catalogue.ts";
+import { isUsable, type PinnedTool } from "../catalogue/catalogue.ts";
 import { parseDefinition, type Definition } from "../catalogue/tool-definition.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
@@ -90,10 +90,8 @@ function viewOf(tool: PinnedTool): View {
   return definition;
 }
 
-/** Listed and exactly as approved: only these may be called, so only these are shown. */
-const isApproved = ({ approval, hash, approvedHash }: PinnedTool): boolean => approval === "approved" && hash === approvedHash;
-
-export const approvedTools = (server: SupervisedServer): PinnedTool[] => server.catalogue.listed().filter(isApproved);
+/** Only these may be called, so only these are shown. */
+export const approvedTools = (server: SupervisedServer): PinnedTool[] => server.catalogue.listed().filter(isUsable);
 
 /** The tools that may be called, by name. */
 export function toolsOf(exposure: Exposure): { pinned: PinnedTool; name: string }[] {
@@ -109,7 +107,7 @@ export const viewTool = ({ pinned, name }: { pinned: PinnedTool; name: string })
 export function schemaOf(exposure: Exposure, name: string): Record<string, unknown> | undefined {
   const found = exposure.toolOf(name);
   const pinned = found?.server.catalogue.tool(found.own);
-  return pinned && isApproved(pinned) ? viewOf(pinned).inputSchema : undefined;
+  return pinned && isUsable(pinned) ? viewOf(pinned).inputSchema : undefined;
 }
 
 /** The instructions that an approved tool was approved with: others have not been looked at by anybody. */
