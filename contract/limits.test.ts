@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { CreateAgent } from "./agents.ts";
 import { ImportMcpServers } from "#contract/mcp/import.ts";
+import { PromptArguments } from "#contract/mcp/prompts.ts";
+import { ReadMcpResource } from "#contract/mcp/resources.ts";
+import { ServerSettings } from "#contract/mcp/settings.ts";
 import { StdioLaunch } from "#contract/mcp/servers.ts";
 import { Tags } from "./common.ts";
 import { Definition, WorkflowNode } from "./definition.ts";
@@ -16,11 +19,17 @@ const node = (i: number) => ({ id: `n${i}`, type: "start" }) as const;
 const edge = (i: number) => ({ id: `e${i}`, source: "a", target: "b" });
 const definition = (more: object) => ({ version: 2, name: "x", nodes: [node(0)], edges: [], ...more });
 const team = (more: object) => ({ id: "t", type: "team", data: { mode: "parallel", members: [{ name: "m", agent: "a" }], ...more } });
+const sampling = (more: object) => ({ sampling: { model: "m", maxTokens: 1, perMinute: 1, ...more } });
 const map = (concurrency: number) => ({ id: "m", type: "map", data: { items: [], concurrency } });
 
 /** What lies on the limit passes, what is one over it does not. */
 describe("the limits of the schemas", () => {
   test.each<[string, { safeParse(value: unknown): { success: boolean } }, (over: 0 | 1) => unknown]>([
+    ["mcpRoots", ServerSettings, (over) => ({ roots: list(LIMITS.mcpRoots + over, (i) => `/srv/${i}`) })],
+    ["mcpSamplingTokens", ServerSettings, (over) => sampling({ maxTokens: LIMITS.mcpSamplingTokens + over })],
+    ["mcpSamplingPerMinute", ServerSettings, (over) => sampling({ perMinute: LIMITS.mcpSamplingPerMinute + over })],
+    ["mcpUriChars", ReadMcpResource, (over) => ({ uri: `x:${"a".repeat(LIMITS.mcpUriChars - 2 + over)}` })],
+    ["mcpArgumentChars", PromptArguments, (over) => ({ a: "a".repeat(LIMITS.mcpArgumentChars + over) })],
     ["nodesPerWorkflow", Definition, (over) => definition({ nodes: list(LIMITS.nodesPerWorkflow + over, node) })],
     ["edgesPerWorkflow", Definition, (over) => definition({ edges: list(LIMITS.edgesPerWorkflow + over, edge) })],
     ["nameChars", Definition, (over) => definition({ name: "n".repeat(LIMITS.nameChars + over) })],

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import { answerMcpQuestion, getMcpQuestion, listMcpQuestions, type McpQuestion, type QuestionAnswer } from "#contract/mcp/questions.ts";
 import type { StepCall } from "#server/kernel/step-executor.ts";
 import { callerOf, mcpPlatforms, register, stepCall, type McpPlatform } from "#test/support/mcp/platform.ts";
@@ -16,8 +17,12 @@ afterAll(() => db.close());
 
 const ACCEPTED: QuestionAnswer = { action: "accept", content: { name: "anna", age: 7 } };
 
-async function asking(tool = "introduce"): Promise<{ p: McpPlatform; run: (change?: Partial<StepCall>) => Promise<unknown> }> {
-  const p = await platforms.open();
+type Change = Parameters<typeof platforms.open>[0];
+async function asking(
+  tool = "introduce",
+  change: Change = {},
+): Promise<{ p: McpPlatform; run: (change?: Partial<StepCall>) => Promise<unknown> }> {
+  const p = await platforms.open(change);
   const { name } = await register(p, talkativeLaunch);
   const key = `key-${name}`;
   const call = stepCall(db, { server: name, tool, arguments: {} }, { key });
@@ -145,5 +150,31 @@ describe("a question of a server in a run", () => {
     const login = await asking("login");
     expect(await login.run()).toMatchObject({ text: "got a password" });
     expect(await pending(login.p)).toEqual([]);
+  });
+
+  test("is not waited for longer than it may be", async () => {
+    let late = 0;
+    const { p, run } = await asking("introduce", { now: () => new Date(Date.now() + late) });
+    const running = run();
+    const { id } = await question(p);
+    late = LIMITS.mcpQuestionMs;
+    await expect(answer(p, { id } as McpQuestion, ACCEPTED)).rejects.toMatchObject({ code: "approval_closed" });
+    expect(await running).toMatchObject({ text: "You did not say." });
+    expect(await p.call(getMcpQuestion, { params: { id } })).toMatchObject({ status: "expired" });
+  });
+
+  test("of one server so many wait, and no more", async () => {
+    const { p, run } = await asking();
+    const running = run();
+    const { id } = await question(p);
+    await db.ownerPool.query(
+      `insert into mcp_questions (id, tenant_id, server_id, tool, run_id, scope, node_id, key, status, question, asked_at, expires_at)
+       select gen_random_uuid(), tenant_id, server_id, tool, run_id, scope, node_id, key || n, status, question, asked_at, expires_at
+       from mcp_questions, generate_series(2, $2::int) n where id = $1`,
+      [id, LIMITS.mcpQuestions],
+    );
+    await expect(run({ key: "another" })).rejects.toMatchObject({ code: "rate_limited" });
+    await answer(p, { id } as McpQuestion, { action: "decline" });
+    await running;
   });
 });

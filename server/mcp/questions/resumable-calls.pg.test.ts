@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import { callTool, type ToolResult } from "#contract/mcp/tools.ts";
 import type { QuestionAnswer } from "#contract/mcp/questions.ts";
 import type { Caller } from "#server/kernel/caller.ts";
@@ -106,5 +107,13 @@ describe("a token (M-17)", () => {
     await vi.advanceTimersByTimeAsync(11 * 60 * 1000);
     vi.useRealTimers();
     await expect(call(p, id, { resume: { token: second.resume, answers: {} } })).rejects.toMatchObject({ code: "mcp_resume_invalid" });
+  });
+
+  test("of one workspace so many calls wait, and no more", async () => {
+    const { p, id } = await toolOf(talkativeLaunch, "introduce");
+    const required = await Promise.all(Array.from({ length: LIMITS.mcpResumableCalls }, () => asked(call(p, id))));
+    expect((await call(p, id)).text).toBe("You did not say.");
+    await call(p, id, { resume: { token: required[0]?.resume ?? "", answers: {} } });
+    await asked(call(p, id));
   });
 });
