@@ -36,8 +36,14 @@ export function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCa
   const find = ({ caller, id }: At): Promise<SupervisedServer> => supervisor.get(caller.tenantId, id);
   const ask = async <T>(at: At, timeoutMs: number, send: (connection: Connection, options: CallOptions) => Promise<T>): Promise<T> => {
     const server = await find(at);
-    const connection = server.connection ?? (await server.whenReady(AbortSignal.any([at.signal, AbortSignal.timeout(timeoutMs)])));
-    return request(server, connection, () => send(connection, { timeoutMs, signal: at.signal }));
+    const sessionKey = at.caller.ref;
+    const inTime = (): AbortSignal => AbortSignal.any([at.signal, AbortSignal.timeout(timeoutMs)]);
+    const lease = server.lease(sessionKey) ?? (await server.acquire({ sessionKey, signal: inTime() }));
+    try {
+      return await request(server, lease.connection, () => send(lease.connection, { timeoutMs, signal: at.signal }));
+    } finally {
+      lease.release();
+    }
   };
   return {
     resources: async (at) => lists.resources(await find(at), at.signal),
