@@ -10,6 +10,7 @@ import * as mcpPrompts from "./mcp/prompts.ts";
 import * as mcpQuestions from "./mcp/questions.ts";
 import * as mcpResources from "./mcp/resources.ts";
 import * as mcpTests from "./mcp/tests.ts";
+import * as mcpProcesses from "./mcp/processes.ts";
 import * as mcpServers from "./mcp/servers.ts";
 import * as mcpSupervision from "./mcp/supervision.ts";
 import * as mcpToolReview from "./mcp/tool-review.ts";
@@ -105,6 +106,7 @@ export const ROUTES = {
   checkMcpServer: mcpTests.checkMcpServer,
   getToolSample: mcpTests.getToolSample,
   listServerTools: mcpTools.listServerTools,
+  listServerProcesses: mcpProcesses.listServerProcesses,
   listServerLogs: mcpLogs.listServerLogs,
   downloadServerLogs: mcpLogs.downloadServerLogs,
   streamServerLogs: mcpLogs.streamServerLogs,
@@ -183,6 +185,7 @@ export const CONTRACT: readonly object[] = [
   mcpPrompts,
   mcpQuestions,
   mcpResources,
+  mcpProcesses,
   mcpServers,
   mcpSupervision,
   mcpToolReview,

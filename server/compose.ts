@@ -170,6 +170,7 @@ async function createSlices(
   const mcp = createMcp({
     ...base,
     askModel: (question) => agents.askModel(question),
+    registry: base.metrics.registry,
     dataDir: config.dataDir,
     ownerApproves,
     leadership,

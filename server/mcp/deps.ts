@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { Registry } from "prom-client";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
@@ -66,6 +67,8 @@ export type McpDeps = {
   /** Seals what clients of the gateway keep for us; the same in all processes that serve them. */
   stateKey?: Uint8Array;
   random?: () => number;
+  /** Where what servers use is shown. */
+  registry?: Registry;
   timings?: Partial<Timings>;
 };
 

@@ -3,21 +3,18 @@ import { installedIn } from "./registration/executable.ts";
 import { createDiagnosis } from "./diagnosis/create-diagnosis.ts";
 import { createFollower } from "./registration/follow-servers.ts";
 import { createCalls } from "./calls/create-calls.ts";
-import { logUseCases } from "./logs/read-logs.ts";
 import { createGateway } from "./gateway/gateway.ts";
-import { serverUseCases } from "./registration/manage-servers.ts";
+import { mcpUseCases } from "./use-cases.ts";
 import { mcpRoutes } from "./routes.ts";
 import { protocolRoutes } from "./protocol/routes.ts";
 import { createSampler } from "./protocol/sample.ts";
 import { createToolReview } from "./catalogue/tool-review.ts";
 import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
-import { toolUseCases } from "./calls/use-tools.ts";
 
 export type { Mcp, McpDeps } from "./deps.ts";
 
 export function createMcp(deps: McpDeps): Mcp {
-  const { database } = deps;
   const timings = { ...TIMINGS, ...deps.timings };
   const path = deps.path ?? systemPath();
   const { isShared = false, onDemand = false } = deps;
@@ -38,7 +35,7 @@ export function createMcp(deps: McpDeps): Mcp {
   const shared = { ...deps, supervisor, inspect: supervision.inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
   const review = createToolReview({ ...shared, settleMs: timings.settleMs });
   const diagnosis = createDiagnosis({ ...shared, ...supervision, path, timings });
-  const servers = serverUseCases(shared);
+  const useCases = mcpUseCases({ ...shared, invoke, logs, watch: supervision.watch });
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings });
   let stopping: Promise<void> | undefined;
@@ -54,7 +51,7 @@ export function createMcp(deps: McpDeps): Mcp {
   };
   return {
     routes: [
-      ...mcpRoutes({ servers, tools: toolUseCases({ ...shared, invoke }), logs: logUseCases({ database, logs }) }),
+      ...mcpRoutes(useCases),
       ...review.routes,
       ...protocolRoutes({ ...shared, timings }),
       ...calls.routes,
@@ -62,7 +59,7 @@ export function createMcp(deps: McpDeps): Mcp {
     ],
     gateway,
     executeTool,
-    ensureServer: (spec) => servers.ensure(spec),
+    ensureServer: (spec) => useCases.servers.ensure(spec),
     start: async () => {
       if (!onDemand) deps.leadership?.start();
       await supervisor.start();

@@ -14,15 +14,12 @@ import { addWellKnownServer, listWellKnownServers } from "#contract/mcp/well-kno
 import { pageWellKnown } from "./well-known/catalogue.ts";
 import { importMcpServers, previewMcpImport } from "#contract/mcp/import.ts";
 import { downloadServerLogs, listServerLogs, streamServerLogs } from "#contract/mcp/logs.ts";
+import { listServerProcesses } from "#contract/mcp/processes.ts";
 import { quarantineMcpServer, releaseMcpServer } from "#contract/mcp/supervision.ts";
+import type { McpUseCases } from "./use-cases.ts";
 import { EventStream, handle, type Handled } from "#server/kernel/handle.ts";
-import type { ServerUseCases } from "./registration/manage-servers.ts";
-import type { ToolUseCases } from "./calls/use-tools.ts";
-import type { LogUseCases } from "./logs/read-logs.ts";
 
-type UseCases = { servers: ServerUseCases; tools: ToolUseCases; logs: LogUseCases };
-
-export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
+export const mcpRoutes = ({ servers, tools, logs, processes }: McpUseCases): Handled[] => [
   handle(listMcpServers, ({ caller, query }) => servers.list(caller, query)),
   handle(createMcpServer, ({ caller, body }) => servers.create(caller, body)),
   handle(importMcpServers, ({ caller, body }) => servers.importDocument(caller, body)),
@@ -39,6 +36,7 @@ export const mcpRoutes = ({ servers, tools, logs }: UseCases): Handled[] => [
   handle(quarantineMcpServer, ({ caller, params, body }) => servers.quarantine(caller, { id: params.id, ...body })),
   handle(releaseMcpServer, ({ caller, params }) => servers.release(caller, params.id)),
   handle(listServerTools, ({ caller, params }) => tools.listOfServer(caller, params.id)),
+  handle(listServerProcesses, ({ caller, params }) => processes.list(caller, params.id)),
   handle(listServerLogs, ({ caller, params, query }) => logs.page(caller, params.id, query)),
   handle(downloadServerLogs, ({ caller, params, query }) => logs.download(caller, params.id, query)),
   handle(streamServerLogs, async ({ caller, params, query: { after, ...filter }, headers, signal }) => {

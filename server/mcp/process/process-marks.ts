@@ -12,7 +12,9 @@ export const residentLimitKib = (marker: string): number =>
   2 ** 50 + Number.parseInt(createHash("sha256").update(marker).digest("hex").slice(0, 12), 16);
 
 /** What a process says about where it belongs. */
-export type Marks = { environment: string; residentLimit: string };
+export type Marks = { marker: string; residentLimit: string };
+
+const MARKER = new RegExp(`(?:^|\\0)${MARKER_NAME}=([^\\0]*)`);
 
 export async function readMarks(pid: number): Promise<Marks> {
   const [environment, limits] = await Promise.all([
@@ -20,8 +22,11 @@ export async function readMarks(pid: number): Promise<Marks> {
     readFile(`/proc/${pid}/limits`, "latin1").catch(() => ""),
   ]);
   // The hard limit: a process may lower the soft one and raise it again.
-  return { environment, residentLimit: /^Max resident set +\S+ +(\d+)/m.exec(limits)?.[1] ?? "" };
+  return { marker: MARKER.exec(environment)?.[1] ?? "", residentLimit: /^Max resident set +\S+ +(\d+)/m.exec(limits)?.[1] ?? "" };
 }
 
-export const carryMarker = ({ environment, residentLimit }: Marks, marker: string): boolean =>
-  residentLimit === String(BigInt(residentLimitKib(marker)) * 1024n) || `\0${environment}\0`.includes(`\0${MARKER_NAME}=${marker}\0`);
+/** What members of the tree with this marker say. */
+export const marksOf = (marker: string): Marks => ({ marker, residentLimit: String(BigInt(residentLimitKib(marker)) * 1024n) });
+
+/** One of the two is enough. */
+export const areAlike = (a: Marks, b: Marks): boolean => a.residentLimit === b.residentLimit || a.marker === b.marker;

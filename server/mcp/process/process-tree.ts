@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { groupMembers, killGroups } from "./control-groups.ts";
-import { carryMarker, readMarks, type Marks } from "./process-marks.ts";
+import { areAlike, marksOf, readMarks, type Marks } from "./process-marks.ts";
 import { processTable, type ProcessInfo } from "./process-table.ts";
 
 /** What a process tree is known by. */
@@ -27,7 +27,7 @@ type ReadMarks = (info: ProcessInfo) => Promise<Marks>;
 export async function treeMembers(
   root: TreeRoot,
   table: readonly ProcessInfo[],
-  marksOf: ReadMarks = ({ pid }) => readMarks(pid),
+  read: ReadMarks = ({ pid }) => readMarks(pid),
 ): Promise<ProcessInfo[]> {
   const members = new Map<number, ProcessInfo>();
   const grouped = await groupMembers(root.groups ?? []);
@@ -39,7 +39,8 @@ export async function treeMembers(
   }
   addDescendants(members, table);
   const others = table.filter((info) => !members.has(info.pid) && isYounger(info, root));
-  const marked = await Promise.all(others.map(async (info) => (carryMarker(await marksOf(info), root.marker) ? info : undefined)));
+  const marks = marksOf(root.marker);
+  const marked = await Promise.all(others.map(async (info) => (areAlike(await read(info), marks) ? info : undefined)));
   for (const info of marked) if (info) members.set(info.pid, info);
   addDescendants(members, table);
   for (const { pid, startTime } of members.values()) root.seen?.set(pid, startTime);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ServerProcess } from "#contract/mcp/processes.ts";
 import type { Tx } from "#server/kernel/ports.ts";
 import type { Exit } from "./execute.ts";
 
@@ -71,4 +72,32 @@ export async function othersProcesses(tx: Tx, { host, instanceId }: { host: stri
       startTime: row.start_time,
     };
   });
+}
+
+type StartRow = {
+  id: string;
+  host: string;
+  pid: number | null;
+  started_at: Date;
+  ended_at: Date | null;
+  exit_code: number | null;
+  exit_signal: string | null;
+};
+
+/** All that are on record, newest first. */
+export async function processesOfServer(tx: Tx, serverId: string): Promise<Omit<ServerProcess, "usage">[]> {
+  const rows = await tx.query<StartRow>(
+    `select id, host, pid, started_at, ended_at, exit_code, exit_signal from mcp_processes
+     where server_id = $1 order by started_at desc, id desc limit 100`,
+    [serverId],
+  );
+  return rows.map(({ id, host, pid, started_at, ended_at, exit_code, exit_signal }) => ({
+    id,
+    host,
+    pid,
+    startedAt: started_at.toISOString(),
+    endedAt: ended_at?.toISOString() ?? null,
+    exitCode: exit_code,
+    exitSignal: exit_signal,
+  }));
 }

@@ -1,3 +1,4 @@
+import type { Registry } from "prom-client";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
@@ -7,7 +8,8 @@ import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
 import { createConfine } from "../process/sandbox.ts";
 import { createSpawn } from "../process/server-process.ts";
-import { createTreeWatch } from "../process/tree-watch.ts";
+import { createTreeWatch, type TreeWatch } from "../process/tree-watch.ts";
+import { registerUsage } from "../process/usage-metrics.ts";
 import { createServerLogs, type ServerLogs } from "./server-logs.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 import type { Timings } from "./timings.ts";
@@ -33,12 +35,14 @@ type Deps = {
   onDemand: boolean;
   sample: Sampler;
   leads: () => boolean;
+  registry?: Registry;
 };
 
 type Supervision = {
   supervisor: Supervisor;
   logs: ServerLogs;
   inspect: InspectLaunch;
+  watch: TreeWatch;
   checkLaunch: ReturnType<typeof checkLaunch>;
   /** Connections that share nothing with the supervised ones, and whose servers speak to other logs. */
   connectApart: (logs: ServerLogs) => Connect;
@@ -50,11 +54,12 @@ export function createSupervision(deps: Deps): Supervision {
   const processes = createProcessJournal({ ...deps, logs });
   const inspect = inspectLaunch({ ...deps, hashFile: fileHasher() });
   const watch = createTreeWatch(deps.timings);
+  if (deps.registry) registerUsage(deps.registry, watch);
   const spawn = createSpawn({ ...deps, watch, confine: createConfine(deps) });
   const connect = createConnect({ ...deps, logs, processes, spawn });
   const check = checkLaunch({ ...deps, inspect });
   const supervisor = createSupervisor({ ...deps, logs, processes, connect, checkLaunch: check });
   const connectApart: Supervision["connectApart"] = (ownLogs) =>
     createConnect({ ...deps, spawn, logs: ownLogs, processes: createProcessJournal({ ...deps, logs: ownLogs }) });
-  return { logs, inspect, supervisor, checkLaunch: check, connectApart };
+  return { logs, inspect, watch, supervisor, checkLaunch: check, connectApart };
 }

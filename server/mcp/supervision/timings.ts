@@ -73,7 +73,7 @@ export const TIMINGS: Timings = {
   stopEofMs: 2_000,
   stopTermMs: 2_000,
   stopKillMs: 5_000,
-  watchMs: 500,
+  watchMs: 1_000,
   cpuWindowMs: 30_000,
   diskLookMs: 2_000,
   restart: { backoffMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 },
