@@ -125,6 +125,8 @@ async function startWanted(
   const wanted = servers.filter((server) => server.isComing && server.record.state === "STOPPED");
   const worker = async (): Promise<void> => {
     for (let server = wanted.shift(); server && !isStopping(); server = wanted.shift()) {
+      // Somebody may have stopped it while it waited for its turn.
+      if (!server.isComing) continue;
       const { name } = server.record;
       const starting = server.start().catch((error: unknown) => log.warn("an MCP server did not start", { name, error }));
       await atMost(START_PATIENCE_MS, starting);
