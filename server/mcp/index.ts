@@ -50,13 +50,7 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
   return {
-    routes: [
-      ...mcpRoutes(useCases),
-      ...review.routes,
-      ...protocolRoutes({ ...shared, timings }),
-      ...calls.routes,
-      ...diagnosis.routes,
-    ],
+    routes: [...mcpRoutes(useCases), ...review.routes, ...protocolRoutes({ ...shared, timings }), ...calls.routes, ...diagnosis.routes],
     gateway,
     executeTool,
     ensureServer: (spec) => useCases.servers.ensure(spec),
