@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { RE2JS } from "re2js";
 import type { Issue } from "#contract/errors.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import { measureSchema } from "./schema-bounds.ts";
 
 /**
  * Foreign JSON Schema. Patterns run on a linear-time engine; a pattern that it cannot express is not checked here (the
@@ -37,8 +38,10 @@ const OPTIONS = {
 
 const DRAFT_7 = /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/;
 
-/** Throws when the schema itself is broken. With `allErrors` it goes on after the first thing wrong. */
+/** Throws when the schema itself is broken, or so large that compiling it would hold up everybody else. With `allErrors` it goes on after the first thing wrong. */
 export function compileSchema(schema: object, allErrors: boolean): ValidateFunction {
+  const tooMuch = measureSchema(schema);
+  if (tooMuch !== undefined) throw new Error(`The schema is too much to be looked at: ${tooMuch}.`);
   const { $schema: dialect, ...rules } = { $schema: undefined, ...schema };
   const engine =
     typeof dialect === "string" && DRAFT_7.test(dialect) ? new Ajv({ ...OPTIONS, allErrors }) : new Ajv2020({ ...OPTIONS, allErrors });

@@ -5,7 +5,7 @@ import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { isRecord } from "../connection/json-value.ts";
-import { measureSchema } from "./schema-bounds.ts";
+import { measureSchema } from "../connection/schema-bounds.ts";
 import type { SampleAnswer } from "./schema-sample.ts";
 
 /** How long a thread that has nothing to do is kept. */
