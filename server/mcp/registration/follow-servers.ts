@@ -48,7 +48,9 @@ async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
     }
     const held = new Set(supervisor.held().map(({ record }) => record.id));
     for (const { id, tenantId, desired } of rows.values()) {
-      if (!held.has(id) && desired === "running" && !onDemand) begin(deps, await supervisor.get(tenantId, id));
+      if (held.has(id) || desired !== "running") continue;
+      const server = await supervisor.get(tenantId, id);
+      if (!onDemand) begin(deps, server);
     }
   } catch (error) {
     log.warn("what others have done to the MCP servers could not be read; it is tried again", { error });

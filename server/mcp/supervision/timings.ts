@@ -69,7 +69,7 @@ export const TIMINGS: Timings = {
   httpHeadersMs: 30_000,
   httpIdleMs: 30_000,
   httpBodyMs: 300_000,
-  reconnectFloorMs: 1_000,
+  reconnectFloorMs: 500,
   stopEofMs: 2_000,
   stopTermMs: 2_000,
   stopKillMs: 5_000,

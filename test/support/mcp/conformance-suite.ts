@@ -26,16 +26,17 @@ export type Outcomes = Record<string, Record<string, Outcome>>;
 
 const SEVERITY = ["INFO", "SKIPPED", "SUCCESS", "WARNING", "FAILURE"];
 
-type SuiteRun = { suite: SuiteVersion; side: "server" | "client"; args: readonly string[]; env?: Record<string, string> };
+type SuiteRun = { suite: SuiteVersion; side: "server" | "client"; args: readonly string[] };
 
-export async function runSuite({ suite, side, args, env = {} }: SuiteRun): Promise<Outcomes> {
+export async function runSuite({ suite, side, args }: SuiteRun): Promise<Outcomes> {
   const dir = await mkdtemp(join(tmpdir(), "auterity-conformance-"));
   const script = join(ROOT, "node_modules", SUITES[suite], "dist", "index.js");
   try {
     // A failed check makes it exit with 1; what counts is what it has written.
-    await run(process.execPath, [script, side, ...args, "-o", dir], { cwd: dir, env: { PATH: process.env["PATH"] ?? "", ...env } }).catch(
-      () => {},
-    );
+    await run(process.execPath, [script, side, ...args, "-o", dir], {
+      cwd: dir,
+      env: { PATH: process.env["PATH"] ?? "" },
+    }).catch(() => {});
     const folders = await readdir(dir);
     const outcomes = await Promise.all(folders.map(async (folder) => [scenarioOf(folder), await readChecks(join(dir, folder))] as const));
     return Object.fromEntries(outcomes.toSorted(([a], [b]) => (a < b ? -1 : 1)));
