@@ -131,6 +131,13 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp add memory": showing("memory is READY."),
   "npx auterity mcp update memory --description Facts --set idleTimeoutMs=60000": showing("memory is READY."),
   "npx auterity mcp tools": showing("list_directory", "approved"),
+  // Nothing has changed and nothing waits.
+  "npx auterity mcp tools --pending": showing(),
+  "npx auterity mcp diff files/read_file": showing("files/read_file is approved", "Nothing differs."),
+  "npx auterity mcp approve files/read_file": showing("files/read_file is approved"),
+  "npx auterity mcp approve --all --server files": showing("Nothing waits for a decision."),
+  'npx auterity mcp reject files/read_file --reason "It asks for keys."': showing("files/read_file is rejected"),
+  'npx auterity mcp disable files/read_file --reason "Too slow today."': showing("files/read_file is disabled."),
   "npx auterity mcp check files": showing("Nothing keeps files from starting"),
   "npx auterity mcp test files": showing("handshake", "sample_call", "files works: protocol 2025-11-25"),
   "npx auterity mcp call files/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
