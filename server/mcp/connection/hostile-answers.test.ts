@@ -89,7 +89,7 @@ describe("a call", () => {
     });
     const told: number[] = [];
     await expect(
-      server.callTool({ ...call, timeoutMs: 200, idleMs: 100, onProgress: ({ progress }) => told.push(progress) }),
+      server.callTool({ ...call, timeoutMs: 400, idleMs: 1_000, onProgress: ({ progress }) => told.push(progress) }),
     ).rejects.toMatchObject({
       code: "REQUEST_TIMEOUT",
     });

@@ -3,6 +3,8 @@ import { published } from "#test/support/mcp/platform.ts";
 import { talkTo, talkativeHttpServer, talkativeLaunch, type Talk } from "#test/support/mcp/talk.ts";
 import type { HttpFixture } from "#test/support/mcp/modern-server.ts";
 
+// Real processes, on whatever machine this is.
+vi.setConfig({ testTimeout: 60_000 });
 const options = { timeoutMs: 10_000 };
 let http: HttpFixture;
 beforeAll(async () => {
@@ -54,12 +56,12 @@ describe.each(CASES)("the whole protocol over %s", (_name, connect, era) => {
     };
     expect((await server.callTool({ ...call, ...options })).content).toMatchObject([{ text: "counted to 3" }]);
     expect(told).toEqual([1, 2, 3]);
-    const endless = { ...call, arguments: { steps: 1_000_000, everyMs: 20 }, idleMs: 150, timeoutMs: 400 };
-    await expect(server.callTool(endless)).rejects.toMatchObject({ code: "REQUEST_TIMEOUT", data: { timeout: 400 } });
+    const endless = { ...call, arguments: { steps: 1_000_000, everyMs: 20 }, idleMs: 1_000, timeoutMs: 1_200 };
+    await expect(server.callTool(endless)).rejects.toMatchObject({ code: "REQUEST_TIMEOUT", data: { timeout: 1_200 } });
     const silent = { name: "count", arguments: { steps: 1, everyMs: 5_000 }, idleMs: 100, timeoutMs: 5_000 };
     await expect(server.callTool(silent)).rejects.toMatchObject({ code: "REQUEST_TIMEOUT", data: { timeout: 100 } });
-    const slow = { ...call, arguments: { steps: 10, everyMs: 50 }, idleMs: 250, timeoutMs: 5_000 };
-    expect((await server.callTool(slow)).content).toMatchObject([{ text: "counted to 10" }]);
+    const slow = { ...call, arguments: { steps: 8, everyMs: 250 }, idleMs: 1_500, timeoutMs: 20_000 };
+    expect((await server.callTool(slow)).content).toMatchObject([{ text: "counted to 8" }]);
   });
 });
 

@@ -11,6 +11,8 @@ import type { Ask } from "./open-call.ts";
 import { refusalOf } from "./questions.ts";
 import type { Answering } from "./server-requests.ts";
 
+// Real processes, on whatever machine this is.
+vi.setConfig({ testTimeout: 60_000 });
 const options = { timeoutMs: 10_000 };
 
 const SAMPLING: ServerSettings = { sampling: { model: "m", maxTokens: 100, perMinute: 5 } };
@@ -51,10 +53,10 @@ describe.each(CASES)("what a server asks over %s", (_name, connect) => {
   test("a question goes to whoever waits for the call, and its time stands still meanwhile", async () => {
     const server = await connect();
     const slow: Ask = async (questions, signal) => {
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      await new Promise((resolve) => setTimeout(resolve, 2_500));
       return answer(questions, signal);
     };
-    expect(await textOf(server, "introduce", { ask: slow, timeoutMs: 400 })).toContain("You are anna, 7.");
+    expect(await textOf(server, "introduce", { ask: slow, timeoutMs: 2_000 })).toContain("You are anna, 7.");
     expect(Object.values(asked.at(-1) ?? {})).toMatchObject([{ message: "Who are you?", requestedSchema: { required: ["name", "age"] } }]);
     expect(await textOf(server, "introduce")).toContain("You did not say.");
     expect(

@@ -46,12 +46,12 @@ test("a step whose server asks outlives its own timeout, and its run goes on wit
   const outside = new Outside();
   const runs = createProcess(base, outside, { executors: { ...outside.executors, mcp_tool: p.mcp.executeTool } });
   await runs.start();
-  const ask = { id: "ask", type: "mcp_tool", data: { server: name, tool: "introduce" }, policy: { timeoutMs: 1_500 } } as const;
+  const ask = { id: "ask", type: "mcp_tool", data: { server: name, tool: "introduce" }, policy: { timeoutMs: 4_000 } } as const;
   const workflow = await saveWorkflow(base, definition([ask, endNode("=steps.ask.text")], ["start>ask", "ask>end"]));
   const run = await startOf(runs, db.tenantId, workflow)();
   const asked = await question(p);
   expect(asked).toMatchObject({ runId: run.id, nodeId: "ask" });
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await new Promise((resolve) => setTimeout(resolve, 4_500));
   await answer(p, asked, ACCEPTED);
   const ended = await runWhen(runs, { id: run.id, tenantId: db.tenantId }, isOver);
   expect(ended).toMatchObject({ status: "succeeded", output: "You are anna, 7." });
@@ -66,11 +66,11 @@ describe("a question of a server in a run", () => {
       held += 1;
       return () => void (held -= 1);
     };
-    const running = run({ holdTimeout, timeoutMs: 400 });
+    const running = run({ holdTimeout, timeoutMs: 2_000 });
     const asked = await question(p);
     expect(asked).toMatchObject({ tool: "introduce", question: { mode: "form", message: "Who are you?" }, findings: [] });
     expect(held).toBe(1);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     const answered = await answer(p, asked, ACCEPTED);
     expect(answered).toMatchObject({ status: "accepted", closedBy: "user:owner" });
     expect(await running).toMatchObject({ text: "You are anna, 7." });
