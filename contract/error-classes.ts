@@ -106,6 +106,7 @@ const CLASS = {
   mcp_protocol_error: "fatal",
   mcp_message_too_large: "fatal",
   mcp_schema_unusable: "fatal",
+  mcp_breaker_open: "retryable",
   tool_failed: "needs_person",
   frame_not_replayable: "fatal",
   agent_unknown: "needs_person",

@@ -115,6 +115,7 @@ export const REMEDY = {
   mcp_protocol_error: "Correct the arguments; the server refused the request.",
   mcp_message_too_large: "Let the server send less at once, for example in pages or as a resource link.",
   mcp_schema_unusable: "Simplify the tool's schema, or write the arguments by hand.",
+  mcp_breaker_open: "Wait: one call is let through from time to time to see whether there are answers again.",
   tool_failed: "Read the tool's own message.",
   frame_not_replayable: "Make the call anew, with the arguments that you mean.",
   // agents and models

@@ -123,6 +123,22 @@ export const LIMITS = {
   framesWaitingBytes: 32 * 1024 * 1024,
   /** How far the follower of a server's frames may fall behind before it is told what it missed. */
   framesBehind: 10_000,
+  /** Calls at once, in each process of the platform: of a server, of one of its tools, of all servers of a tenant; more wait for their turn. */
+  mcpServerCalls: 4_000,
+  mcpToolCalls: 4_000,
+  mcpTenantCalls: 8_000,
+  /** Calls of a tenant that wait; more are refused. */
+  mcpCallsWaiting: 10_000,
+  /** Calls in a row without an answer, after which a tool, or a server, is not called for a while. */
+  mcpToolFailures: 5,
+  mcpServerFailures: 10,
+  mcpBreakerMs: 10_000,
+  mcpBreakerMaxMs: 5 * 60_000,
+  /** Results of read-only tools that are kept, of one process: together, and for how long. */
+  mcpCacheBytes: 32 * 1024 * 1024,
+  mcpCacheMs: 24 * 60 * 60 * 1000,
+  /** Tools of a server that have settings of their own. */
+  mcpToolSettings: 500,
   /** How long one request to a tool may take. */
   toolCallMs: 600_000,
   /** Tests of MCP servers that one process runs at once, how long one may take, and how many reports are kept of each server. */

@@ -3,6 +3,7 @@ import * as agents from "./agents.ts";
 import * as approvals from "./approvals.ts";
 import * as egress from "./egress.ts";
 import * as mcpCompletion from "./mcp/completion.ts";
+import * as mcpCalls from "./mcp/calls.ts";
 import * as mcpFrames from "./mcp/frames.ts";
 import * as mcpImport from "./mcp/import.ts";
 import * as mcpLogs from "./mcp/logs.ts";
@@ -161,6 +162,7 @@ export const ROUTES = {
   exportMessages: messages.exportMessages,
   getFrame: messages.getFrame,
   replayFrame: mcpFrames.replayFrame,
+  getServerCalls: mcpCalls.getServerCalls,
   listServerFrames: mcpFrames.listServerFrames,
   exportServerFrames: mcpFrames.exportServerFrames,
   streamServerFrames: mcpFrames.streamServerFrames,

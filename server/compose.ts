@@ -169,8 +169,8 @@ async function createSlices(
   const leadership = config.databaseUrl === undefined ? undefined : base.postgres.leadership("mcpChecks");
   const mcp = createMcp({
     ...base,
-    askModel: (question) => agents.askModel(question),
     registry: base.metrics.registry,
+    askModel: (question) => agents.askModel(question),
     dataDir: config.dataDir,
     ownerApproves,
     leadership,

@@ -22,6 +22,28 @@ export const Sharing = z.discriminatedUnion("mode", [
 ]);
 export type Sharing = z.infer<typeof Sharing>;
 
+const KeptMs = z.number().int().min(0).max(LIMITS.mcpCacheMs);
+
+/** How its tools are called, in each process of the platform. */
+export const CallSettings = z.strictObject({
+  /** Calls of the server at once, and of each of its tools; more wait for their turn. */
+  concurrency: z.number().int().min(1).max(LIMITS.mcpServerCalls).optional(),
+  toolConcurrency: z.number().int().min(1).max(LIMITS.mcpToolCalls).optional(),
+  /** For so long the result of a read-only tool answers the same call again. Without it, or with 0, nothing is kept. */
+  cacheMs: KeptMs.optional(),
+  /** Results that are kept end with the connection that they came over. */
+  forgetOnRestart: z.boolean().optional(),
+  /** By name, what is different for a tool. */
+  tools: z
+    .record(
+      z.string().min(1).max(128),
+      z.strictObject({ concurrency: z.number().int().min(1).max(LIMITS.mcpToolCalls).optional(), cacheMs: KeptMs.optional() }),
+    )
+    .refine((tools) => Object.keys(tools).length <= LIMITS.mcpToolSettings, `expected at most ${LIMITS.mcpToolSettings} tools`)
+    .optional(),
+});
+export type CallSettings = z.infer<typeof CallSettings>;
+
 /**
  * How a registered server is used. It says nothing about what runs, so changing it needs no new approval of the launch;
  * whatever decides what runs, or what it may reach, belongs to the launch.
@@ -45,5 +67,6 @@ export const ServerSettings = z.strictObject({
   logLevel: LogLevel.optional(),
   /** A call that neither answers nor tells of progress for so long is given up, whatever its own time. */
   idleTimeoutMs: z.number().int().min(100).max(LIMITS.timeoutMs).optional(),
+  calls: CallSettings.optional(),
 });
 export type ServerSettings = z.infer<typeof ServerSettings>;

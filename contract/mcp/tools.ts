@@ -35,6 +35,8 @@ export const ToolResult = z.object({
   structuredContent: Json.nullable(),
   content: z.array(Json),
   isError: z.boolean(),
+  /** The tool was not called: it has answered the same call before. */
+  cached: z.literal(true).optional(),
 });
 
 export type ToolResult = z.infer<typeof ToolResult>;

@@ -109,6 +109,7 @@ export const HTTP_STATUS = {
   mcp_protocol_error: 424,
   mcp_message_too_large: 424,
   mcp_schema_unusable: 422,
+  mcp_breaker_open: 503,
   tool_failed: 424,
   frame_not_replayable: 409,
   agent_unknown: 404,

@@ -67,7 +67,7 @@ export type McpDeps = {
   /** Seals what clients of the gateway keep for us; the same in all processes that serve them. */
   stateKey?: Uint8Array;
   random?: () => number;
-  /** Where what servers use is shown. */
+  /** Where what servers use, and how calls end, is shown. */
   registry?: Registry;
   timings?: Partial<Timings>;
 };

@@ -9,8 +9,9 @@ import { toJson } from "../connection/json-value.ts";
 import { InputWanted } from "../connection/open-call.ts";
 import type { Lease } from "../supervision/connection-pool.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
-import { parseDefinition } from "../catalogue/tool-definition.ts";
-import { createValidators, type Validators } from "../connection/validators.ts";
+import type { CallGuard } from "./guard-calls.ts";
+import { CACHED_META } from "./result-cache.ts";
+import { createToolChecks, type ToolCheck } from "./tool-checks.ts";
 
 export type Invocation = Use &
   Pick<ToolCall, "input" | "onProgress" | "onMessage" | "ask" | "party"> & {
@@ -33,25 +34,33 @@ export const createInvokeTool =
     toResult(await call(invocation));
 
 /** Calls a tool. On the way of a call that goes through, the database is not asked anything. */
-export const createCallTool = (allow: AllowTool): CallTool => {
-  const validators = createValidators();
+export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => {
+  const checks = createToolChecks();
   return async (invocation) => {
-    const { server, timeoutMs } = invocation;
+    const { server, timeoutMs, signal } = invocation;
     const deadline = performance.now() + timeoutMs;
     const allowed = allow(invocation);
     const tool = allowed instanceof Promise ? await allowed : allowed;
-    checkArguments(validators, tool, invocation.arguments);
-    const { actor, sessionKey = actor } = invocation;
-    const lease = server.lease(sessionKey) ?? (await acquire(invocation, { sessionKey, hash: tool.hash }));
+    const check = checks.of(tool);
+    check.arguments(invocation.arguments);
+    const call = { server, tool, arguments: invocation.arguments, deadline, signal, isResumed: invocation.input !== undefined };
+    return guard.run(call, async () => check.result(await send(invocation, { tool, check, deadline })));
+  };
+
+  async function send(invocation: Invocation, { tool, check, deadline }: { tool: PinnedTool; check: ToolCheck; deadline: number }) {
+    const { server, actor, sessionKey = actor } = invocation;
+    const timeoutMs = Math.max(1, Math.round(deadline - performance.now()));
+    const lease = server.lease(sessionKey) ?? (await acquire({ ...invocation, timeoutMs }, { sessionKey, hash: tool.hash }));
     try {
       const remaining = Math.max(1, Math.round(deadline - performance.now()));
       const { idleTimeoutMs: idleMs } = server.record.settings;
-      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining, idleMs };
+      const { definition } = check;
+      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining, idleMs, definition };
       return await callOnce(lease.connection, call, { server, tool });
     } finally {
       lease.release();
     }
-  };
+  }
 
   async function acquire(invocation: Invocation, { sessionKey, hash }: { sessionKey: string; hash: string }): Promise<Lease> {
     const { server, signal, timeoutMs } = invocation;
@@ -82,15 +91,14 @@ async function callOnce(connection: Connection, call: ToolCall, { server, tool }
   }
 }
 
-function checkArguments(validators: Validators, { name, hash, text }: PinnedTool, args: unknown): void {
-  const issues = validators.issues({ name, hash, inputSchema: () => parseDefinition(text).inputSchema }, args);
-  if (issues.length === 0) return;
-  const [first] = issues;
-  throw new AppError("request_invalid", `The arguments do not fit the tool ${name}: ${first?.path} ${first?.message}.`, { issues });
-}
-
 function toResult(result: CallToolResult): ToolResult {
   const content = result.content.map(toJson);
   const texts = result.content.flatMap((block) => (block.type === "text" ? [block.text] : []));
-  return { text: texts.join("\n"), structuredContent: toJson(result.structuredContent ?? null), content, isError: result.isError === true };
+  const shown = {
+    text: texts.join("\n"),
+    structuredContent: toJson(result.structuredContent ?? null),
+    content,
+    isError: result.isError === true,
+  };
+  return result._meta?.[CACHED_META] === true ? { ...shown, cached: true } : shown;
 }

@@ -2,17 +2,22 @@ import type { Page, PageQuery } from "#contract/common.ts";
 import type { Tool, ToolResult } from "#contract/mcp/tools.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Database, Redactor } from "#server/kernel/ports.ts";
+import type { Audit, Database, Redactor } from "#server/kernel/ports.ts";
 import type { Ask } from "../connection/open-call.ts";
 import { createResumableCalls, type Resume } from "../questions/resumable-calls.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { findServer } from "../registration/servers.pg.ts";
 import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.pg.ts";
 
+/** Why a call ended whose caller went away. */
+const DISCONNECTED = "client_disconnected";
+
 export type ToolUseCaseDeps = {
   database: Database;
+  audit: Audit;
   supervisor: Supervisor;
   invoke: InvokeTool;
   redactor: Redactor;
@@ -54,7 +59,26 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       const invocation = { server, tool: found.tool.name, actor: caller.ref, ...request };
       const about = { tenantId: caller.tenantId, principal: caller.ref, toolId: id, arguments: request.arguments };
       const run = (ask: Ask, ended: AbortSignal): Promise<ToolResult> => deps.invoke({ ...invocation, ask, signal: ended });
-      return deps.redactor.json(await call({ about, signal, run }, resume));
+      const result = await call({ about, signal, run }, resume).catch(async (error: unknown) => {
+        if (signal.aborted) await recordLeft(deps, { caller, server, tool: found.tool.name });
+        throw error;
+      });
+      return deps.redactor.json(result);
     },
   };
 }
+
+type Left = { caller: Caller; server: SupervisedServer; tool: string };
+
+/** Tells the audit trail that whoever asked for a call did not wait for its result. */
+const recordLeft = ({ database, audit }: ToolUseCaseDeps, { caller, server, tool }: Left): Promise<void> =>
+  database.asTenant(caller.tenantId, (tx) =>
+    audit.record(tx, {
+      tenantId: caller.tenantId,
+      actor: caller.ref,
+      action: "mcp_tool.call_left",
+      target: `mcp_server:${server.record.id}`,
+      reason: DISCONNECTED,
+      details: { tool },
+    }),
+  );

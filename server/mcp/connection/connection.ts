@@ -1,4 +1,4 @@
-import { withInputRequired, type CallToolResult, type Implementation, type Transport } from "@modelcontextprotocol/client";
+import { withInputRequired, type CallToolResult, type Implementation, type Tool, type Transport } from "@modelcontextprotocol/client";
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv";
 import { z } from "zod";
 import type { AppError } from "#server/kernel/errors.ts";
@@ -18,6 +18,8 @@ export type ToolCall = CallOptions & {
   meta?: Record<string, unknown>;
   /** What the server wanted to know, and what it gave us to keep meanwhile. */
   input?: Record<string, unknown> | undefined;
+  /** What was approved. With it, the last list does not matter, and whoever calls judges the result. */
+  definition?: Tool;
 };
 
 /** A request of the protocol beside tool calls. */
@@ -144,9 +146,12 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
       return [];
     },
     callTool: (call) => {
-      const { name, arguments: args, meta, input } = call;
+      const { name, arguments: args, meta, input, definition } = call;
       return client.talk(call, (options, own) =>
-        client.callTool({ ...input, name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } }, options),
+        client.callTool(
+          { ...input, name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } },
+          definition === undefined ? options : { ...options, toolDefinition: definition },
+        ),
       );
     },
     request: ({ method, params, ...call }) =>

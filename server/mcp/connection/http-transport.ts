@@ -7,6 +7,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Timings } from "../supervision/timings.ts";
+import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { bounded, paced } from "./http-bounds.ts";
 import { isJson } from "./json-value.ts";
@@ -101,6 +102,7 @@ export class HttpTransport implements Transport {
   #receive(message: JSONRPCMessage): void {
     const content: unknown = message;
     if (!("method" in message) && message.id !== undefined) this.#open.delete(message.id);
+    if (answersNothing(message)) return;
     if (!isJson(content)) {
       this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;

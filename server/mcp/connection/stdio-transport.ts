@@ -9,6 +9,7 @@ import {
 import { LIMITS } from "#contract/limits.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
+import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { isJson } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
@@ -102,7 +103,7 @@ export class StdioTransport implements Transport {
   #receive(line: string): void {
     if (line.trim() === "") return;
     const message = parseMessage(line);
-    if (message === undefined) return this.#stray(line);
+    if (message === undefined || answersNothing(message)) return this.#stray(line);
     const content: unknown = message;
     if (!isJson(content)) return this.#stray("a message that is nested too deep");
     this.#options.frames.received(message, line);

@@ -2,11 +2,11 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { RegExpEngine } from "ajv/dist/types/index.js";
 import { default as formats } from "ajv-formats";
-import { LRUCache } from "lru-cache";
 import { RE2JS } from "re2js";
 import type { Issue } from "#contract/errors.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { measureSchema } from "./schema-bounds.ts";
+import { checkSchemaCost } from "./schema-cost.ts";
 
 /**
  * Foreign JSON Schema. Patterns run on a linear-time engine; a pattern that it cannot express is not checked here (the
@@ -31,18 +31,18 @@ const OPTIONS = {
   ownProperties: true,
   validateSchema: false,
   meta: false,
-  addUsedSchema: false,
   logger: false,
   code: { regExp: linear },
 } as const;
 
 const DRAFT_7 = /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/;
 
-/** Throws when the schema itself is broken, or so large that compiling it would hold up everybody else. With `allErrors` it goes on after the first thing wrong. */
+/** Throws when the schema itself is broken, or so large or so entangled that it would hold up everybody else. With `allErrors` it goes on after the first thing wrong. */
 export function compileSchema(schema: object, allErrors: boolean): ValidateFunction {
   const tooMuch = measureSchema(schema);
   if (tooMuch !== undefined) throw new Error(`The schema is too much to be looked at: ${tooMuch}.`);
   const { $schema: dialect, ...rules } = { $schema: undefined, ...schema };
+  checkSchemaCost(rules);
   const engine =
     typeof dialect === "string" && DRAFT_7.test(dialect) ? new Ajv({ ...OPTIONS, allErrors }) : new Ajv2020({ ...OPTIONS, allErrors });
   formats.default(engine, { mode: "fast" });
@@ -51,40 +51,27 @@ export function compileSchema(schema: object, allErrors: boolean): ValidateFunct
 
 const MOST_ISSUES = 50;
 
-export type Validators = {
-  /** What is wrong with these arguments. Compiled once per tool definition. Throws `mcp_protocol_error` for a broken schema. */
-  issues(tool: { name: string; hash: string; inputSchema: () => object }, args: unknown): Issue[];
-};
-
-export function createValidators(): Validators {
-  const compiled = new LRUCache<string, ValidateFunction>({ max: 2_000 });
-  return {
-    issues(tool, args) {
-      let validate = compiled.get(tool.hash);
-      if (validate === undefined) {
-        validate = compileInput(tool.name, tool.inputSchema());
-        compiled.set(tool.hash, validate);
-      }
-      return validate(args) ? [] : (validate.errors ?? []).slice(0, MOST_ISSUES).map(toIssue);
-    },
-  };
+/** What is wrong with values; `root` is what paths begin with. Throws `mcp_protocol_error` for a broken schema. */
+export function schemaCheck(schema: object, what: string, root: string): (value: unknown) => Issue[] {
+  const validate = compile(schema, what);
+  return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, MOST_ISSUES).map((error) => toIssue(error, root)));
 }
 
-function compileInput(name: string, schema: object): ValidateFunction {
+function compile(schema: object, what: string): ValidateFunction {
   try {
     return compileSchema(schema, true);
   } catch (cause) {
-    throw new AppError("mcp_protocol_error", `The input schema of ${name} cannot be used: ${String(cause)}`.slice(0, 500), {
+    throw new AppError("mcp_protocol_error", `${what} cannot be used: ${String(cause)}`.slice(0, 500), {
       cause,
       remedy: "Correct the schema in the server.",
     });
   }
 }
 
-function toIssue(error: ErrorObject): Issue {
+function toIssue(error: ErrorObject, root: string): Issue {
   const missing: unknown = error.params["missingProperty"];
   const extra: unknown = error.params["additionalProperty"];
-  const path = `arguments${error.instancePath.replaceAll("/", ".")}`;
+  const path = `${root}${error.instancePath.replaceAll("/", ".")}`;
   const member = typeof missing === "string" ? missing : extra;
   return { path: typeof member === "string" ? `${path}.${member}` : path, message: error.message ?? error.keyword, code: error.keyword };
 }

@@ -1,0 +1,143 @@
+import { describe, expect, test } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
+import { Breaker } from "./breaker.ts";
+import { CallGate, type Load, type Loads } from "./call-gate.ts";
+import { CallStats } from "./call-stats.ts";
+
+describe("a breaker", () => {
+  const broken = (): Breaker => {
+    const breaker = new Breaker(3);
+    for (let i = 0; i < 3; i += 1) breaker.failed(1_000);
+    return breaker;
+  };
+
+  test("opens after so many calls in a row without an answer", () => {
+    const breaker = new Breaker(3);
+    breaker.failed(0);
+    breaker.failed(0);
+    expect(breaker.lets(0)).toBe(true);
+    breaker.failed(0);
+    expect([breaker.lets(0), breaker.view(0).state]).toEqual([false, "open"]);
+  });
+
+  test("begins anew with each answer", () => {
+    const breaker = new Breaker(3);
+    for (let i = 0; i < 10; i += 1) {
+      breaker.failed(0);
+      breaker.failed(0);
+      breaker.answered();
+    }
+    expect(breaker.lets(0)).toBe(true);
+  });
+
+  test("lets one probe through when the pause is over, and all when that is answered", () => {
+    const breaker = broken();
+    const later = 1_000 + LIMITS.mcpBreakerMs;
+    expect([breaker.lets(later - 1), breaker.lets(later), breaker.view(later).state]).toEqual([false, true, "half_open"]);
+    breaker.begin();
+    expect(breaker.lets(later)).toBe(false);
+    breaker.answered();
+    expect([breaker.lets(later), breaker.view(later)]).toEqual([true, { state: "closed", failures: 0, retryAt: null }]);
+  });
+
+  test("waits twice as long after each probe without an answer, up to a limit", () => {
+    const breaker = broken();
+    const pauses: number[] = [];
+    let time = 1_000 + LIMITS.mcpBreakerMs;
+    for (let i = 0; i < 8; i += 1) {
+      breaker.begin();
+      breaker.failed(time);
+      pauses.push((breaker.retryAt() ?? 0) - time);
+      time = breaker.retryAt() ?? 0;
+    }
+    expect(pauses.slice(0, 2)).toEqual([LIMITS.mcpBreakerMs * 2, LIMITS.mcpBreakerMs * 4]);
+    expect(pauses.at(-1)).toBe(LIMITS.mcpBreakerMaxMs);
+  });
+
+  test("asks again at once when the probe was cancelled", () => {
+    const breaker = broken();
+    breaker.begin();
+    breaker.unknown();
+    expect(breaker.lets(1_000 + LIMITS.mcpBreakerMs)).toBe(true);
+  });
+});
+
+describe("the gate", () => {
+  const load = (atOnce: number): Load => ({ name: "it", running: 0, waiting: 0, atOnce });
+  const loadsOf = (tool: Load, server = load(100), tenant = load(100)): Loads => ({ tool, server, tenant });
+  const soon = (ms = 5_000, signal = new AbortController().signal) => ({ deadline: performance.now() + ms, signal });
+
+  test("lets calls through at once while there is room, and the others in their order", async () => {
+    const gate = new CallGate();
+    const loads = loadsOf(load(2));
+    expect([gate.enter(loads, soon()), gate.enter(loads, soon())]).toEqual([undefined, undefined]);
+    const order: number[] = [];
+    const waiting = [1, 2, 3].map(async (i) => {
+      await gate.enter(loads, soon());
+      order.push(i);
+    });
+    expect(loads.tool).toMatchObject({ running: 2, waiting: 3 });
+    for (let i = 0; i < 3; i += 1) gate.leave(loads);
+    await Promise.all(waiting);
+    expect(order).toEqual([1, 2, 3]);
+    gate.leave(loads);
+    gate.leave(loads);
+    expect([loads.tool, loads.server, loads.tenant].map(({ running, waiting: left }) => [running, left])).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test("lets a tool with room pass one that has none", async () => {
+    const gate = new CallGate();
+    const server = load(3);
+    const full = loadsOf(load(1), server);
+    const free = loadsOf(load(1), server);
+    void gate.enter(full, soon());
+    const blocked = gate.enter(full, soon(50));
+    expect(gate.enter(free, soon())).toBeUndefined();
+    await expect(blocked).rejects.toMatchObject({ code: "concurrency_timeout", retryable: true });
+  });
+
+  test("keeps to the limits of the server and of the tenant over tools and servers", () => {
+    const gate = new CallGate();
+    const tenant = load(2);
+    expect(gate.enter(loadsOf(load(9), load(1), tenant), soon())).toBeUndefined();
+    expect(gate.enter(loadsOf(load(9), load(1), tenant), soon())).toBeUndefined();
+    const third = gate.enter(loadsOf(load(9), load(1), tenant), soon(1));
+    expect(third).toBeInstanceOf(Promise);
+    return expect(third).rejects.toMatchObject({ code: "concurrency_timeout" });
+  });
+
+  test("forgets who gives up, also in the moment in which a place becomes free", async () => {
+    const gate = new CallGate();
+    const loads = loadsOf(load(1));
+    void gate.enter(loads, soon());
+    const cancel = new AbortController();
+    const waiting = gate.enter(loads, soon(5_000, cancel.signal));
+    cancel.signal.addEventListener("abort", () => gate.leave(loads));
+    cancel.abort(new Error("enough"));
+    await expect(waiting).rejects.toMatchObject({ code: "step_cancelled" });
+    expect(loads.tool).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test("refuses more than may wait", async () => {
+    const gate = new CallGate();
+    const loads = loadsOf(load(1));
+    const cancel = new AbortController();
+    void gate.enter(loads, soon());
+    const waiting = Array.from({ length: LIMITS.mcpCallsWaiting }, async () => gate.enter(loads, soon(60_000, cancel.signal)));
+    expect(() => gate.enter(loads, soon())).toThrow(expect.objectContaining({ code: "rate_limited" }));
+    cancel.abort();
+    await Promise.allSettled(waiting);
+    expect(loads.tool.waiting).toBe(0);
+  });
+});
+
+test("percentiles are of the last calls", () => {
+  const stats = new CallStats();
+  expect(stats.percentile(0.5)).toBeNull();
+  for (let i = 1; i <= 1_000; i += 1) stats.count("ok", i);
+  expect([stats.percentile(0.5), stats.percentile(0.95), stats.counts.ok]).toEqual([872, 988, 1_000]);
+});
