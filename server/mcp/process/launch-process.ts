@@ -20,7 +20,7 @@ export async function launchProcess(deps: ConnectDeps, { server, launch, options
   const { caps, sandbox, cwd = folders.work } = launch;
   try {
     options.signal.throwIfAborted();
-    const process = await deps.spawn({ id, server, file, args, env, cwd, folders, marker, caps, sandbox });
+    const process = await deps.spawn({ id, file, args, env, cwd, folders, marker, caps, sandbox });
     await deps.processes.started(server, { id, pid: process.pid, startTime: process.startTime });
     return process;
   } catch (thrown) {

@@ -30,7 +30,7 @@ describe("a server's processes", () => {
     expect(items[0]?.usage?.memoryBytes).toBeGreaterThan(10 * 1024 * 1024);
     expect(items[0]?.usage?.openFiles).toBeGreaterThan(5);
     expect(items[0]?.usage?.cpuMs).toBeGreaterThan(0);
-    expect(await registry.metrics()).toContain(`auterity_mcp_server_processes{server="${server.name}",server_id="${server.id}"} 2`);
+    expect(await registry.metrics()).toContain("auterity_mcp_servers_processes 2");
     await p.call(restartMcpServer, { params: { id: server.id } });
     await p.call(stopMcpServer, { params: { id: server.id } });
     const after = await read();
@@ -38,7 +38,7 @@ describe("a server's processes", () => {
       { endedAt: expect.any(String), usage: null },
       { endedAt: expect.any(String), usage: null },
     ]);
-    expect(await registry.metrics()).not.toContain(server.id);
+    expect(await registry.metrics()).toContain("auterity_mcp_servers_processes 0");
     await expect(p.call(listServerProcesses, { params: { id: newId() } })).rejects.toMatchObject({ code: "not_found" });
   });
 

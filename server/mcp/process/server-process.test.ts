@@ -32,7 +32,6 @@ async function start(mode: string, launch: Parameters<typeof runaway>[1] = {}): 
   const id = newId();
   const process = await spawn({
     id,
-    server: { id, name: "runaway" },
     file: command,
     args,
     env: { PATH: path },

@@ -26,7 +26,6 @@ export type ServerProcess = {
 
 export type ProcessSpec = {
   id: string;
-  server: { id: string; name: string };
   /** The resolved executable. */
   file: string;
   args: readonly string[];
@@ -79,7 +78,7 @@ export function createSpawn({ timings, watch, confine, findParents = findOwnGrou
       over = why;
       void cutTree(root, timings.stopKillMs).catch(() => {});
     };
-    const unwatch = watch.add(id, { server: spec.server, root, allowed, folders: Object.values(folders), onOver });
+    const unwatch = watch.add(id, { root, allowed, folders: Object.values(folders), onOver });
     const stop = async (): Promise<number> => {
       const left = await stopProcess({ child, exited, root, timings });
       unwatch();

@@ -6,7 +6,6 @@ import { treeMembers, type TreeRoot } from "./process-tree.ts";
 import { bytesBelow, memoryOf, openFilesOf } from "./usage.ts";
 
 export type Watched = {
-  server: { id: string; name: string };
   root: TreeRoot;
   allowed: Allowed;
   /** Its own, whose size counts. */
@@ -24,8 +23,8 @@ export type TreeWatch = {
   add(id: string, watched: Watched): () => void;
   /** What the tree used when it was last looked at. */
   usageOf(id: string): Usage | undefined;
-  /** Those that have been looked at, each with whose it is. */
-  all(): { server: Watched["server"]; usage: Usage }[];
+  /** Of those that have been looked at. */
+  all(): Usage[];
 };
 
 type Disk = { at: number; bytes: number; isLooking: boolean };
@@ -73,7 +72,7 @@ export function createTreeWatch(timings: WatchTimings): TreeWatch {
       return () => void entries.delete(id);
     },
     usageOf: (id) => entries.get(id)?.usage,
-    all: () => [...entries.values()].flatMap(({ server, usage }) => (usage ? [{ server, usage }] : [])),
+    all: () => [...entries.values()].flatMap(({ usage }) => usage ?? []),
   };
 }
 
