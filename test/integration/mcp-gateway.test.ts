@@ -96,7 +96,7 @@ describe.each(ERAS)("a client of %s", (era) => {
       client.setRequestHandler("elicitation/create", () => ({ action: "accept", content: { name: "Ada", age: 36 } }));
     const client = await connect("/mcp", era, { capabilities: { elicitation: { form: {} } }, prepare });
     expect(await textOf(client.callTool({ name: "talk__introduce", arguments: {} }))).toBe("You are Ada, 36.");
-    await expect(client.callTool({ name: "talk__login", arguments: {} })).rejects.toThrow(/nobody should be asked/);
+    await expect(client.callTool({ name: "talk__login", arguments: {} })).rejects.toThrow(/asks for a secret/);
   });
 
   test("that cannot be asked is told so by an error, and the server goes on", async () => {
