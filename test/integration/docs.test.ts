@@ -44,11 +44,15 @@ afterAll(async () => {
 });
 
 /** `npx auterity …` of a clone is `cli/main.ts`; the running platform is found through the same settings as by a person. */
-function auterity(command: string, change: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+function auterity(
+  command: string,
+  change: Readonly<Record<string, string>> = {},
+  ending: Parameters<typeof runCli>[2] = {},
+): Promise<CliResult> {
   const words = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain = ""]) => quoted ?? change[plain] ?? plain);
   expect(words.slice(0, 2)).toEqual(["npx", "auterity"]);
   const env = { AUTERITY_DATA_DIR: platform.dataDir, AUTERITY_PORT: String(platform.port), AUTERITY_BOOTSTRAP_TOKEN: TOKEN };
-  return runCli(words.slice(2), env);
+  return runCli(words.slice(2), env, ending);
 }
 
 type Way = (command: string) => Promise<void>;
@@ -140,6 +144,11 @@ const WAYS: Readonly<Record<string, Way>> = {
   'npx auterity mcp disable files/read_file --reason "Too slow today."': showing("files/read_file is disabled."),
   "npx auterity mcp check files": showing("Nothing keeps files from starting"),
   "npx auterity mcp test files": showing("handshake", "sample_call", "files works: protocol 2025-11-25"),
+  "npx auterity mcp logs files": showing("READY"),
+  // Goes on until somebody has seen enough.
+  "npx auterity mcp logs files -f --grep error": async (command) => {
+    expect(await auterity(command, {}, { interruptAfterMs: 3_000 })).toEqual({ code: null, stdout: "", stderr: "" });
+  },
   "npx auterity mcp call files/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
   // Into a folder of this test instead of the one that the command is given in.
   "npx auterity backup auterity.backup": async (command) => {

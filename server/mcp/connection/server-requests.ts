@@ -93,7 +93,7 @@ export function checkInput(answering: Answering, requests: Readonly<Record<strin
     const why = method === "elicitation/create" ? refusal(answering, params) : undefined;
     if (why === undefined) continue;
     answering.note(`declined a question of the server: ${why}`);
-    throw new AppError("mcp_input_refused", `The server asks what nobody is asked: ${why}.`);
+    throw new AppError("mcp_input_refused", `The server asks what nobody should be asked: ${why}.`);
   }
 }
 
