@@ -49,7 +49,7 @@ export const LEGITIMATE_TEXTS: readonly string[] = [
   // Links
   "See [the guide](https://docs.example.com/guide) or https://example.com/a?b=c#d.",
   "More at [example.com/docs](https://www.example.com/docs) and [https://example.com](https://example.com/).",
-  "Written for [Node.js](https://nodejs.org), configured in [package.json](https://docs.npmjs.com/files/package.json).",
+  "Written for [Node.js](https://nodejs.org), configured in [package.json](https://nodejs.org/api/packages.html).",
   // What published servers say
   "Read the complete contents of a file as text. DEPRECATED: Use read_text_file instead.",
   "Get a recursive tree view of files and directories as a JSON structure. Only works within allowed directories.",
