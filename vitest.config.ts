@@ -4,12 +4,17 @@ import { defineConfig } from "vitest/config";
 const node = { environment: "node", restoreMocks: true } as const;
 const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
 
+/** One file after the other, with nothing beside them: faults and browsers are timed. */
+const alone = (groupOrder: number) => ({ fileParallelism: false, sequence: { groupOrder } });
+
 /**
  * Beside the source: `*.test.ts` needs nothing, `*.pg.test.ts` needs the PostgreSQL that `global-postgres.ts`
  * starts, `*.redis.test.ts` starts a redis-server.
  */
 export default defineConfig({
   test: {
+    // Half of a test's time is waiting, for processes and for time to pass: two files at once keep two cores busy.
+    maxWorkers: 2,
     coverage: {
       provider: "v8",
       include: ["contract/**/*.ts", "engine/**/*.ts", "server/**/*.ts", "sdk/**/*.ts", "cli/**/*.ts", "web/**/*.{ts,tsx}"],
@@ -35,8 +40,8 @@ export default defineConfig({
           include: ["server/**/*.{pg,redis}.test.ts", "test/{integration,conformance}/**/*.test.ts"],
         },
       },
-      { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, fileParallelism: false } },
-      { test: { ...database, name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, fileParallelism: false } },
+      { test: { ...database, name: "faults", include: ["test/faults/**/*.test.ts"], testTimeout: 600_000, ...alone(1) } },
+      { test: { ...database, name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 300_000, ...alone(2) } },
     ],
   },
 });
