@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CreateAgent } from "./agents.ts";
 import { ImportMcpServers } from "#contract/mcp/import.ts";
 import { PromptArguments } from "#contract/mcp/prompts.ts";
+import { listServerLogs } from "#contract/mcp/logs.ts";
 import { ReadMcpResource } from "#contract/mcp/resources.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import { StdioLaunch } from "#contract/mcp/servers.ts";
@@ -20,12 +21,25 @@ const edge = (i: number) => ({ id: `e${i}`, source: "a", target: "b" });
 const definition = (more: object) => ({ version: 2, name: "x", nodes: [node(0)], edges: [], ...more });
 const team = (more: object) => ({ id: "t", type: "team", data: { mode: "parallel", members: [{ name: "m", agent: "a" }], ...more } });
 const sampling = (more: object) => ({ sampling: { model: "m", maxTokens: 1, perMinute: 1, ...more } });
+const capped = (caps: object) => ({ transport: "stdio", command: "x", caps });
 const map = (concurrency: number) => ({ id: "m", type: "map", data: { items: [], concurrency } });
 
 /** What lies on the limit passes, what is one over it does not. */
 describe("the limits of the schemas", () => {
   test.each<[string, { safeParse(value: unknown): { success: boolean } }, (over: 0 | 1) => unknown]>([
     ["mcpRoots", ServerSettings, (over) => ({ roots: list(LIMITS.mcpRoots + over, (i) => `/srv/${i}`) })],
+    ["mcpPoolProcesses", ServerSettings, (over) => ({ sharing: { mode: "pooled", processes: LIMITS.mcpPoolProcesses + over } })],
+    ["mcpSessions", ServerSettings, (over) => ({ sharing: { mode: "session", sessions: LIMITS.mcpSessions + over } })],
+    ["mcpCacheMs", ServerSettings, (over) => ({ calls: { cacheMs: LIMITS.mcpCacheMs + over } })],
+    ["mcpServerCalls", ServerSettings, (over) => ({ calls: { concurrency: LIMITS.mcpServerCalls + over } })],
+    ["mcpToolCalls", ServerSettings, (over) => ({ calls: { toolConcurrency: LIMITS.mcpToolCalls + over } })],
+    [
+      "mcpToolSettings",
+      ServerSettings,
+      (over) => ({ calls: { tools: Object.fromEntries(list(LIMITS.mcpToolSettings + over, (i) => [`t${i}`, {}])) } }),
+    ],
+    ["mcpLogSearchChars", listServerLogs.query, (over) => ({ q: "q".repeat(LIMITS.mcpLogSearchChars + over) })],
+    ["mcpLeastMemoryBytes", StdioLaunch, (over) => capped({ memoryBytes: LIMITS.mcpLeastMemoryBytes - over })],
     ["mcpSamplingTokens", ServerSettings, (over) => sampling({ maxTokens: LIMITS.mcpSamplingTokens + over })],
     ["mcpSamplingPerMinute", ServerSettings, (over) => sampling({ perMinute: LIMITS.mcpSamplingPerMinute + over })],
     ["mcpUriChars", ReadMcpResource, (over) => ({ uri: `x:${"a".repeat(LIMITS.mcpUriChars - 2 + over)}` })],

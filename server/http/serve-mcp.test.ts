@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { AppError } from "#server/kernel/errors.ts";
 import { testHttp, type TestHttp } from "#test/support/http-server.ts";
-import type { McpEndpoint } from "./ports.ts";
+import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 
 let http: TestHttp | undefined;
 afterEach(() => http?.close());

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Permission } from "#contract/permissions.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import { NOBODY, type Doorkeeper } from "./doorkeeper.ts";
-import type { Authentication, HttpLimits, McpEndpoint } from "./ports.ts";
+import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
+import type { Authentication, HttpLimits } from "./ports.ts";
 import { errorOf, problemOf } from "./problem.ts";
 import { requestBudget } from "./request-budget.ts";
 

@@ -18,7 +18,7 @@ import type {
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
 import type { ToolsUsed } from "./diagnosis/static-check.ts";
-import type { Gateway } from "./gateway/gateway.ts";
+import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
@@ -76,7 +76,7 @@ export type Mcp = {
   routes: Handled[];
   executeTool: StepExecutor;
   /** The platform as an MCP server. */
-  gateway: Gateway;
+  gateway: McpEndpoint;
   /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */
   ensureServer(spec: ServerSpec): Promise<McpServer>;
   /** Resolves when all servers are known; orphans are ended and servers started without being waited for. */

@@ -5,7 +5,7 @@ import type { Handled } from "#server/kernel/handle.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog, type Log } from "#server/kernel/log.ts";
 import type { AuditRecord } from "#server/kernel/ports.ts";
-import type { McpEndpoint } from "#server/http/ports.ts";
+import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import { createHttp, type AgentSocket, type Http, type HttpLimits } from "#server/http/index.ts";
 
 type Run = Handled["run"];

@@ -1,7 +1,7 @@
 import { SUPPORTED_PROTOCOL_VERSIONS, classifyInboundRequest } from "@modelcontextprotocol/server";
-import type { GatewayRequest } from "./gateway-request.ts";
+import type { McpRequest } from "#server/kernel/mcp-endpoint.ts";
 
-const header = ({ headers }: Pick<GatewayRequest, "headers">, name: string): string | undefined => {
+const header = ({ headers }: Pick<McpRequest, "headers">, name: string): string | undefined => {
   const value = headers[name];
   return typeof value === "string" ? value.trim() : undefined;
 };
@@ -10,7 +10,7 @@ const header = ({ headers }: Pick<GatewayRequest, "headers">, name: string): str
  * Whether a request belongs to the era without sessions, or claims a revision that nobody knows: the SDK's own handler
  * answers those, its errors included.
  */
-export function isStateless(request: GatewayRequest): boolean {
+export function isStateless(request: McpRequest): boolean {
   const version = header(request, "mcp-protocol-version");
   if (version !== undefined && !SUPPORTED_PROTOCOL_VERSIONS.includes(version)) return true;
   if (request.method !== "POST" || header(request, "mcp-session-id") !== undefined) return false;
@@ -27,7 +27,7 @@ export function isStateless(request: GatewayRequest): boolean {
 }
 
 /** What the 2025 era expects a client to accept: an answer may be a document or a stream. Undefined when it does. */
-export function unacceptable({ method, headers }: Pick<GatewayRequest, "method" | "headers">): string | undefined {
+export function unacceptable({ method, headers }: Pick<McpRequest, "method" | "headers">): string | undefined {
   const accepted = (headers.accept ?? "").toLowerCase();
   const expected = method === "GET" ? ["text/event-stream"] : ["application/json", "text/event-stream"];
   const isFine = accepted.includes("*/*") || expected.every((type) => accepted.includes(type));

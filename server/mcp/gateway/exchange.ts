@@ -1,20 +1,17 @@
-import type { ServerResponse } from "node:http";
 import type { JSONRPCMessage } from "@modelcontextprotocol/server";
-
-/** Where one HTTP answer goes, with the headers that belong to every answer. */
-export type Answer = { raw: ServerResponse; headers: Readonly<Record<string, string>> };
+import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
 
 /** What a reader may leave unread before it is let go. */
 const UNREAD_BYTES = 8 * 1024 * 1024;
 
-export function sendJson({ raw, headers }: Answer, status: number, body: unknown): void {
+export function sendJson({ raw, headers }: McpAnswer, status: number, body: unknown): void {
   const text = JSON.stringify(body);
   raw
     .writeHead(status, { ...headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) })
     .end(text);
 }
 
-export function sendNothing({ raw, headers }: Answer, status: number): void {
+export function sendNothing({ raw, headers }: McpAnswer, status: number): void {
   raw.writeHead(status, { ...headers, "content-length": 0 }).end();
 }
 
@@ -23,11 +20,11 @@ export function sendNothing({ raw, headers }: Answer, status: number): void {
  * client waiting; then an event stream, which ends with the result.
  */
 export class Exchange {
-  readonly #answer: Answer;
+  readonly #answer: McpAnswer;
   #isStream = false;
   #beats = 0;
 
-  constructor(answer: Answer) {
+  constructor(answer: McpAnswer) {
     this.#answer = answer;
   }
 

@@ -5,8 +5,7 @@ import type { Supervisor } from "../supervision/supervisor.ts";
 import { createChanges } from "./changes.ts";
 import { createServeClient, type ClientDeps } from "./clients.ts";
 import { isStateless } from "./era.ts";
-import type { Answer } from "./exchange.ts";
-import type { GatewayRequest } from "./gateway-request.ts";
+import type { McpAnswer, McpEndpoint, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 import { endpointOfAll, endpointOfOne, keysOf, type Endpoint } from "./identity.ts";
 import { readMessage } from "./messages.ts";
 import { createStateful, refuse } from "./stateful.ts";
@@ -19,19 +18,14 @@ export type GatewayDeps = ClientDeps & {
   timings: { gatewayLookMs: number; gatewayBeatMs: number; sessionIdleMs: number };
 };
 
-/** The platform as an MCP server: all servers as one at `/mcp`, each as it is at `/mcp/servers/<name>`. */
-export type Gateway = {
-  serve(request: GatewayRequest, answer: Answer): Promise<void>;
-  close(): Promise<void>;
-};
-
 /** What reaches a server, beyond being told what there is. */
 const CALLS: ReadonlySet<string> = new Set(["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"]);
 
 /** From here on a client hears of changes. */
 const BEGINNINGS: ReadonlySet<string> = new Set(["initialize", "subscriptions/listen"]);
 
-export function createGateway(deps: GatewayDeps): Gateway {
+/** The platform as an MCP server: all servers as one at `/mcp`, each as it is at `/mcp/servers/<name>`. */
+export function createGateway(deps: GatewayDeps): McpEndpoint {
   const { log, timings, newId } = deps;
   const serveClient = createServeClient(deps);
   const stateful = createStateful({ serveClient, newId, idleMs: timings.sessionIdleMs });
@@ -52,7 +46,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const look = setInterval(() => background(log, "a look at MCP sessions", lookAtAll), timings.gatewayLookMs).unref();
   const beat = setInterval(() => stateful.beat(), timings.gatewayBeatMs).unref();
 
-  const post = async (endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void> => {
+  const post = async (endpoint: Endpoint, request: McpRequest, answer: McpAnswer): Promise<void> => {
     const incoming = readMessage(request.body);
     if (incoming.kind === "invalid") return refuse(answer, 400, incoming);
     if (incoming.kind === "request" && CALLS.has(incoming.message.method)) await request.need("tool:call");
@@ -76,7 +70,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   };
 }
 
-function endpointOf(deps: GatewayDeps, { caller, server, url }: GatewayRequest): Endpoint | Promise<Endpoint> {
+function endpointOf(deps: GatewayDeps, { caller, server, url }: McpRequest): Endpoint | Promise<Endpoint> {
   const wanted = new URLSearchParams(url.split("?")[1] ?? "").get("environment") ?? "production";
   const environment = Environment.safeParse(wanted);
   if (!environment.success) throw new AppError("not_found", `There is no environment ${wanted.slice(0, 40)}.`);

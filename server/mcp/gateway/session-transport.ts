@@ -7,7 +7,8 @@ import {
   type TransportSendOptions,
 } from "@modelcontextprotocol/server";
 import { DISCONNECTED } from "./disconnected.ts";
-import { Exchange, type Answer } from "./exchange.ts";
+import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
+import { Exchange } from "./exchange.ts";
 import type { Incoming } from "./messages.ts";
 
 /** Streams on which a session can hear what belongs to no request. */
@@ -42,14 +43,14 @@ export class SessionTransport implements Transport {
 
   async start(): Promise<void> {}
 
-  receive(incoming: Incoming, answer: Answer): void {
+  receive(incoming: Incoming, answer: McpAnswer): void {
     if (incoming.kind === "request") this.#wait(incoming.message.id, answer);
     if (incoming.kind === "notification" && incoming.message.method === "notifications/cancelled") this.#onCancel(incoming.message.params);
     this.onmessage?.(incoming.message);
   }
 
   /** A stream for what belongs to no request. */
-  listen(answer: Answer): void {
+  listen(answer: McpAnswer): void {
     const exchange = new Exchange(answer);
     const [oldest] = this.#listening;
     if (oldest !== undefined && this.#listening.size >= LISTENERS) this.#endListening(oldest);
@@ -88,7 +89,7 @@ export class SessionTransport implements Transport {
     this.onclose?.();
   }
 
-  #wait(id: RequestId, answer: Answer): void {
+  #wait(id: RequestId, answer: McpAnswer): void {
     const exchange = new Exchange(answer);
     this.#open.set(id, exchange);
     answer.raw.once("close", () => {

@@ -2,8 +2,8 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { ListName } from "../connection/connection.ts";
 import type { ServeClient } from "./clients.ts";
 import { unacceptable } from "./era.ts";
-import { sendJson, sendNothing, type Answer } from "./exchange.ts";
-import type { GatewayRequest } from "./gateway-request.ts";
+import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
+import { sendJson, sendNothing } from "./exchange.ts";
 import type { Endpoint } from "./identity.ts";
 import type { Incoming } from "./messages.ts";
 import type { Served } from "./protocol-server.ts";
@@ -14,10 +14,10 @@ type Deps = { serveClient: ServeClient; newId: () => string; idleMs: number };
 
 /** The 2025 era: a client opens a session, which is its own and lives at one endpoint. */
 export type Stateful = {
-  post(endpoint: Endpoint, request: GatewayRequest, posted: { incoming: Incoming; answer: Answer }): Promise<void>;
+  post(endpoint: Endpoint, request: McpRequest, posted: { incoming: Incoming; answer: McpAnswer }): Promise<void>;
   /** A stream for what belongs to no request. */
-  listen(endpoint: Endpoint, request: GatewayRequest, answer: Answer): void;
-  end(endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void>;
+  listen(endpoint: Endpoint, request: McpRequest, answer: McpAnswer): void;
+  end(endpoint: Endpoint, request: McpRequest, answer: McpAnswer): Promise<void>;
   /** Ends what may not go on and what has been quiet for too long. */
   look(): Promise<void>;
   /** Tells the sessions at this endpoint. */
@@ -30,7 +30,7 @@ export type Stateful = {
 
 export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
   const sessions = createSessions(idleMs);
-  const open = async (endpoint: Endpoint, { caller, mayGoOn }: GatewayRequest): Promise<Session> => {
+  const open = async (endpoint: Endpoint, { caller, mayGoOn }: McpRequest): Promise<Session> => {
     const id = newId();
     const transport = new SessionTransport(id);
     const served = serveClient(endpoint, caller, id);
@@ -39,7 +39,7 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
     await served.mcp.connect(transport);
     return session;
   };
-  const find = (endpoint: Endpoint, { caller, headers, mayGoOn }: GatewayRequest): Session => {
+  const find = (endpoint: Endpoint, { caller, headers, mayGoOn }: McpRequest): Session => {
     const id = headers["mcp-session-id"];
     if (typeof id !== "string") throw new AppError("request_malformed", "Expected an `Mcp-Session-Id` header.", { remedy: INITIALIZE });
     const session = sessions.find(id, { principalId: caller.principalId, endpoint: endpoint.key });
@@ -84,15 +84,18 @@ function tell({ mcp }: Served, list: ListName): void {
 
 const INITIALIZE = "Begin with `initialize`.";
 
-const withSession = (answer: Answer, { id }: Session): Answer => ({ ...answer, headers: { ...answer.headers, "mcp-session-id": id } });
+const withSession = (answer: McpAnswer, { id }: Session): McpAnswer => ({
+  ...answer,
+  headers: { ...answer.headers, "mcp-session-id": id },
+});
 
-function isAcceptable(request: GatewayRequest, answer: Answer): boolean {
+function isAcceptable(request: McpRequest, answer: McpAnswer): boolean {
   const why = unacceptable(request);
   if (why !== undefined) refuse(answer, 406, { why, id: null });
   return why === undefined;
 }
 
-function receive({ transport }: Session, incoming: Incoming, answer: Answer): void {
+function receive({ transport }: Session, incoming: Incoming, answer: McpAnswer): void {
   if (incoming.kind === "request" && transport.isOpen(incoming.message.id)) {
     return refuse(answer, 400, { why: "a request with this id is still under way", id: incoming.message.id });
   }
@@ -100,5 +103,5 @@ function receive({ transport }: Session, incoming: Incoming, answer: Answer): vo
   if (incoming.kind !== "request") sendNothing(answer, 202);
 }
 
-export const refuse = (answer: Answer, status: 400 | 406, { why, id }: { why: string; id: string | number | null }): void =>
+export const refuse = (answer: McpAnswer, status: 400 | 406, { why, id }: { why: string; id: string | number | null }): void =>
   sendJson(answer, status, { jsonrpc: "2.0", id, error: { code: -32600, message: `Invalid request: ${why}.` } });

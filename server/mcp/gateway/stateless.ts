@@ -4,19 +4,18 @@ import type { Log } from "#server/kernel/log.ts";
 import type { ListName } from "../connection/connection.ts";
 import { isRecord } from "../connection/json-value.ts";
 import type { ServeClient } from "./clients.ts";
-import type { Answer } from "./exchange.ts";
-import type { GatewayRequest } from "./gateway-request.ts";
+import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 import type { Endpoint } from "./identity.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { sendResponse, webRequest } from "./web-request.ts";
 
 type Deps = { serveClient: ServeClient; log: Log };
-type Open = { request: GatewayRequest; subscriptions: Subscriptions };
-type Served = { endpoint: Endpoint; request: GatewayRequest };
+type Open = { request: McpRequest; subscriptions: Subscriptions };
+type Served = { endpoint: Endpoint; request: McpRequest };
 
 /** The 2026 era: every request stands alone and brings all that is to be known of its client. */
 export type Stateless = {
-  serve(endpoint: Endpoint, request: GatewayRequest, answer: Answer): Promise<void>;
+  serve(endpoint: Endpoint, request: McpRequest, answer: McpAnswer): Promise<void>;
   /** Ends what may not go on. */
   look(): Promise<void>;
   /** Tells the streams that listen at this endpoint. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { Answer } from "./exchange.ts";
+import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
 
 type Parts = { method: string; headers: IncomingHttpHeaders; signal: AbortSignal };
 
@@ -14,7 +14,7 @@ export function webRequest({ method, headers, signal }: Parts): Request {
 const UNSAFE: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "authorization", "cookie"]);
 
 /** Sends such an answer, only as fast as the client reads. */
-export async function sendResponse({ raw, headers }: Answer, response: Response): Promise<void> {
+export async function sendResponse({ raw, headers }: McpAnswer, response: Response): Promise<void> {
   raw.writeHead(response.status, { ...headers, ...Object.fromEntries(response.headers) });
   if (response.body !== null) {
     raw.flushHeaders();
