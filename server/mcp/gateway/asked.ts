@@ -47,12 +47,15 @@ function withoutQuestions({ record }: SupervisedServer, can: Params): Params {
   return record.settings.elicitation === false ? { [CLIENT_CAPABILITIES_META_KEY]: { ...can, elicitation: undefined } } : {};
 }
 
-/** A person may take as long as the whole call. */
-const patient = (signal: AbortSignal) => ({ signal, timeout: LIMITS.mcpCallMs });
+/**
+ * A person may take as long as the whole call. Said to belong to the client's request, the question goes out on that request's own
+ * answer: the client need not have opened a stream of its own by then.
+ */
+const patient = ({ id }: Request, signal: AbortSignal) => ({ signal, timeout: LIMITS.mcpCallMs, relatedRequestId: id });
 
 async function elicit(mcpReq: Request, questions: Questions, signal: AbortSignal): Promise<Answers> {
   const answers = Object.entries(questions).map(
-    async ([key, question]) => [key, await mcpReq.elicitInput(question, patient(signal))] as const,
+    async ([key, question]) => [key, await mcpReq.elicitInput(question, patient(mcpReq, signal))] as const,
   );
   return Object.fromEntries(await Promise.all(answers));
 }
@@ -60,8 +63,8 @@ async function elicit(mcpReq: Request, questions: Questions, signal: AbortSignal
 function partyOf(mcpReq: Request, reachable: ClientCapabilities | undefined): Party {
   return {
     takesInput: true,
-    sample: reachable?.sampling && ((params, signal) => mcpReq.requestSampling(params, patient(signal))),
-    roots: reachable?.roots && (() => mcpReq.send({ method: "roots/list" }, patient(mcpReq.signal))),
+    sample: reachable?.sampling && ((params, signal) => mcpReq.requestSampling(params, patient(mcpReq, signal))),
+    roots: reachable?.roots && (() => mcpReq.send({ method: "roots/list" }, patient(mcpReq, mcpReq.signal))),
   };
 }
 
