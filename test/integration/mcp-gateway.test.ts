@@ -198,6 +198,27 @@ describe("the gateway", () => {
     });
   });
 
+  test("asks a client that listens to nothing else on the answer to its own request", async () => {
+    const session = await rawSession(target(), { elicitation: { form: {} } });
+    const headers = {
+      ...session,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      authorization: `Bearer ${platform.token}`,
+    };
+    const post = (message: object): Promise<Response> => fetch(target().url, { method: "POST", headers, body: rpc(message) });
+    const call = { id: 5, method: "tools/call", params: { name: "everything__trigger-elicitation-request", arguments: {} } };
+    let told = "";
+    const { body } = await post(call);
+    for await (const chunk of body ?? []) {
+      told += Buffer.from(chunk).toString();
+      const [, id] = /"method":"elicitation\/create".*"id":("[^"]*"|\d+)/.exec(told) ?? [];
+      if (id === undefined || told.includes('"id":5')) continue;
+      await post({ id: JSON.parse(id), result: { action: "decline" } });
+    }
+    expect(told).toMatch(/"method":"elicitation\/create"[^]*"result":.*declin/i);
+  });
+
   test("leaves a record of what crosses it, under the name of who asked", async () => {
     const session = await rawSession(target());
     await raw(target(), { headers: session, body: rpc({ id: 77, method: "tools/list", params: {} }) });

@@ -42,15 +42,17 @@ export function raw({ url, token }: Target, { method = "POST", headers = {}, bod
 
 export const rpc = (message: object): string => JSON.stringify({ jsonrpc: "2.0", ...message });
 
-export const INITIALIZE = rpc({
-  id: 1,
-  method: "initialize",
-  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "raw", version: "1" } },
-});
+const initialize = (capabilities: object): string =>
+  rpc({
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities, clientInfo: { name: "raw", version: "1" } },
+  });
+export const INITIALIZE = initialize({});
 
 /** A session by hand: the headers that it goes on with. */
-export async function rawSession(target: Target): Promise<Record<string, string>> {
-  const { headers } = await raw(target, { body: INITIALIZE });
+export async function rawSession(target: Target, capabilities: object = {}): Promise<Record<string, string>> {
+  const { headers } = await raw(target, { body: initialize(capabilities) });
   const session = { "mcp-session-id": String(headers["mcp-session-id"]), "mcp-protocol-version": "2025-11-25" };
   await raw(target, { headers: session, body: rpc({ method: "notifications/initialized" }) });
   return session;
