@@ -160,7 +160,8 @@ test("a change of the setting reaches the servers that run, in every process", a
   const [api, worker] = [await platforms.open({ ...shared, onDemand: true }), await platforms.open(shared)];
   await Promise.all([api.mcp.start(), worker.mcp.start()]);
   const server = await register(api, { mode: "shared" });
-  // One for each process of the platform.
+  // One for each process of the platform; counted when both answer, as what starts a server may be several processes for a moment.
+  await use(worker, server);
   const before = await processCount(server, 2);
   const set = (sharing: Sharing): Promise<McpServer> =>
     api.call(routes.updateMcpServer, { params: { id: server.id }, body: { settings: { sharing } } });
