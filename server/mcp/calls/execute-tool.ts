@@ -30,17 +30,19 @@ const LONGEST_MESSAGE = 1_000;
 export function createExecuteTool({ supervisor, allow, invoke, firstListMs, askPeople }: Deps): StepExecutor {
   const find = async ({ tenantId, environment }: StepRequest, name: string): Promise<SupervisedServer> => {
     const server = await supervisor.find({ tenantId, environment, name });
-    if (server) return server;
-    throw new AppError("mcp_server_unknown", `There is no MCP server named ${name} in ${environment}.`);
+    if (!server) throw new AppError("mcp_server_unknown", `There is no MCP server named ${name} in ${environment}.`);
+    // A server that has never listed its tools has to do so before anything can be said about them.
+    if (!server.catalogue.isKnown) await server.whenReady(AbortSignal.timeout(firstListMs));
+    return server;
   };
-  const known = ({ tenantId, environment }: StepRequest, name: string): SupervisedServer | undefined =>
-    supervisor.known({ tenantId, environment, name });
+  const known = ({ tenantId, environment }: StepRequest, name: string): SupervisedServer | undefined => {
+    const server = supervisor.known({ tenantId, environment, name });
+    return server?.catalogue.isKnown ? server : undefined;
+  };
   return {
     async prepare(request) {
       const input = readInput(request.input);
       const server = known(request, input.server) ?? (await find(request, input.server));
-      // A server that has never listed its tools has to do so before anything can be said about them.
-      if (!server.catalogue.isKnown) await server.whenReady(AbortSignal.timeout(firstListMs));
       const tool = await allow({ server, tool: input.tool, actor: actorOf(request), step: request.step });
       return { effect: tool.effect, binding: { tool_hash: tool.hash, server_id: server.record.id } };
     },
