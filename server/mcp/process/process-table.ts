@@ -13,11 +13,21 @@ export type ProcessInfo = {
 /** Linux tells programs of a hundred ticks a second, on every machine. */
 const MS_PER_TICK = 10;
 
+/** The processes of this machine by id; undefined where there is no /proc. */
+export async function processIds(): Promise<string[] | undefined> {
+  const entries = await readdir("/proc").catch(() => undefined);
+  return entries?.includes("self") ? entries.filter((name) => /^\d+$/.test(name)) : undefined;
+}
+
 /** The processes of this machine, zombies left out; undefined where there is no /proc. */
 export async function processTable(): Promise<ProcessInfo[] | undefined> {
-  const entries = await readdir("/proc").catch(() => undefined);
-  if (entries === undefined || !entries.includes("self")) return undefined;
-  const found = await Promise.all(entries.filter((name) => /^\d+$/.test(name)).map(readProcess));
+  const ids = await processIds();
+  return ids && readProcesses(ids);
+}
+
+/** Those of them that still live. */
+export async function readProcesses(ids: readonly string[]): Promise<ProcessInfo[]> {
+  const found = await Promise.all(ids.map(readProcess));
   return found.filter((info) => info !== undefined);
 }
 

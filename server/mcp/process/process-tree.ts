@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { groupMembers, killGroups } from "./control-groups.ts";
 import { areAlike, marksOf, readMarks, type Marks } from "./process-marks.ts";
-import { processTable, type ProcessInfo } from "./process-table.ts";
+import { processIds, readProcesses, type ProcessInfo } from "./process-table.ts";
 
 /** What a process tree is known by. */
 export type TreeRoot = {
@@ -108,10 +108,26 @@ async function kill(root: TreeRoot, members: readonly ProcessInfo[]): Promise<vo
   for (const { pid } of members) send(pid, "SIGKILL");
 }
 
-/** The living members of a tree, on any system. */
+/** A machine that starts processes all the time must not be looked at for ever. */
+const MOST_LOOKS = 20;
+
+/**
+ * The living members of a tree, on any system. A member that hands over to a new process and ends can do so between being listed and
+ * being read: that there is none is known only when every process of a look was there at the look before.
+ */
 export async function census(root: TreeRoot): Promise<ProcessInfo[]> {
-  const table = await processTable();
-  if (table) return treeMembers(root, table);
+  let before = new Set<string>();
+  for (let look = 1; ; look += 1) {
+    const ids = await processIds();
+    if (ids === undefined) return groupOf(root);
+    const members = await treeMembers(root, await readProcesses(ids));
+    if (members.length > 0 || ids.every((id) => before.has(id)) || look === MOST_LOOKS) return members;
+    before = new Set(ids);
+  }
+}
+
+/** Where there is no table of processes. */
+function groupOf(root: TreeRoot): ProcessInfo[] {
   if (root.pid === null || !send(-root.pid, 0)) return [];
   return [{ pid: -root.pid, ppid: 0, group: root.pid, startTime: "", cpuMs: 0 }];
 }
