@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
@@ -32,8 +33,8 @@ describe("the commands", () => {
   beforeEach(() => {
     out = "";
     notices = "";
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => ((notices += String(text)), true));
+    vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += stripVTControlCharacters(String(text))), true));
+    vi.spyOn(process.stderr, "write").mockImplementation((text) => ((notices += stripVTControlCharacters(String(text))), true));
   });
   afterEach(() => void vi.restoreAllMocks());
 

@@ -1,5 +1,3 @@
-import { chmod, mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +10,7 @@ import { diagnosisPlatform, type DiagnosisPlatform } from "#test/support/mcp/dia
 import { failingServers, type FailingServers } from "#test/support/mcp/failing-servers.ts";
 import { callerOf, hostile, register } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { ROOT } from "#test/support/source-files.ts";
 
 const SECRET = "hunter2-hunter2";
 const authority = makeAuthority();
@@ -47,12 +46,8 @@ async function platform(timings: object = {}): Promise<DiagnosisPlatform> {
 const http = (url: string, headers: Record<string, string> = {}): Launch => ({ transport: "http", url, headers });
 const html = { "content-type": "text/html" };
 
-async function plainFile(): Promise<string> {
-  const file = join(await mkdtemp(join(tmpdir(), "auterity-file-")), "tool");
-  await writeFile(file, "not a program");
-  await chmod(file, 0o644);
-  return file;
-}
+/** A file that nobody may execute. */
+const PLAIN_FILE = join(ROOT, "README.md");
 
 type Row = {
   code: FailureCode;
@@ -87,7 +82,7 @@ const ROWS: readonly Row[] = [
   {
     code: "mcp_command_not_executable",
     what: "a file that is no program",
-    launch: async () => ({ ...hostile(), command: await plainFile() }),
+    launch: async () => ({ ...hostile(), command: PLAIN_FILE }),
     stage: "launch",
     says: /is not executable/,
     remedy: /chmod/,

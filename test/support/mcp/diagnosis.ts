@@ -1,5 +1,5 @@
 /** A platform whose MCP slice reaches its targets through the real egress guard, for tests of failures. */
-import { mkdtemp, readFile, readdir } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createEgress } from "#server/egress/index.ts";
@@ -26,6 +26,7 @@ export async function diagnosisPlatform(
     close: async () => {
       await platform.close();
       await guard.close();
+      await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
