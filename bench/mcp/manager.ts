@@ -69,10 +69,10 @@ export async function manager(url: string, dataDir: string): Promise<Caller> {
   const input = { server: "everything", tool: "echo", arguments: { message: "hello" } };
   const request = { tenantId, environment: "production", initiator: "system:bench", depth: 0, step, input } as const;
   const { effect, binding } = await mcp.executeTool.prepare(request);
-  const { signal } = new AbortController();
-  const call = { ...request, key: "key", effect: effect ?? "once", binding, timeoutMs: 30_000, signal, saveHandle: async () => {} };
+  const call = { ...request, key: "key", effect: effect ?? "once", binding, timeoutMs: 30_000, saveHandle: async () => {} };
   return {
-    call: () => mcp.executeTool.run(call),
+    // As of a step: each attempt has a signal of its own.
+    call: () => mcp.executeTool.run({ ...call, signal: new AbortController().signal }),
     close: async () => {
       await mcp.stop();
       await messaging.stop();

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
+import type { Database } from "#server/kernel/ports.ts";
 import { eventually } from "#test/support/eventually.ts";
 import {
   hostile,
@@ -16,6 +17,7 @@ import {
   type McpPlatform,
 } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { registeredServers } from "./registration/servers.pg.ts";
 import { startTimeOf } from "./process/process-table.ts";
 
 let db: TestDatabase;
@@ -43,6 +45,31 @@ const running = (serverId: string, count: number): Promise<number[]> =>
     () => processesOf(serverId),
     ({ length }) => length === count,
   );
+
+/** A database whose answers to a look at all servers wait from now on, each until it is let go. */
+function heldLooks() {
+  const held: (() => void)[] = [];
+  let isFree = false;
+  const database: Database = {
+    ...db.database,
+    async asWorker(work) {
+      const answer = await db.database.asWorker(work);
+      if (!isFree && Object.is(work, registeredServers)) await new Promise<void>((resolve) => held.push(resolve));
+      return answer;
+    },
+  };
+  const one = (): Promise<unknown> =>
+    eventually(
+      async () => held.length,
+      (count) => count > 0,
+    );
+  const letGo = (): void => held.shift()?.();
+  const free = (): void => {
+    isFree = true;
+    letGo();
+  };
+  return { database, one, letGo, free };
+}
 
 describe("a server that several processes run", () => {
   test("is started by each: at once where runs are driven, elsewhere when it is asked for", async () => {
@@ -86,6 +113,24 @@ describe("a server that several processes run", () => {
     await api.call(routes.deleteMcpServer, { params: { id: server.id } });
     await running(server.id, 0);
     await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_server_unknown" });
+  });
+
+  test("is as it was asked here last, also when a look has read before that", async () => {
+    const looks = heldLooks();
+    const platform = await platforms.open({ isShared: true, timings: { followMs: 10 }, database: looks.database });
+    await platform.mcp.start();
+    const server = await register(platform, hostile());
+    await platform.call(routes.stopMcpServer, { params: { id: server.id } });
+    await looks.one();
+    looks.letGo();
+    await looks.one();
+    await platform.call(routes.startMcpServer, { params: { id: server.id } });
+    looks.letGo();
+    await looks.one();
+    // The look before has been followed by now.
+    const answer = await add(platform, server.name).catch((error: unknown) => error);
+    looks.free();
+    expect(answer).toMatchObject({ text: "3" });
   });
 
   test("an approval, and the loss of one, counts everywhere within seconds", async () => {

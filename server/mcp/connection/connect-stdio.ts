@@ -49,6 +49,7 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
       ? aborted(thrown)
       : connectFailure(seen.fatal() ?? (exited && launchRefusal(exited, seen.tail())) ?? thrown, circumstances);
   }
+  client.callOver(transport);
   const end = ending();
   client.onclose = () => end.lose(seen.fatal() ?? lostProcess(exit, seen.tail()));
   if (exit !== undefined) end.lose(lostProcess(exit, seen.tail()));

@@ -18,7 +18,7 @@ export type ToolCall = CallOptions & {
   meta?: Record<string, unknown>;
   /** What the server wanted to know, and what it gave us to keep meanwhile. */
   input?: Record<string, unknown> | undefined;
-  /** What was approved. With it, the last list does not matter, and whoever calls judges the result. */
+  /** What was approved. Whether the structured content fits it is for the caller to judge. */
   definition?: Tool;
 };
 
@@ -147,12 +147,7 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
     },
     callTool: (call) => {
       const { name, arguments: args, meta, input, definition } = call;
-      return client.talk(call, (options, own) =>
-        client.callTool(
-          { ...input, name, arguments: args, _meta: own === undefined ? meta : { ...meta, ...own } },
-          definition === undefined ? options : { ...options, toolDefinition: definition },
-        ),
-      );
+      return client.callToolFor(call, { ...input, name, arguments: args, _meta: meta }, definition);
     },
     request: ({ method, params, ...call }) =>
       client.talk(call, (options, own) => {

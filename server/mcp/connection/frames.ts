@@ -6,7 +6,8 @@ import { countBeyond } from "./per-second.ts";
 
 /** Records what crosses one connection, both ways. `text` is the message as it was sent or received. */
 export type FrameRecorder = {
-  sent(message: JSONRPCMessage, text: string): void;
+  /** `step` is by default that of the request in whose asynchronous context it is sent. */
+  sent(message: JSONRPCMessage, text: string, step?: StepRef): void;
   received(message: JSONRPCMessage, text: string): void;
 };
 
@@ -49,21 +50,27 @@ export function frameRecorder({ sink, tenantId, remote, connectionId, server }: 
   const mayRecord = countBeyond(NOTIFICATIONS_PER_SECOND, (counted) => {
     store("in", { kind: "notification", method: "auterity/notifications_counted", correlationId: "" }, { counted });
   });
-  const record = (direction: Direction, message: JSONRPCMessage, text: string): void => {
-    const described = describe(message, direction, open);
+  const record = (message: JSONRPCMessage, text: string, crossing: Crossing): void => {
+    const described = describe(message, crossing, open);
     if (described.kind === "notification" && !mayRecord(described.method)) return;
     if (described.kind === "response") era ??= ERAS.get(described.method);
-    store(direction, described, new JsonText(text));
+    store(crossing.direction, described, new JsonText(text));
   };
-  return { sent: (message, text) => record("out", message, text), received: (message, text) => record("in", message, text) };
+  return {
+    sent: (message, text, step) => record(message, text, { direction: "out", step }),
+    received: (message, text) => record(message, text, { direction: "in" }),
+  };
 }
 
 type OpenRequests = Record<Direction, Map<string, Open>>;
 
-function describe(message: JSONRPCMessage, direction: Direction, open: OpenRequests): Described {
+type Crossing = { direction: Direction; step?: StepRef | undefined };
+
+function describe(message: JSONRPCMessage, crossing: Crossing, open: OpenRequests): Described {
+  const { direction } = crossing;
   const other = direction === "out" ? "in" : "out";
   if ("method" in message) {
-    return "id" in message ? request(message, direction, open) : notification(message, open[direction]);
+    return "id" in message ? request(message, crossing, open) : notification(message, open[direction]);
   }
   const key = idKey(message.id, other);
   const asked = open[other].get(key);
@@ -87,8 +94,7 @@ function errorCodeOf(answer: { error: { code: number } } | { result: object }): 
 
 type Request = { id: string | number; method: string; params?: Readonly<Record<string, unknown>> | undefined };
 
-function request({ id, method, params }: Request, direction: Direction, open: OpenRequests): Described {
-  const step = currentCall()?.step;
+function request({ id, method, params }: Request, { direction, step = currentCall()?.step }: Crossing, open: OpenRequests): Described {
   const name = method === "tools/call" ? params?.["name"] : undefined;
   const tool = typeof name === "string" ? name : undefined;
   const key = idKey(id, direction);

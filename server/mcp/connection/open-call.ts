@@ -76,10 +76,12 @@ export class OpenCall {
   readonly step: StepRef | undefined;
   readonly ask: Ask | undefined;
   readonly party: Party | undefined;
-  readonly options: Carried;
   /** Goes with the request, if its progress is to be told. */
   readonly meta: { progressToken: string } | undefined;
-  readonly #ended = new AbortController();
+  /** Made when somebody listens: most calls end before anybody does. */
+  #ended: AbortController | undefined;
+  #givenUp: { reason: unknown } | undefined;
+  #onGivenUp: ((reason: unknown) => void) | undefined;
   readonly #given: CallOptions;
   readonly #idle: NodeJS.Timeout | undefined;
   #leftMs: number;
@@ -97,7 +99,6 @@ export class OpenCall {
     this.ask = given.ask;
     this.party = given.party;
     this.#leftMs = timeoutMs;
-    this.options = { timeout: NEVER_MS, signal: this.#ended.signal, call: this };
     this.meta = onProgress === undefined && idleMs === undefined ? undefined : { progressToken };
     if (idleMs !== undefined) this.#idle = setTimeout(() => this.#asking > 0 || this.#expire(idleMs), idleMs);
     this.#start();
@@ -105,13 +106,29 @@ export class OpenCall {
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
+  /** Aborts when the call is given up. */
   get signal(): AbortSignal {
+    if (this.#ended === undefined) {
+      this.#ended = new AbortController();
+      if (this.#givenUp !== undefined) this.#ended.abort(this.#givenUp.reason);
+    }
     return this.#ended.signal;
+  }
+
+  /** For a request that the SDK makes. */
+  get options(): Carried {
+    return { timeout: NEVER_MS, signal: this.signal, call: this };
   }
 
   /** Whether it ended before its answer came. */
   get isGivenUp(): boolean {
-    return this.#ended.signal.aborted;
+    return this.#givenUp !== undefined;
+  }
+
+  /** Instead of the one that was called before, if there was one; at once when it has been given up already. */
+  whenGivenUp(listener: (reason: unknown) => void): void {
+    this.#onGivenUp = listener;
+    if (this.#givenUp !== undefined) listener(this.#givenUp.reason);
   }
 
   /** While a person thinks, no deadline of the request passes. */
@@ -120,7 +137,7 @@ export class OpenCall {
     if (this.#asking === 1) this.#stop();
     const over = (this.#questions ??= new AbortController());
     try {
-      return await question(AbortSignal.any([this.#ended.signal, over.signal]));
+      return await question(AbortSignal.any([this.signal, over.signal]));
     } finally {
       this.#asking -= 1;
       if (this.#asking === 0 && !this.#isOver) this.#start();
@@ -147,7 +164,14 @@ export class OpenCall {
     this.#given.onMessage?.(message);
   }
 
-  readonly #onAbort = (): void => this.#ended.abort(this.#given.signal?.reason);
+  readonly #onAbort = (): void => this.#giveUp(this.#given.signal?.reason);
+
+  #giveUp(reason: unknown): void {
+    if (this.#givenUp !== undefined || this.#isOver) return;
+    this.#givenUp = { reason };
+    this.#onGivenUp?.(reason);
+    this.#ended?.abort(reason);
+  }
 
   #start(): void {
     this.#since = performance.now();
@@ -161,6 +185,6 @@ export class OpenCall {
   }
 
   #expire(timeout: number): void {
-    this.#ended.abort(new SdkError(SdkErrorCode.RequestTimeout, "Request timed out", { timeout }));
+    this.#giveUp(new SdkError(SdkErrorCode.RequestTimeout, "Request timed out", { timeout }));
   }
 }

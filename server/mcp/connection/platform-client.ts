@@ -3,20 +3,30 @@ import {
   Client,
   LOG_LEVEL_META_KEY,
   isInputRequiredResult,
+  SdkError,
+  SdkErrorCode,
   isSpecType,
+  type CallToolRequest,
+  type CallToolResult,
   type ClientCapabilities,
   type ClientOptions,
   type Implementation,
+  type JSONRPCErrorResponse,
   type JSONRPCNotification,
+  type JSONRPCResponse,
   type LoggingLevel,
   type MessageExtraInfo,
   type RequestOptions,
+  type Tool,
 } from "@modelcontextprotocol/client";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
+import { isRecord } from "./json-value.ts";
 import { perSecond } from "./per-second.ts";
 import { InputWanted, OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
+import { PipedCalls } from "./piped-calls.ts";
 import { allowed, answerInput, capabilitiesFor, checkInput, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
+import type { StdioTransport } from "./stdio-transport.ts";
 
 /** So long after it was given up, a request may still be what the server's next question is about. */
 const AFTERMATH_MS = 10_000;
@@ -44,7 +54,15 @@ function listeners<T>() {
   };
 }
 
+const TOOLS_CALL = "tools/call";
+type ToolParams = CallToolRequest["params"];
+
+const metaOf = (params: { _meta?: unknown }): Record<string, unknown> => (isRecord(params._meta) ? params._meta : {});
+const withMeta = (params: ToolParams, meta: OpenCall["meta"]): ToolParams =>
+  meta === undefined ? params : { ...params, _meta: { ...params._meta, ...meta } };
+
 type InputRequired = { kind: "input_required"; inputRequests: Record<string, unknown>; requestState?: string };
+type Rounds = { params: Record<string, unknown> | undefined; retry: (params: Record<string, unknown>) => Promise<unknown> };
 type Flow = {
   request: { params?: Record<string, unknown> };
   options: RequestOptions | undefined;
@@ -59,8 +77,15 @@ async function told<T>(answer: () => Promise<T>): Promise<T> {
   }
 }
 
-function inputWanted({ inputRequests, requestState }: InputRequired): Error {
-  const result = { resultType: "input_required", inputRequests, ...(requestState !== undefined && { requestState }) };
+/** An answer that is not the last word, as the protocol has it. */
+const askingResult = ({ inputRequests, requestState }: InputRequired): Record<string, unknown> => ({
+  resultType: "input_required",
+  inputRequests,
+  ...(requestState !== undefined && { requestState }),
+});
+
+function inputWanted(decoded: InputRequired): Error {
+  const result = askingResult(decoded);
   if (isInputRequiredResult(result)) return new InputWanted(result);
   return new AppError("mcp_protocol_error", "The server asks for input in a way that is not in the protocol.");
 }
@@ -71,6 +96,7 @@ export class PlatformClient extends Client {
   readonly #open = new Set<OpenCall>();
   readonly #progress = new Map<unknown, OpenCall>();
   #calls = 0;
+  #piped: PipedCalls | undefined;
   readonly #declares: ClientCapabilities;
   #logLevel: LoggingLevel | undefined;
   readonly #answering: Answering;
@@ -98,20 +124,70 @@ export class PlatformClient extends Client {
     if (hasRoots && JSON.stringify(roots) !== JSON.stringify(before.roots)) await this.sendRootsListChanged();
   }
 
+  /** Calls of tools go over this pipe from now on, which must be the one that the client is connected to. */
+  callOver(pipe: StdioTransport): void {
+    this.#piped = new PipedCalls(pipe, (params) => {
+      const envelope = this._outboundMetaEnvelope();
+      return envelope === undefined ? params : { ...params, _meta: { ...envelope, ...metaOf(params) } };
+    });
+  }
+
   /** `meta` belongs into the request's parameters. */
   async talk<T>(given: CallOptions, send: (options: RequestOptions, meta: OpenCall["meta"]) => Promise<T>): Promise<T> {
-    const token = `${(this.#calls += 1)}`;
-    const call = new OpenCall(given, token);
-    this.#open.add(call);
-    if (call.meta !== undefined) this.#progress.set(token, call);
+    const call = this.#begin(given);
     try {
       return await inCall(call, () => send(call.options, call.meta));
     } finally {
-      call.end();
-      this.#progress.delete(token);
-      if (call.isGivenUp) setTimeout(() => this.#open.delete(call), AFTERMATH_MS).unref();
-      else this.#open.delete(call);
+      this.#end(call);
     }
+  }
+
+  /** Rejects with the SDK's errors. Over a pipe, and with a definition, the tool's last listing does not matter. */
+  async callToolFor(given: CallOptions, params: ToolParams, toolDefinition: Tool | undefined): Promise<CallToolResult> {
+    const piped = this.#piped;
+    if (piped === undefined)
+      return this.talk(given, (options, meta) =>
+        this.callTool(withMeta(params, meta), toolDefinition === undefined ? options : { ...options, toolDefinition }),
+      );
+    const call = this.#begin(given);
+    try {
+      return await this.#callOverPipe(piped, call, withMeta(params, call.meta));
+    } finally {
+      this.#end(call);
+    }
+  }
+
+  async #callOverPipe(piped: PipedCalls, call: OpenCall, params: ToolParams): Promise<CallToolResult> {
+    const codec = this._wireCodec();
+    const exchange = async (sent: Record<string, unknown>) => {
+      const decoded = codec.decodeResult(TOOLS_CALL, await piped.send(sent, call));
+      if (decoded.kind === "invalid") throw decoded.error;
+      return decoded;
+    };
+    const retry = async (sent: Record<string, unknown>): Promise<unknown> => {
+      const decoded = await exchange(sent);
+      return decoded.kind === "complete" ? decoded.result : askingResult(decoded);
+    };
+    const decoded = await exchange(params);
+    const result = decoded.kind === "complete" ? decoded.result : await this.#answerRounds(call, decoded, { params, retry });
+    const outcome = codec.validateResult(TOOLS_CALL, result);
+    if (outcome.ok) return outcome.value;
+    const reason = outcome.reason === "invalid" ? outcome.message : outcome.reason;
+    throw new SdkError(SdkErrorCode.InvalidResult, `Invalid result for ${TOOLS_CALL}: ${reason}`);
+  }
+
+  #begin(given: CallOptions): OpenCall {
+    const call = new OpenCall(given, `${(this.#calls += 1)}`);
+    this.#open.add(call);
+    if (call.meta !== undefined) this.#progress.set(call.meta.progressToken, call);
+    return call;
+  }
+
+  #end(call: OpenCall): void {
+    call.end();
+    if (call.meta !== undefined) this.#progress.delete(call.meta.progressToken);
+    if (call.isGivenUp) setTimeout(() => this.#open.delete(call), AFTERMATH_MS).unref();
+    else this.#open.delete(call);
   }
 
   /**
@@ -182,6 +258,12 @@ export class PlatformClient extends Client {
   protected override async _resolveNonCompleteResult(decoded: InputRequired, flow: Flow): Promise<unknown> {
     const call = callOf(flow.options);
     if (call === undefined) throw new AppError("mcp_input_refused", "The server asks for input to a request that nobody waits for.");
+    const retry = (params: Record<string, unknown>): Promise<unknown> =>
+      flow.retry(params, { ...call.options, headers: flow.options?.headers, allowInputRequired: true });
+    return this.#answerRounds(call, decoded, { params: flow.request.params, retry });
+  }
+
+  async #answerRounds(call: OpenCall, decoded: InputRequired, { params, retry }: Rounds): Promise<unknown> {
     let { inputRequests, requestState } = decoded;
     if (call.party?.takesInput) {
       checkInput(this.#answering, inputRequests);
@@ -192,8 +274,7 @@ export class PlatformClient extends Client {
         throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);
       const inputResponses = await answerInput(this.#answering, call, inputRequests);
       if (Object.keys(inputResponses).length === 0) await sleep(AGAIN_MS, undefined, { signal: call.signal });
-      const params = { ...flow.request.params, inputResponses, ...(requestState !== undefined && { requestState }) };
-      const result = await flow.retry(params, { ...call.options, headers: flow.options?.headers, allowInputRequired: true });
+      const result = await retry({ ...params, inputResponses, ...(requestState !== undefined && { requestState }) });
       if (!isInputRequiredResult(result)) return result;
       ({ inputRequests = {}, requestState } = result);
     }
@@ -205,6 +286,15 @@ export class PlatformClient extends Client {
     if (notification.method !== "notifications/progress") return super._onnotification(notification, extra);
     const call = this.#progress.get(notification.params?.["progressToken"]);
     if (call !== undefined && isSpecType.ProgressNotification(notification)) call.onProgress(notification.params);
+  }
+
+  protected override _onresponse(response: JSONRPCResponse | JSONRPCErrorResponse): void {
+    if (this.#piped?.settle(response) !== true) super._onresponse(response);
+  }
+
+  protected override _onclose(): void {
+    super._onclose();
+    this.#piped?.end();
   }
 
   protected override _outboundMetaEnvelope(): Readonly<Record<string, unknown>> | undefined {

@@ -1,9 +1,9 @@
 import {
   SdkError,
   SdkErrorCode,
-  deserializeMessage,
-  serializeMessage,
+  parseJSONRPCMessage,
   type JSONRPCMessage,
+  type JSONRPCResultResponse,
   type Transport,
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "#contract/limits.ts";
@@ -11,11 +11,12 @@ import type { AppError } from "#server/kernel/errors.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
-import { isJson } from "./json-value.ts";
+import { isJson, isRecord } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
 import { notificationGate } from "./notification-gate.ts";
 import { readPaced } from "../process/paced.ts";
 import type { ServerProcess } from "../process/server-process.ts";
+import type { StepRef } from "#server/kernel/ports.ts";
 
 export const MESSAGE_BYTES = 10 * 1024 * 1024;
 
@@ -38,10 +39,13 @@ export class StdioTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: Transport["onmessage"];
+  /** Asked first of results; answers whether it was what it waits for. */
+  onresult?: (result: JSONRPCResultResponse) => boolean;
   readonly stderr = null;
   readonly pid: number;
   readonly #options: Options;
   #closed = false;
+  #unsent = "";
   #strayLines = 0;
   #draining: Promise<void> | undefined;
 
@@ -72,11 +76,25 @@ export class StdioTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    if (!this.post(message)) await this.#drained();
+  }
+
+  /** Throws when the process has ended; answers whether the pipe takes more at once. */
+  post(message: JSONRPCMessage, step?: StepRef): boolean {
     const { stdin } = this.#options.process.child;
     if (this.#closed || !stdin.writable) throw new SdkError(SdkErrorCode.ConnectionClosed, "The server's process has ended.");
-    const line = serializeMessage(message);
-    this.#options.frames.sent(message, line.slice(0, -1));
-    if (!stdin.write(line)) await this.#drained();
+    const text = JSON.stringify(message);
+    if (this.#unsent === "") setImmediate(() => this.#flush());
+    this.#unsent += `${text}\n`;
+    this.#options.frames.sent(message, text, step);
+    return !stdin.writableNeedDrain;
+  }
+
+  /** What is sent in one turn of the event loop goes in one write: each wakes the server up. */
+  #flush(): void {
+    const lines = this.#unsent;
+    this.#unsent = "";
+    if (lines !== "") this.#options.process.child.stdin.write(lines);
   }
 
   /** One wait for all senders: thousands of calls at once would otherwise each listen to the pipe. */
@@ -96,6 +114,7 @@ export class StdioTransport implements Transport {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#flush();
     this.#options.process.child.stdin.end();
     this.onclose?.();
   }
@@ -107,6 +126,7 @@ export class StdioTransport implements Transport {
     const content: unknown = message;
     if (!isJson(content)) return this.#stray("a message that is nested too deep");
     this.#options.frames.received(message, line);
+    if (isResult(content) && this.onresult?.(content)) return;
     try {
       this.onmessage?.(message);
     } catch (error) {
@@ -136,8 +156,18 @@ export class StdioTransport implements Transport {
 /** Undefined when it is no message. */
 export function parseMessage(line: string): JSONRPCMessage | undefined {
   try {
-    return deserializeMessage(line);
+    const value: unknown = JSON.parse(line);
+    return isResult(value) ? value : parseJSONRPCMessage(value);
   } catch {
     return undefined;
   }
 }
+
+/** What nearly every message looks like that comes over a pipe; all others are the SDK's to judge. */
+const isResult = (value: unknown): value is JSONRPCResultResponse =>
+  isRecord(value) &&
+  value["jsonrpc"] === "2.0" &&
+  Number.isSafeInteger(value["id"]) &&
+  isRecord(value["result"]) &&
+  value["result"]["_meta"] === undefined &&
+  Object.keys(value).length === 3;

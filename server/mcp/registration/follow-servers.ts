@@ -2,6 +2,7 @@ import { background, type Log } from "#server/kernel/log.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { findServer, registeredServers, type Registered } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import type { ServerRecord } from "./server-record.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { toolsOfServer } from "../catalogue/tools.pg.ts";
 
@@ -13,7 +14,8 @@ export type Follower = { start(): void; stop(): Promise<void> };
 /**
  * Where several processes run the same servers, each looks every few seconds what people have asked of the others: approvals
  * and their loss, starts, stops, restarts, new servers and deleted ones. Whoever is asked writes first and acts then, so
- * what differs here from what is stored has been asked elsewhere.
+ * what differs here from what is stored has been asked elsewhere. What is asked here while a look is under way is newer than what it has
+ * read: the next look goes on from there.
  */
 export function createFollower(deps: Deps): Follower {
   const toolsSeen = new Map<string, string>();
@@ -38,13 +40,13 @@ export function createFollower(deps: Deps): Follower {
 async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
   const { database, supervisor, log, onDemand } = deps;
   try {
-    const before = supervisor.held();
+    const before = supervisor.held().map((server) => ({ server, changes: server.changes }));
     const readAt = new Date();
     const rows = new Map((await database.asWorker(registeredServers)).map((row) => [row.id, row]));
-    for (const server of before) {
+    for (const { server, changes } of before) {
       const row = rows.get(server.record.id);
       if (row === undefined) forget(deps, server);
-      else await follow(deps, { server, row, toolsSeen, readAt });
+      else await follow(deps, { server, changes, row, toolsSeen, readAt });
     }
     const held = new Set(supervisor.held().map(({ record }) => record.id));
     for (const { id, tenantId, desired } of rows.values()) {
@@ -57,20 +59,21 @@ async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
   }
 }
 
-type Followed = { server: SupervisedServer; row: Registered; toolsSeen: Map<string, string>; readAt: Date };
+type Followed = { server: SupervisedServer; changes: number; row: Registered; toolsSeen: Map<string, string>; readAt: Date };
 
 async function follow(deps: Deps, followed: Followed): Promise<void> {
   const { onDemand } = deps;
-  const { server, row, readAt } = followed;
-  const { record } = server;
+  const { server, changes, row, readAt } = followed;
   await followTools(deps, followed);
+  const isApproved = row.approvedLaunchHash !== server.record.approvedLaunchHash;
+  const launch = isApproved ? await readLaunch(deps, server) : {};
+  if (server.changes !== changes) return;
+  const { record } = server;
   const { desired, startsAsked, restartsAsked, name, description, settings } = row;
-  const isApproved = row.approvedLaunchHash !== record.approvedLaunchHash;
   const isRestarted = restartsAsked !== record.restartsAsked;
   const isStarted = startsAsked !== record.startsAsked || (desired === "running" && record.desired === "stopped");
-  if (isApproved) await readLaunch(deps, server);
   server.followQuarantine(row.quarantine, readAt);
-  server.adopt({ startsAsked, restartsAsked, name, description, settings });
+  server.adopt({ ...launch, startsAsked, restartsAsked, name, description, settings });
   if (desired === "stopped") {
     if (record.desired === "running") background(deps.log, "stopping an MCP server", () => server.stop());
     return;
@@ -79,7 +82,8 @@ async function follow(deps: Deps, followed: Followed): Promise<void> {
   if (row.quarantine !== null) return;
   const isUsed = !onDemand || record.state !== "STOPPED";
   if (!isUsed) return;
-  if (server.connection !== undefined && (isRestarted || isApproved)) again(deps, server);
+  const isUp = server.connection !== undefined || record.state === "STARTING";
+  if (isUp && (isRestarted || isApproved)) again(deps, server);
   else if (isStarted || isRestarted || isApproved) begin(deps, server);
 }
 
@@ -95,12 +99,12 @@ async function followTools({ database, log }: Deps, { server, row, toolsSeen }: 
   if (launch.transport === "stdio" || state !== "STARTING") toolsSeen.set(id, row.toolsMark);
 }
 
-async function readLaunch({ database }: Deps, server: SupervisedServer): Promise<void> {
+async function readLaunch({ database }: Deps, server: SupervisedServer): Promise<Partial<ServerRecord>> {
   const { id, tenantId } = server.record;
   const found = await database.asTenant(tenantId, (tx) => findServer(tx, id));
-  if (!found) return;
+  if (!found) return {};
   const { launch, launchHash, approvedLaunchHash, catalogueTrusted } = found.record;
-  server.adopt({ launch, launchHash, approvedLaunchHash, catalogueTrusted });
+  return { launch, launchHash, approvedLaunchHash, catalogueTrusted };
 }
 
 function forget({ supervisor, log }: Deps, server: SupervisedServer): void {

@@ -57,6 +57,7 @@ export class SupervisedServer {
   #isClosed = false;
   #isBeingTakenOut = false;
   #waiting = new Set<() => void>();
+  #changes = 0;
 
   constructor(ports: SupervisorPorts, record: ServerRecord, catalogue: ServerCatalogue) {
     this.#ports = ports;
@@ -71,6 +72,11 @@ export class SupervisedServer {
       takeOut: (reason) => this.#takeOut(reason),
     });
     this.#pool = this.#connections.pool;
+  }
+
+  /** Grows with each change of the registration that is taken over: who has read it before may know less by now. */
+  get changes(): number {
+    return this.#changes;
   }
 
   get record(): ServerRecord {
@@ -125,6 +131,7 @@ export class SupervisedServer {
   /** Takes over what has been written about the registration; the state follows with the next `reconcile`. */
   adopt(change: Partial<Registration>): void {
     const before = this.#record.settings;
+    this.#changes += 1;
     this.#record = { ...this.#record, ...change };
     if (change.settings !== undefined && JSON.stringify(change.settings) !== JSON.stringify(before)) this.#pool.fit();
   }
