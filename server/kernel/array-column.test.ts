@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ArrayColumn } from "./array-column.ts";
+import { ArrayColumn, uuidBytes } from "./array-column.ts";
 
 /** What PostgreSQL would read, as it is laid out in its source: dimensions, nulls, type, count, first index, then length and bytes. */
 function read(bytes: Buffer): (Buffer | null)[] {
@@ -44,6 +44,19 @@ test("whole numbers keep their sign and size", () => {
       for (const value of large) int8.int8(value);
       expect(read(int4.toBuffer()).map((value) => value?.readInt32BE(0))).toEqual(small);
       expect(read(int8.toBuffer()).map((value) => Number(value?.readBigInt64BE(0)))).toEqual(large);
+    }),
+  );
+});
+
+test("a UUID is its sixteen bytes, however its letters are written", () => {
+  fc.assert(
+    fc.property(fc.array(fc.option(fc.uuid())), (ids) => {
+      const column = new ArrayColumn("uuid");
+      for (const id of ids) column.uuid(id);
+      expect(read(column.toBuffer())).toEqual(ids.map((id) => (id === null ? null : uuidBytes(id))));
+      column.clear();
+      for (const id of ids) column.uuid(id?.toUpperCase() ?? null);
+      expect(read(column.toBuffer())).toEqual(ids.map((id) => (id === null ? null : uuidBytes(id))));
     }),
   );
 });

@@ -37,11 +37,32 @@ export class ArrayColumn {
     this.#finish(8);
   }
 
+  /** A safe integer. */
   int8(value: number): void {
     this.#reserve(12);
-    this.#bytes.writeInt32BE(8, this.#end);
-    this.#bytes.writeBigInt64BE(BigInt(value), this.#end + 4);
+    this.#int(8, this.#end);
+    this.#int(Math.floor(value / 2 ** 32), this.#end + 4);
+    this.#int(value % 2 ** 32, this.#end + 8);
     this.#finish(12);
+  }
+
+  /** A `uuid` by its text. */
+  uuid(value: string | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    this.#reserve(20);
+    this.#int(16, this.#end);
+    let at = this.#end + 4;
+    for (let i = 0; i < value.length; i += 1) {
+      const high = value.charCodeAt(i);
+      if (high === HYPHEN) continue;
+      i += 1;
+      this.#bytes[at] = (nibble(high) << 4) | nibble(value.charCodeAt(i));
+      at += 1;
+    }
+    this.#finish(20);
   }
 
   /** A `bytea`, or the 16 bytes of a `uuid`. */
@@ -121,6 +142,10 @@ export class ArrayColumn {
     this.#count += 1;
   }
 }
+
+const HYPHEN = 45;
+/** Of a hexadecimal digit's character code. */
+const nibble = (code: number): number => (code <= 57 ? code - 48 : (code | 32) - 87);
 
 /** The 16 bytes of a UUID's text. */
 export const uuidBytes = (id: string): Buffer => Buffer.from(id.replaceAll("-", ""), "hex");

@@ -1,7 +1,5 @@
-import { ArrayColumn, uuidBytes } from "#server/kernel/array-column.ts";
+import { ArrayColumn } from "#server/kernel/array-column.ts";
 import type { FrameRow } from "./frame-row.ts";
-
-const uuid = (id: string | null | undefined): Buffer | null => (id === null || id === undefined ? null : uuidBytes(id));
 
 type Kind = "uuid" | "text" | "int4" | "int8" | "bytea";
 type Column = { name: string; kind: Kind; expr?: (parameter: string) => string; add: (column: ArrayColumn, row: FrameRow) => void };
@@ -9,7 +7,7 @@ type Column = { name: string; kind: Kind; expr?: (parameter: string) => string; 
 const idOf = (name: string, value: (row: FrameRow) => string | null | undefined): Column => ({
   name,
   kind: "uuid",
-  add: (column, row) => column.bytes(uuid(value(row))),
+  add: (column, row) => column.uuid(value(row) ?? null),
 });
 const textOf = (name: string, value: (row: FrameRow) => string | null | undefined): Column => ({
   name,
@@ -70,9 +68,13 @@ export const INSERT_FRAMES = `insert into protocol_frames (${COLUMNS.map(({ name
   select ${COLUMNS.map(({ expr }, i) => expr?.(`f.c${i}`) ?? `f.c${i}`).join(", ")}
   from unnest(${COLUMNS.map(({ kind }, i) => `$${i + 1}::${kind}[]`).join(", ")}) as f (${COLUMNS.map((_, i) => `c${i}`).join(", ")})`;
 
-export const frameColumns = (rows: readonly FrameRow[]): Buffer[] =>
-  COLUMNS.map(({ kind, add }) => {
-    const column = new ArrayColumn(kind);
-    for (const row of rows) add(column, row);
-    return column.toBuffer();
-  });
+/** The statement's parameters for a batch. What it has made for the batch before is not valid any more. */
+export function frameColumns(): (rows: readonly FrameRow[]) => Buffer[] {
+  const columns = COLUMNS.map(({ kind, add }) => ({ column: new ArrayColumn(kind), add }));
+  return (rows) =>
+    columns.map(({ column, add }) => {
+      column.clear();
+      for (const row of rows) add(column, row);
+      return column.toBuffer();
+    });
+}

@@ -26,11 +26,23 @@ export const toWaiting = (frame: Frame, at: Date): WaitingFrame => ({ frame, tex
 
 const textOf = (content: Frame["content"]): string => (content instanceof JsonText ? content.text : JSON.stringify(content));
 
-type Making = { id: string; redactor: Redactor; codec: ValueCodec };
+/** `clean` makes a short text fit to be stored: `cleaner`. */
+type Making = { id: string; clean: (text: string) => string; redactor: Redactor; codec: ValueCodec };
+
+/** Remembers: the frames of a batch say the same names over and over. */
+export function cleaner(redactor: Redactor): Making["clean"] {
+  const known = new Map<string, string>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const clean = storable(redactor.text(text));
+    known.set(text, clean);
+    return clean;
+  };
+}
 
 /** Redacts before it shortens: the other way round, half a secret could stay behind at the cut. */
-export function toFrameRow({ frame, text, at }: WaitingFrame, { id, redactor, codec }: Making): FrameRow {
-  const clean = (value: string): string => storable(redactor.text(value));
+export function toFrameRow({ frame, text, at }: WaitingFrame, { id, clean, redactor, codec }: Making): FrameRow {
   const clear = redactJson(text, redactor);
   const stored = bounded(clear);
   const { mcp, errorCode } = frame;
@@ -41,7 +53,7 @@ export function toFrameRow({ frame, text, at }: WaitingFrame, { id, redactor, co
     method: clean(frame.method),
     from: clean(frame.from),
     to: clean(frame.to),
-    correlationId: clean(frame.correlationId).slice(0, LIMITS.idempotencyKeyChars),
+    correlationId: storable(redactor.text(frame.correlationId)).slice(0, LIMITS.idempotencyKeyChars),
     step: frame.step && UUID.test(frame.step.runId) ? frame.step : undefined,
     mcp: mcp?.tool === undefined ? mcp : { ...mcp, tool: clean(mcp.tool) },
     errorCode: errorCode === undefined ? undefined : clean(errorCode),

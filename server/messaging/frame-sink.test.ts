@@ -3,7 +3,7 @@ import { LIMITS } from "#contract/limits.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import { JsonText, type Frame, type Redactor, type ValueCodec } from "#server/kernel/ports.ts";
-import { toFrameRow, toWaiting, type FrameRow } from "./frame-row.ts";
+import { cleaner, toFrameRow, toWaiting, type FrameRow } from "./frame-row.ts";
 import { BatchingSink } from "./frame-sink.ts";
 import type { FrameStore } from "./frame-store.ts";
 
@@ -61,7 +61,7 @@ function memoryStore(refuse: (rows: readonly FrameRow[]) => Error | undefined = 
 const sinkOn = (store: FrameStore) => new BatchingSink({ store, redactor, codec, log: silentLog, newId, now: () => new Date() });
 
 describe("a frame becomes a row", () => {
-  const rowOf = (of: Frame): FrameRow => toFrameRow(toWaiting(of, new Date()), { id: newId(), redactor, codec });
+  const rowOf = (of: Frame): FrameRow => toFrameRow(toWaiting(of, new Date()), { id: newId(), clean: cleaner(redactor), redactor, codec });
 
   test("without secrets, also in its own fields", () => {
     const row = rowOf(frame({ to: "http://x?k=hunter2", content: { a: "hunter2" } }));

@@ -4,7 +4,7 @@ import { backoffDelay } from "#server/kernel/backoff.ts";
 import { background, type Log } from "#server/kernel/log.ts";
 import { sqlState } from "#server/kernel/pg-errors.ts";
 import type { Frame, FrameSink, Redactor, ValueCodec } from "#server/kernel/ports.ts";
-import { toFrameRow, toWaiting, type FrameRow, type WaitingFrame } from "./frame-row.ts";
+import { cleaner, toFrameRow, toWaiting, type FrameRow, type WaitingFrame } from "./frame-row.ts";
 import type { FrameStore } from "./frame-store.ts";
 
 const BATCH = { rows: 500, chars: 4 * 1024 * 1024 };
@@ -151,9 +151,10 @@ export class BatchingSink implements FrameSink {
 
   #rowsOf(batch: readonly WaitingFrame[]): FrameRow[] {
     const { newId, redactor, codec } = this.#deps;
+    const clean = cleaner(redactor);
     return batch.flatMap((waiting) => {
       try {
-        return [toFrameRow(waiting, { id: newId(), redactor, codec })];
+        return [toFrameRow(waiting, { id: newId(), clean, redactor, codec })];
       } catch (error) {
         this.#drop("not representable", error);
         return [];

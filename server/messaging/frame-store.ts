@@ -10,7 +10,7 @@ const DAYS_AHEAD = 7;
 export type FrameStore = {
   /** Must be awaited before frames of confidential runs of this tenant are encoded. */
   prepare(tenantId: string): Promise<void>;
-  /** All rows or none. Makes missing days. */
+  /** All rows or none. Makes missing days. One at a time. */
   insert(rows: readonly FrameRow[]): Promise<void>;
   /** Makes the partitions of yesterday to a week from `now`. */
   makeDays(now: Date): Promise<void>;
@@ -19,13 +19,14 @@ export type FrameStore = {
 };
 
 export function frameStore({ database, codec }: { database: Database; codec: ValueCodec }): FrameStore {
+  const toColumns = frameColumns();
   const makeDays = (first: number, last: number): Promise<unknown> =>
     database.asWorker((tx) => tx.query("select auterity_make_frame_days($1, $2)", [day(first), day(last)]));
 
   return {
     prepare: (tenantId) => codec.prepare(tenantId),
     insert: async (rows) => {
-      const columns = frameColumns(rows);
+      const columns = toColumns(rows);
       try {
         await database.asWorker((tx) => tx.query(INSERT_FRAMES, columns));
       } catch (error) {

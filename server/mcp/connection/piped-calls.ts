@@ -2,6 +2,7 @@ import { ProtocolError, SdkError, SdkErrorCode, type JSONRPCErrorResponse, type 
 import type { OpenCall } from "./open-call.ts";
 import type { StdioTransport } from "./stdio-transport.ts";
 
+type Pipe = Pick<StdioTransport, "post" | "send" | "onresult">;
 type Params = Record<string, unknown>;
 type Waiting = { resolve: (result: unknown) => void; reject: (error: unknown) => void };
 /** What the protocol's era adds to the parameters of each message. */
@@ -15,12 +16,12 @@ const FIRST_ID = 1_000_000_000;
  * more than all else that is done for a call (`docs/decisions/0011`).
  */
 export class PipedCalls {
-  readonly #pipe: StdioTransport;
+  readonly #pipe: Pipe;
   readonly #envelope: Envelope;
   readonly #waiting = new Map<unknown, Waiting>();
   #nextId = FIRST_ID;
 
-  constructor(pipe: StdioTransport, envelope: Envelope) {
+  constructor(pipe: Pipe, envelope: Envelope) {
     this.#pipe = pipe;
     this.#envelope = envelope;
     pipe.onresult = (result) => this.settle(result);
