@@ -2,8 +2,8 @@ import { z } from "zod";
 import { PageQuery, Time, pageOf } from "./common.ts";
 import { defineRoute } from "./route.ts";
 
-export const EGRESS_PURPOSES = ["mcp_server", "model", "a2a_agent", "webhook", "http"] as const;
-/** What the platform's own process connects to an address from data for. */
+export const EGRESS_PURPOSES = ["mcp_server", "mcp_sandbox", "model", "a2a_agent", "webhook", "http"] as const;
+/** What the platform's own process connects to an address from data for; `mcp_sandbox`: on behalf of a server in a sandbox. */
 export const EgressPurpose = z.enum(EGRESS_PURPOSES);
 export type EgressPurpose = z.infer<typeof EgressPurpose>;
 

@@ -110,6 +110,13 @@ export const LIMITS = {
   mcpDiskBytes: 4 * 1024 * 1024 * 1024,
   /** Beyond its memory, what one process may reserve before the system refuses: programs reserve more than they use. */
   mcpReservedBytes: 1024 * 1024 * 1024,
+  /** Hosts that a sandbox may be let out to. Of what one process has there: connections at once, bytes of a request's head, how long one may take to open and may be silent, refused hosts that are noted. */
+  mcpSandboxHosts: 64,
+  mcpHostConnections: 256,
+  mcpHostHeadBytes: 16 * 1024,
+  mcpHostConnectMs: 15_000,
+  mcpHostIdleMs: 10 * 60_000,
+  mcpRefusedHosts: 100,
   /** What is read of a server's output in a second; then it has to wait. */
   mcpStdoutBytesPerSecond: 256 * 1024 * 1024,
   mcpStderrBytesPerSecond: 16 * 1024 * 1024,

@@ -6,6 +6,7 @@ import { silentLog } from "#server/kernel/log.ts";
 import type { EgressPurpose } from "#contract/egress.ts";
 import type { AuditRecord } from "#server/kernel/ports.ts";
 import { callRoute, ownerOf } from "#test/support/call-route.ts";
+import { egressTripwire } from "#test/support/egress-tripwire.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { createEgress } from "./index.ts";
 
@@ -153,6 +154,49 @@ describe("egress", () => {
   test("audits addresses that are refused for how they are written", async () => {
     await expect(call("http://user:secret@127.0.0.1/")).rejects.toEqual(denied);
     expect(audited).toMatchObject([{ target: "address:127.0.0.1", reason: "address_malformed" }]);
+  });
+});
+
+describe("sockets for any protocol", () => {
+  const connect = (host: string, port = Number(new URL(origin).port), of = tenantId) =>
+    guard.egress.connectFor(of, "mcp_sandbox")({ host, port });
+
+  test("are opened like those of calls: to what an owner has allowed for the purpose, at the address that was checked", async () => {
+    const { port } = new URL(origin);
+    for (const host of ["127.0.0.1", "inside.test"]) await expect(connect(host)).rejects.toEqual(denied);
+    await allow(`http://inside.test:${port}`);
+    await expect(connect("inside.test")).rejects.toEqual(denied);
+    await allow(`http://inside.test:${port}`, "mcp_sandbox");
+    const tripwire = egressTripwire();
+    const socket = await connect("inside.test");
+    expect(tripwire.restore()).toEqual([]);
+    socket.end("GET /raw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect((await socket.toArray()).join("")).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*\/raw/);
+    await expect(connect("inside.test", Number(port), await db.secondTenant())).rejects.toEqual(denied);
+    await expect(connect("127.0.0.1")).rejects.toEqual(denied);
+  });
+
+  test.each([
+    ["example.test", 22, "port_not_allowed"],
+    ["example.test", 70_000, "address_malformed"],
+    ["0x7f.1", 80, "address_malformed"],
+    ["127.1", 80, "address_malformed"],
+    ["a@example.test", 80, "address_malformed"],
+    ["example.test/x", 80, "address_malformed"],
+    ["example.test:81", 80, "address_malformed"],
+    ["example.test.", 80, "address_malformed"],
+    ["169.254.169.254", 80, "address_not_allowed"],
+    ["::ffff:127.0.0.1", 80, "address_malformed"],
+    ["::ffff:7f00:1", 80, "address_not_allowed"],
+    ["::1", 80, "address_not_allowed"],
+  ])("are not opened to %s:%i: %s", async (host, port, reason) => {
+    await expect(connect(host, port)).rejects.toMatchObject({ code: "egress_denied", reason });
+    expect(audited).toMatchObject([{ action: "egress.denied", outcome: "deny", reason, details: { purpose: "mcp_sandbox" } }]);
+  });
+
+  test("say why when nobody listens there", async () => {
+    await allow("http://127.0.0.1:1024", "mcp_sandbox");
+    await expect(connect("127.0.0.1", 1_024)).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });
 

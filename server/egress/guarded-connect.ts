@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { LookupFunction } from "node:net";
+import { once } from "node:events";
+import { connect, type LookupFunction, type Socket } from "node:net";
 import { buildConnector } from "undici";
 import { admit, type Address, type Destination, type Lookup } from "./admission.ts";
 
@@ -30,6 +31,21 @@ export function guardedConnector({ lookup, destination }: Guard): buildConnector
     };
     void open();
   };
+}
+
+/** A socket behind the guard, without a protocol yet. Its errors are heard as its end. */
+export async function guardedSocket({ lookup, destination }: Guard, { host, port }: { host: string; port: number }): Promise<Socket> {
+  const addresses = await admit(destination(host, port), lookup);
+  const socket = guarded.run(true, () => connect({ host, port, lookup: pinned(addresses), allowHalfOpen: true }));
+  // Unheard, an error would end the platform.
+  socket.on("error", () => {});
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 /** Answers with the checked addresses only, whatever the name server would say now. */

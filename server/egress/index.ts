@@ -1,15 +1,17 @@
 import { lookup as dnsLookup } from "node:dns/promises";
+import type { EgressPurpose } from "#contract/egress.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
 import { admit, reachOf, type Lookup } from "./admission.ts";
 import { EgressDenied } from "./denied.ts";
 import { denialRecord } from "./denial-record.ts";
+import { guardedSocket } from "./guarded-connect.ts";
 import { guardedFetch } from "./guarded-fetch.ts";
 import { egressRoutes } from "./routes.ts";
-import { findRule, saveRule } from "./rules.ts";
-import { createSocketPools } from "./socket-pools.ts";
-import { parseTarget } from "./target.ts";
+import { saveRule } from "./rules.ts";
+import { createSocketPools, destinations } from "./socket-pools.ts";
+import { parseTarget, plainTarget } from "./target.ts";
 
 export { isGuardedConnect } from "./guarded-connect.ts";
 
@@ -27,19 +29,27 @@ export function createEgress(deps: EgressDeps): { egress: Egress; routes: Handle
   const pools = createSocketPools({ ...deps, lookup });
   const recordDenial = denialRecord(deps);
 
+  /** Denials are audited. */
+  const recorded = async <T>(tenantId: string, purpose: EgressPurpose, open: () => Promise<T>): Promise<T> => {
+    try {
+      return await open();
+    } catch (error) {
+      if (error instanceof EgressDenied) await recordDenial({ tenantId, purpose, at: error.at, reason: error.reason });
+      throw error;
+    }
+  };
+
   const egress: Egress = {
-    fetchFor: (tenantId, purpose) => async (input, init) => {
-      try {
-        return await guardedFetch(pools.of(tenantId, purpose))(input, init);
-      } catch (error) {
-        if (error instanceof EgressDenied) await recordDenial({ tenantId, purpose, at: error.at, reason: error.reason });
-        throw error;
-      }
-    },
+    fetchFor: (tenantId, purpose) => (input, init) =>
+      recorded(tenantId, purpose, () => guardedFetch(pools.of(tenantId, purpose))(input, init)),
+    connectFor: (tenantId, purpose) => (target) =>
+      recorded(tenantId, purpose, async () => {
+        const destination = destinations(deps.database, tenantId, purpose);
+        return guardedSocket({ lookup, destination }, plainTarget(target));
+      }),
     probe: async ({ tenantId, url, purpose }) => {
       const { host, port } = parseTarget(url);
-      const findIt = () => deps.database.asTenant(tenantId, (tx) => findRule(tx, { tenantId, purpose, host, port }));
-      await admit({ host, port, findRule: findIt }, lookup);
+      await admit(destinations(deps.database, tenantId, purpose)(host, port), lookup);
     },
     allow: async (tx, { tenantId, url, purpose, actor }) => {
       const { host, port } = parseTarget(url);

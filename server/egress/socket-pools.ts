@@ -36,15 +36,15 @@ export function createSocketPools(deps: Deps): SocketPools {
   };
 }
 
+/** Where a tenant connects to for a purpose, with the rule that it has for that. */
+export const destinations = (database: Database, tenantId: string, purpose: EgressPurpose) => (host: string, port: number) => ({
+  host,
+  port,
+  findRule: () => database.asTenant(tenantId, (tx) => findRule(tx, { tenantId, purpose, host, port })),
+});
+
 function guardedAgent({ database, lookup }: Deps, tenantId: string, purpose: EgressPurpose): Agent {
-  const connect = guardedConnector({
-    lookup,
-    destination: (host, port) => ({
-      host,
-      port,
-      findRule: () => database.asTenant(tenantId, (tx) => findRule(tx, { tenantId, purpose, host, port })),
-    }),
-  });
+  const connect = guardedConnector({ lookup, destination: destinations(database, tenantId, purpose) });
   // No timeouts of its own: a model may think for minutes and a stream may be silent for hours; callers pass signals.
   return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, maxResponseSize: RESPONSE_BYTES });
 }

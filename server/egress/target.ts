@@ -29,6 +29,13 @@ export function parseTarget(input: string | URL): Target {
   return { url, host, port };
 }
 
+/** A host and a port that come without a URL, IPv6 without brackets. Refuses what `parseTarget` refuses. */
+export function plainTarget({ host, port }: { host: string; port: number }): { host: string; port: number } {
+  const parsed = parseTarget(`http://${isIP(host) === 6 ? `[${host}]` : host}:${port}/`);
+  if (parsed.host === host && parsed.port === port) return { host, port };
+  throw refuse("A host and its port must be written plainly, and in lower case.", parsed.url.host);
+}
+
 export const isLiteral = (host: string): boolean => isIP(host) !== 0;
 
 /** The host as it was written, before the URL parser made it canonical. */

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { Environment, Json, Page, PageQuery } from "#contract/common.ts";
 import type { EgressPurpose } from "#contract/egress.ts";
 import type { LiveEvent } from "#contract/system.ts";
@@ -183,6 +184,11 @@ export interface Leadership {
 export interface Egress {
   /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
   fetchFor(tenantId: string, purpose: EgressPurpose): typeof globalThis.fetch;
+  /**
+   * Opens sockets for any protocol, checked at connect time like those of `fetchFor`. Rejects with `egress_denied`, or with what
+   * the system says. Whoever gets a socket ends it; an error of it is heard as its end.
+   */
+  connectFor(tenantId: string, purpose: EgressPurpose): (target: { host: string; port: number }) => Promise<Duplex>;
   /** Whether a first call to this target would be let out now. Throws `egress_denied`, or what the name server says; opens no socket. */
   probe(target: { tenantId: string; url: string; purpose: EgressPurpose }): Promise<void>;
   /** Allows a private or loopback target in the transaction that registers it. Public targets need no entry. */

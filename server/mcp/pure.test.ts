@@ -25,10 +25,31 @@ describe("the hash of a launch", () => {
     ["a cap", launchHash(stdio({ caps: { processes: 2 } }), "sum")],
     ["the sandbox", launchHash(stdio({ sandbox: { read: [], write: [], network: "none" } }), "sum")],
     ["what the sandbox lets through", launchHash(stdio({ sandbox: { read: [], write: [], network: "all" } }), "sum")],
+    ["a host that it lets it reach", launchHash(stdio({ sandbox: { read: [], write: [], network: { hosts: ["example.org"] } } }), "sum")],
     ["the bytes of the executable", launchHash(stdio(), "other sum")],
     ["nothing installed", launchHash(stdio(), null)],
   ])("changes with %s", (_what, hash) => {
     expect(hash).not.toBe(before);
+  });
+  test("is the one that approvals have on record", () => {
+    const boxed = (network: "none" | "all") => launchHash(stdio({ sandbox: { read: ["/srv"], write: [], network } }), "sum");
+    expect([before, boxed("none"), boxed("all")]).toMatchInlineSnapshot(`
+      [
+        "0ea6724b6d712e929d36d2723f189edb0650ee71f8fa865b598952918227baf9",
+        "39cb37debd313d0d861bd0faa595fa2ab636ae79715d40c436b0a36a92789817",
+        "cb0b565c5f3d9c8164135c07cce8ec9a2c24e56c1a800177add51af0f369ad87",
+      ]
+    `);
+  });
+  test("is another one for every list of hosts", () => {
+    const reaching = (...hosts: string[]) => launchHash(stdio({ sandbox: { read: [], write: [], network: { hosts } } }), "sum");
+    const hashes = [
+      reaching("example.org"),
+      reaching("*.example.org"),
+      reaching("example.org:8443"),
+      reaching("example.org", "example.com"),
+    ];
+    expect(new Set(hashes).size).toBe(hashes.length);
   });
   test("of HTTP is about the address and the headers", () => {
     const http = { transport: "http", url: "https://example.com/mcp", headers: { authorization: "secret:token" } } as const;

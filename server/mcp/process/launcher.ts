@@ -35,7 +35,8 @@ export function launched(command: Command, { marker, allowed, groups }: Launchin
   return { file: SHELL, args: ["-c", script, NAME, command.file, ...command.args] };
 }
 
-const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+/** As one word of the shell. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 const SAID = new RegExp(`^${NAME}: .*exec: (.*)$`, "m");
 

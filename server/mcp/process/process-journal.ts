@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
+import type { HostRefusal } from "./host-proxy.ts";
 import { closeGroups, groupsOf, ownGroups } from "./control-groups.ts";
 import { startTimeOf } from "./process-table.ts";
 import { census, endTree } from "./process-tree.ts";
@@ -20,6 +21,8 @@ export type ProcessJournal = {
   started(server: ServerRecord, process: { id: string; pid: number; startTime: string | null }): Promise<void>;
   /** Never rejects: the process is gone whether or not it can be written down. */
   ended(ended: Ended): Promise<void>;
+  /** A host that its sandbox does not let it reach. Never waits. */
+  refused(server: ServerRecord, refusal: HostRefusal & { id: string }): void;
   /** Ends what platforms that live no more left running on this machine. Nothing else is touched. Resolves with how many trees. */
   endOrphans(): Promise<number>;
 };
@@ -71,6 +74,7 @@ export function createProcessJournal(deps: Deps): ProcessJournal {
         })
         .catch((error: unknown) => log.warn("a process end was not recorded", { serverId: server.id, error }));
     },
+    refused: hostRefused(deps),
     async endOrphans() {
       const instanceId = await naming;
       const others = await database.asWorker((tx) => othersProcesses(tx, { host, instanceId }));
@@ -81,6 +85,25 @@ export function createProcessJournal(deps: Deps): ProcessJournal {
     },
   };
 }
+
+const hostRefused =
+  ({ database, audit, logs, log }: Deps): ProcessJournal["refused"] =>
+  (server, { id, at, text, isListed }) => {
+    const { tenantId, id: serverId } = server;
+    logs.add(server, "event", { text, processId: id });
+    // The egress guard has recorded what it refused.
+    if (isListed) return;
+    const denial = {
+      tenantId,
+      actor: SYSTEM,
+      action: "mcp_process.host_refused",
+      target: `mcp_server:${serverId}`,
+      outcome: "deny",
+    } as const;
+    database
+      .asTenant(tenantId, (tx) => audit.record(tx, { ...denial, reason: "host_not_listed", details: { process: id, at } }))
+      .catch((error: unknown) => log.warn("a refused host was not recorded", { serverId, error }));
+  };
 
 /** By its process a platform is known to live or not. Where start times cannot be told, its id has to do. */
 async function nameInstance(instanceId: string): Promise<string> {

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import type { Sandbox } from "#contract/mcp/confinement.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { findExecutable } from "../registration/executable.ts";
+import { handingOver } from "./handing-over.ts";
 import type { ServerFolders } from "./server-folders.ts";
 
 type Command = { file: string; args: readonly string[] };
@@ -45,7 +46,8 @@ type Deps = {
 /**
  * The sandbox is bubblewrap's: a file system of its own into which only what is named is mounted, all of it read-only but
  * the server's folders and what may be written; a process namespace, which ends with its first process; no network
- * but a loopback of its own, unless the launch says otherwise.
+ * but a loopback of its own, unless the launch says otherwise. With a list of hosts, a socket of that loopback is handed over to
+ * the platform.
  */
 export function createConfine({ dataDir, path }: Deps): Confine {
   let working: Promise<string> | undefined;
@@ -67,6 +69,7 @@ export function createConfine({ dataDir, path }: Deps): Confine {
       ...sandbox.write.map((place) => ({ place, how: "--bind" })),
     ];
     const isOnline = sandbox.network === "all";
+    const command = typeof sandbox.network === "string" ? { file, args } : handingOver({ file, args });
     const options = [
       ...ISOLATION.filter((option) => !(isOnline && option === "--unshare-net")),
       ...[...SYSTEM, ...SETTINGS, ...(isOnline ? ["/etc/resolv.conf"] : [])].flatMap((place) => bind("--ro-bind-try", place)),
@@ -79,7 +82,7 @@ export function createConfine({ dataDir, path }: Deps): Confine {
     ];
     const own = ["--tmpfs", dataDir, ...bind("--bind", folders.home), ...bind("--bind", folders.work)];
     const closing = ["--remount-ro", dataDir, "--remount-ro", "/", "--chdir", cwd];
-    return { file: bwrap, args: [...options, ...own, ...closing, "--", file, ...args] };
+    return { file: bwrap, args: [...options, ...own, ...closing, "--", command.file, ...command.args] };
   };
 }
 

@@ -40,6 +40,7 @@ async function start(mode: string, launch: Parameters<typeof runaway>[1] = {}): 
     marker: `server:${id}`,
     caps,
     sandbox,
+    proxy: undefined,
   });
   process.child.stdin.write('{"id":1,"method":"tools/list"}\n');
   return process;

@@ -7,6 +7,7 @@ import { execute, type Executed, type Exit, type ServerChild } from "./execute.t
 import { launched } from "./launcher.ts";
 import { startTimeOf } from "./process-table.ts";
 import { census, cutTree, endTree, type TreeRoot } from "./process-tree.ts";
+import type { HostProxy } from "./host-proxy.ts";
 import type { Confine } from "./sandbox.ts";
 import type { ServerFolders } from "./server-folders.ts";
 import type { TreeWatch } from "./tree-watch.ts";
@@ -38,6 +39,8 @@ export type ProcessSpec = {
   marker: string;
   caps: Caps | undefined;
   sandbox: Sandbox | undefined;
+  /** Of a sandbox with a list of hosts: what it gets out through. Ends with the process. */
+  proxy: HostProxy | undefined;
 };
 
 /**
@@ -57,18 +60,21 @@ type Deps = {
 export function createSpawn({ timings, watch, confine, findParents = findOwnGroups }: Deps): SpawnServer {
   let parents: Promise<string[]> | undefined;
   return async (spec) => {
-    const { id, marker, sandbox, folders } = spec;
+    const { id, marker, sandbox, folders, proxy } = spec;
     const allowed = allowedFor(spec.caps);
     const command = sandbox ? await confine({ ...spec, sandbox }) : spec;
     parents ??= findParents();
     const groups = await openGroups(await parents, id, allowed);
-    const { child, exited } = await execute(launched(command, { marker, allowed, groups }), spec).catch(async (error: unknown) => {
-      await closeGroups(groups);
-      throw error;
-    });
+    const { child, exited } = await execute(launched(command, { marker, allowed, groups }), { ...spec, onSocket: proxy?.serve }).catch(
+      async (error: unknown) => {
+        await closeGroups(groups);
+        throw error;
+      },
+    );
     // A write to a process that has just ended is reported by its exit; unheard, it would end the platform.
     child.stdin.on("error", () => {});
     child.on("error", () => {});
+    void exited.then(() => proxy?.close());
     const pid = child.pid ?? 0;
     const startTime = await startTimeOf(pid);
     const root: TreeRoot = { pid, startTime, marker, groups, isSandbox: sandbox !== undefined, seen: new Map() };

@@ -62,6 +62,11 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
           throw new AppError("egress_denied", `${url} is not allowed.`);
         return fetch(input, init);
       },
+      connectFor:
+        () =>
+        async ({ host, port }) => {
+          throw new AppError("egress_denied", `${host}:${port} is not allowed.`);
+        },
     },
     secrets: {
       read: async ({ name }) => {

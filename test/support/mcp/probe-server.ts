@@ -1,23 +1,33 @@
 /** A stdio MCP server whose tools try what a sandbox should stop, and say how that went. Run by tests in a process of its own. */
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
-type Arguments = { path?: string; port?: number };
+type Arguments = { path?: string; host?: string; port?: number; url?: string };
 type Message = { id?: string | number; method?: string; params?: { name?: string; arguments?: Arguments } };
 
 const PROBES: Record<string, (given: Arguments) => unknown> = {
   read: ({ path = "" }) => readFileSync(path, "utf8").slice(0, 200),
   list: ({ path = "" }) => readdirSync(path),
   write: ({ path = "" }) => writeFileSync(path, "written"),
-  connect: ({ port = 0 }) =>
+  connect: ({ host = "127.0.0.1", port = 0 }) =>
     new Promise((resolve, reject) => {
-      const socket = connect({ host: "127.0.0.1", port }, () => resolve(socket.destroy() && "connected"));
+      const socket = connect({ host, port }, () => resolve(socket.destroy() && "connected"));
       socket.once("error", reject);
+    }),
+  fetch: async ({ url = "" }) => (await fetch(url)).text(),
+  /** A plain request, where `fetch` opens a tunnel. */
+  get: ({ url = "" }) =>
+    new Promise((resolve, reject) => {
+      get(url, async (response) => resolve(`${response.statusCode} ${(await response.toArray()).join("")}`)).once("error", reject);
     }),
   environment: () => process.env,
   self: () => ({ pid: process.pid, cwd: process.cwd() }),
 };
+
+const explained = (error: unknown): string =>
+  error instanceof Error && error.cause instanceof Error ? `${String(error)}: ${error.cause.message}` : String(error);
 
 const write = (message: object): void => void process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
 
@@ -26,7 +36,7 @@ async function call({ name = "", arguments: given = {} }: NonNullable<Message["p
     const text = JSON.stringify((await PROBES[name]?.(given)) ?? "done");
     return { content: [{ type: "text", text }] };
   } catch (error) {
-    return { content: [{ type: "text", text: String(error) }], isError: true };
+    return { content: [{ type: "text", text: explained(error) }], isError: true };
   }
 }
 
