@@ -86,6 +86,6 @@ function addRecordCommands(mcpCommand: Command): void {
       (options.follow === true ? frames.followServerFrames : frames.listFrames)(connect(options), name, options),
     );
   withServer(mcpCommand.command("replay <frame>"))
-    .description("send a recorded call again, under the rules of now")
+    .description("send a recorded request again, under the rules of now")
     .action((id: string, options) => frames.replayFrame(connect(options), id, options.output));
 }

@@ -178,6 +178,7 @@ async function createSlices(
     ...sharing(config),
     toolsUsed: (server) => workflows.toolsUsed(server),
     workflowsUsing: (tool) => workflows.using(tool),
+    secretsUsed: async (of) => new Set([...(await workflows.secretsUsed(of)), ...(await agents.secretsUsed(of))]),
     resumeStep: (step) => runs.resumeStep({ ...step, code: "tool_changed" }),
   });
   const workflows = createWorkflows({

@@ -60,6 +60,7 @@ export async function manager(url: string, dataDir: string): Promise<Caller> {
     ownerApproves: true,
     workflowsUsing: async () => [],
     toolsUsed: async () => [],
+    secretsUsed: async () => new Set(),
     resumeStep: async () => "over",
   });
   await mcp.start();

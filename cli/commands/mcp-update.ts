@@ -20,5 +20,5 @@ export async function updateServer(client: Client, server: string, { name, descr
       ...(set && { settings: z.record(z.string(), Json).parse(readInput(set)) }),
     },
   });
-  notice(`${after.name} is ${after.state}.${after.launchApproved ? "" : " Its launch waits for approval."}`);
+  notice(`${after.name} is ${after.state}.${after.launchApproved ? "" : " What it would run or work in waits for approval."}`);
 }

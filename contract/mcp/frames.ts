@@ -54,7 +54,8 @@ export const replayFrame = defineRoute({
   path: "/api/v1/frames/:id/replay",
   summary: "Send a recorded request again, under the rules and approvals of now",
   tag: "messages",
-  permission: "tool:call",
+  /** Whoever reads frames may send what they may also ask for without one: lists need `tool:read`, a ping `mcp_server:control`, all else `tool:call`. */
+  permission: "message:read",
   params: IdParams,
   body: z.strictObject({ timeoutMs: z.number().int().min(1).max(LIMITS.toolCallMs).default(30_000) }).optional(),
   response: z.object({
@@ -74,5 +75,9 @@ export const replayFrame = defineRoute({
     "mcp_timeout",
     "mcp_protocol_error",
     "mcp_exited",
+    "mcp_connection_refused",
+    "mcp_uri_refused",
+    "mcp_prompt_unknown",
+    "mcp_unsupported",
   ],
 });

@@ -64,8 +64,10 @@ export const McpServer = z.object({
   description: Description,
   environment: Environment,
   launch: Launch,
-  /** Whether exactly this launch has been approved; a stdio server starts only then. */
+  /** Whether exactly this launch, with these roots, has been approved. Nothing of another launch starts before that. */
   launchApproved: z.boolean(),
+  /** The roots that the server is told of. While those of its settings differ, they wait for approval. */
+  approvedRoots: z.array(z.string()).nullable(),
   /** What an approver should look at. */
   warnings: z.array(LaunchWarning),
   settings: ServerSettings,
@@ -156,7 +158,7 @@ export const updateMcpServer = defineRoute({
   name: "updateMcpServer",
   method: "PATCH",
   path: "/api/v1/mcp-servers/:id",
-  summary: "Change a server; another launch stops it until that is approved",
+  summary: "Change a server; another launch stops it until that is approved, other roots wait for their approval",
   tag: "mcp-servers",
   permission: "mcp_server:write",
   params: IdParams,
@@ -218,7 +220,7 @@ export const approveMcpLaunch = defineRoute({
   name: "approveMcpLaunch",
   method: "POST",
   path: "/api/v1/mcp-servers/:id/approve",
-  summary: "Approve exactly this launch",
+  summary: "Approve exactly this launch, with its roots",
   tag: "mcp-servers",
   permission: "tool:approve",
   params: IdParams,

@@ -45,12 +45,12 @@ export const CallSettings = z.strictObject({
 export type CallSettings = z.infer<typeof CallSettings>;
 
 /**
- * How a registered server is used. It says nothing about what runs, so changing it needs no new approval of the launch;
- * whatever decides what runs, or what it may reach, belongs to the launch.
+ * How a registered server is used. It says nothing about what runs, so changing it needs no new approval, but for the roots;
+ * whatever decides what runs, or what it may reach, is approved.
  */
 export const ServerSettings = z.strictObject({
   sharing: Sharing.optional(),
-  /** Folders that the server is told to work in. It is told, not confined: what it can reach is the launch's business. */
+  /** Folders that the server is told to work in, once they are approved like its launch. It is told, not confined: some servers let in what they are told. */
   roots: z.array(Folder).max(LIMITS.mcpRoots).optional(),
   /** Lets the server ask a registered model. Without it, it may not. */
   sampling: z

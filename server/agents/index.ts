@@ -11,6 +11,7 @@ import { createModelDirectory } from "./models.ts";
 import type { Agents, AgentsDeps } from "./ports.ts";
 import { ensureAgent } from "./register.ts";
 import { agentRoutes, shown } from "./routes.ts";
+import { selectKeySecrets } from "./store.pg.ts";
 
 export type { Agents, AgentsDeps };
 
@@ -37,6 +38,7 @@ export function createAgents(deps: AgentsDeps): Agents {
       const ensured = await ensureAgent(parts)(agent, { tenantId, actor, approvesAddress: true });
       return { agent: shown(ensured.agent), token: ensured.token };
     },
+    secretsUsed: ({ tenantId, ...of }) => database.asTenant(tenantId, (tx) => selectKeySecrets(tx, of)),
     start: () => hub.start(),
     stop: () => hub.stop(),
   };

@@ -1,5 +1,6 @@
 import type { WebSocket } from "ws";
 import type { Agent, CreateAgent } from "#contract/agents.ts";
+import type { Environment } from "#contract/common.ts";
 import type { Handled } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
@@ -42,6 +43,8 @@ export type Agents = {
   };
   /** Registers the agent unless it exists, in the name of an owner. For a custom agent a fresh token is issued each time; earlier ones end. */
   ensureAgent(spec: EnsureAgent): Promise<{ agent: Agent; token?: string }>;
+  /** Which of these secrets are the keys of agents. */
+  secretsUsed(of: { tenantId: string; environment: Environment; names: readonly string[] }): Promise<string[]>;
   start(): void;
   /** Closes every agent's socket and waits until that is recorded. Calls under way fail with `unavailable`. */
   stop(): Promise<void>;

@@ -205,3 +205,16 @@ export async function touchConnections(tx: Tx, connections: readonly { id: strin
   );
   return new Set(rows.map((row) => row.id));
 }
+
+/** Which of these secrets agents of the environment name as their keys. */
+export async function selectKeySecrets(
+  tx: Tx,
+  { environment, names }: { environment: string; names: readonly string[] },
+): Promise<string[]> {
+  const rows = await tx.query<{ name: string }>(
+    `select distinct endpoint->>'keySecret' as name from agents
+     where deleted_at is null and environment = $1 and endpoint->>'keySecret' = any($2::text[])`,
+    [environment, names],
+  );
+  return rows.map(({ name }) => name);
+}

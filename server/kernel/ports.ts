@@ -72,9 +72,16 @@ export interface SecretWriter {
   prepare(tenantId: string): Promise<void>;
   /** The names that secrets of this environment have. */
   names(tx: Tx, environment: Environment): Promise<Set<string>>;
-  /** Never replaces: throws `conflict` when there is a secret of this name. */
-  create(tx: Tx, secret: { tenantId: string; actor: string; name: string; environment: Environment; value: string }): Promise<void>;
+  /** Never replaces: throws `conflict` when there is a secret of this name. `madeFor`: the MCP server that it is stored for. */
+  create(tx: Tx, secret: SecretPlace & { actor: string; value: string; madeFor: string }): Promise<void>;
+  /** The names of the secrets that were stored for a server and that no person has replaced since. */
+  madeFor(tx: Tx, serverId: string): Promise<string[]>;
+  /** From now on the secret is another server's. */
+  handOver(tx: Tx, secret: SecretPlace, serverId: string): Promise<void>;
+  /** `because`: what it goes with, as the trail names it. */
+  remove(tx: Tx, secret: SecretPlace & { actor: string; because: string }): Promise<void>;
 }
+export type SecretPlace = { tenantId: string; name: string; environment: Environment };
 
 /** Removes every known secret value (and its base64, URL and hex forms) from what is stored, logged or sent. */
 export interface Redactor {

@@ -21,6 +21,7 @@ import type { ToolsUsed } from "./diagnosis/static-check.ts";
 import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
+import type { SecretsUsed } from "./registration/drop-secrets.ts";
 import type { ServerSpec } from "./registration/register-server.ts";
 import type { AskModel } from "./protocol/sample.ts";
 import type { Timings } from "./supervision/timings.ts";
@@ -50,6 +51,8 @@ export type McpDeps = {
   askModel?: AskModel;
   /** Which workflows call a tool. */
   workflowsUsing: WorkflowsUsing;
+  /** Which secrets something else than servers refers to: agents, workflows. */
+  secretsUsed: SecretsUsed;
   /** Lets a step of a run try again that waits because its tool had changed. */
   resumeStep: ResumeStep;
   /** Which tools of a server the workflows call. */

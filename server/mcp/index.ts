@@ -7,6 +7,7 @@ import { createGateway } from "./gateway/gateway.ts";
 import { mcpUseCases } from "./use-cases.ts";
 import { mcpRoutes } from "./routes.ts";
 import { protocolRoutes } from "./protocol/routes.ts";
+import { createOffers } from "./protocol/use-offers.ts";
 import { createSampler } from "./protocol/sample.ts";
 import { createToolReview } from "./catalogue/tool-review.ts";
 import { createSupervision } from "./supervision/supervision.ts";
@@ -30,11 +31,14 @@ export function createMcp(deps: McpDeps): Mcp {
     random: deps.random ?? Math.random,
     sample: createSampler({ ...deps, askModel: deps.askModel }),
   });
-  const calls = createCalls({ ...deps, supervisor, firstListMs: timings.firstListMs });
+  const { lists, offers } = createOffers({ ...deps, ...timings, supervisor });
+  const { firstListMs } = timings;
+  const calls = createCalls({ ...deps, supervisor, offers, firstListMs });
   const { call, invoke, executeTool } = calls;
   const shared = { ...deps, supervisor, inspect: supervision.inspect, isInstalled: installedIn({ path, cwd: deps.dataDir }) };
   const review = createToolReview({ ...shared, settleMs: timings.settleMs });
   const diagnosis = createDiagnosis({ ...shared, ...supervision, path, timings });
+  const protocol = protocolRoutes({ ...shared, lists, offers, firstListMs });
   const useCases = mcpUseCases({ ...shared, invoke, logs, watch: supervision.watch });
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings });
@@ -50,7 +54,7 @@ export function createMcp(deps: McpDeps): Mcp {
     }
   };
   return {
-    routes: [...mcpRoutes(useCases), ...review.routes, ...protocolRoutes({ ...shared, timings }), ...calls.routes, ...diagnosis.routes],
+    routes: [...mcpRoutes(useCases), ...review.routes, ...protocol, ...calls.routes, ...diagnosis.routes],
     gateway,
     executeTool,
     ensureServer: (spec) => useCases.servers.ensure(spec),

@@ -52,6 +52,35 @@ describe("the vault", () => {
     expect(vault.redactor.text("first-value-1 second-value-2")).toBe(`${REDACTED} ${REDACTED}`);
   });
 
+  test("knows what was stored for a server, until a person replaces it; another tenant and environment have their own", async () => {
+    const [serverId, heir] = [newId(), newId()];
+    const stranger = await db.secondTenant();
+    const store = async (of: string, name: string, environment: "production" | "test" = "production"): Promise<void> => {
+      await vault.prepare(of);
+      const secret = { tenantId: of, actor: "user:1", name, environment, value: `value-of-${name}`, madeFor: serverId };
+      await db.database.asTenant(of, (tx) => vault.create(tx, secret));
+    };
+    const madeFor = (id: string, of = tenantId) => db.database.asTenant(of, (tx) => vault.madeFor(tx, id));
+    for (const name of ["A", "B", "C"]) await store(tenantId, name);
+    await store(stranger, "A");
+    await put("B", "a-value-of-my-own");
+    await put("A", "for-tests", "test");
+    const place = { tenantId, environment: "production" } as const;
+    await db.database.asTenant(tenantId, async (tx) => {
+      await vault.handOver(tx, { ...place, name: "C" }, heir);
+      expect(await vault.madeFor(tx, serverId)).toEqual(["A"]);
+      await vault.remove(tx, { ...place, name: "A", actor: "user:1", because: `mcp_server:${serverId}` });
+    });
+    expect([await madeFor(serverId), await madeFor(heir), await madeFor(serverId, stranger)]).toEqual([[], ["C"], ["A"]]);
+    expect(vault.audited.at(-1)).toMatchObject({
+      action: "secret.deleted",
+      target: "secret:production/A",
+      details: { because: `mcp_server:${serverId}` },
+    });
+    await expect(read("A")).rejects.toMatchObject({ code: "secret_missing" });
+    expect([await read("A", "test"), await read("B")]).toEqual(["for-tests", "a-value-of-my-own"]);
+  });
+
   test("keeps environments apart", async () => {
     await put("KEY", "for-production");
     await put("KEY", "for-tests", "test");

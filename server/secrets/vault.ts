@@ -24,20 +24,23 @@ export const putSecret =
     redactor.track(value);
     await keyring.prepare(tenantId);
     return database.asTenant(tenantId, async (tx) => {
+      // Whatever it was stored for: now it is what a person has given.
       const place = { tenantId, ...(await lockPlace(tx, { tenantId, name, environment, newId })) };
-      const stored = await sealInto(tx, keyring, { place, name, value });
+      const stored = await sealInto(tx, keyring, { place, name, value, madeFor: null });
       const action = place.version === 1 ? "secret.created" : "secret.replaced";
       await audit.record(tx, { tenantId, actor: caller.ref, action, target: target({ name, environment }) });
       return stored;
     });
   };
 
-async function sealInto(tx: Tx, keyring: Keyring, { place, name, value }: { place: Place; name: string; value: string }): Promise<Secret> {
+type Sealing = { place: Place; name: string; value: string; madeFor: string | null };
+
+async function sealInto(tx: Tx, keyring: Keyring, { place, name, value, madeFor }: Sealing): Promise<Secret> {
   const { id: keyId, key } = keyring.current(place.tenantId);
   const sealed = toSealedText(keyId, seal(key, Buffer.from(value), aad(place, keyId)));
   const [row] = await tx.query<ListRow>(
-    `update secrets set value = $2, version = $3, updated_at = now() where id = $1 returning ${COLUMNS}`,
-    [place.id, sealed, place.version],
+    `update secrets set value = $2, version = $3, made_for = $4, updated_at = now() where id = $1 returning ${COLUMNS}`,
+    [place.id, sealed, place.version, madeFor],
   );
   if (!row) throw new AppError("conflict", `The secret ${name} was deleted while it was being replaced.`);
   return fromRow(row);
@@ -50,11 +53,23 @@ export const secretWriter = ({ keyring, redactor, audit, newId }: VaultDeps): Se
     const rows = await tx.query<{ name: string }>("select name from secrets where environment = $1", [environment]);
     return new Set(rows.map(({ name }) => name));
   },
-  create: async (tx, { tenantId, actor, name, environment, value }) => {
+  madeFor: async (tx, serverId) => {
+    const rows = await tx.query<{ name: string }>("select name from secrets where made_for = $1 order by name", [serverId]);
+    return rows.map(({ name }) => name);
+  },
+  handOver: async (tx, { name, environment }, serverId) => {
+    await tx.query("update secrets set made_for = $3 where name = $1 and environment = $2", [name, environment, serverId]);
+  },
+  remove: async (tx, { tenantId, actor, name, environment, because }) => {
+    await tx.query("delete from secrets where name = $1 and environment = $2", [name, environment]);
+    const details = { because };
+    await audit.record(tx, { tenantId, actor, action: "secret.deleted", target: target({ name, environment }), details });
+  },
+  create: async (tx, { tenantId, actor, name, environment, value, madeFor }) => {
     redactor.track(value);
     const place = { tenantId, ...(await lockPlace(tx, { tenantId, name, environment, newId })) };
     if (place.version !== 1) throw new AppError("conflict", `There is a secret ${name} in ${environment} by now.`);
-    await sealInto(tx, keyring, { place, name, value });
+    await sealInto(tx, keyring, { place, name, value, madeFor });
     await audit.record(tx, { tenantId, actor, action: "secret.created", target: target({ name, environment }) });
   },
 });

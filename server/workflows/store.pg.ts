@@ -191,3 +191,19 @@ export async function selectMentioning(tx: Tx, { live, words }: Mentioning): Pro
     definition: readStored(definition).definition,
   }));
 }
+
+/** Which of these names stand, as whole words, in any version of a workflow that is not deleted, or in one that is named as live. */
+export async function selectNaming(
+  tx: Tx,
+  { live, names }: { live: readonly { workflowId: string; version: number }[]; names: readonly string[] },
+): Promise<string[]> {
+  const rows = await tx.query<{ name: string }>(
+    `select word as name from unnest($3::text[]) as word
+     where exists (
+       select from workflows w join workflow_versions v on v.workflow_id = w.id
+       where (w.deleted_at is null or (v.workflow_id, v.version) in (select * from unnest($1::uuid[], $2::int4[])))
+         and v.definition ~ ('\\m' || word || '\\M'))`,
+    [live.map(({ workflowId }) => workflowId), live.map(({ version }) => version), names],
+  );
+  return rows.map(({ name }) => name);
+}

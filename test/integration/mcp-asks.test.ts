@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
+import type { Role } from "#contract/permissions.ts";
+import { createClient, type Client } from "#sdk/client.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { published } from "#test/support/mcp/platform.ts";
-import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 let platform: StartedPlatform;
 let folder: string;
@@ -49,4 +51,25 @@ test("a server works in its roots, and hears when they change", async () => {
   const other = await realpath(await mkdtemp(join(folder, "other-")));
   await platform.client.updateMcpServer({ params: { id }, body: { settings: { roots: [other] } } });
   await vi.waitFor(async () => expect(await allowed()).toContain(other), { timeout: 10_000 });
+});
+
+test("roots that a designer sets are what the server works in once somebody has approved them", async () => {
+  const superuser = await platform.sql();
+  const as = async (role: Role): Promise<Client> =>
+    createClient({ url: platform.url, token: await addMember(superuser, { role, name: `the ${role} of roots` }) });
+  const [designer, approver] = [await as("designer"), await as("admin")];
+  const id = await serverWith({ roots: [folder] }, "filesystem", "/usr/share");
+  const params = { id };
+  const allowed = (): Promise<string> => call(id, "list_allowed_directories");
+  await vi.waitFor(async () => expect(await allowed()).toContain(folder), { timeout: 10_000 });
+  const wider = await designer.updateMcpServer({ params, body: { settings: { roots: ["/"] } } });
+  expect(wider).toMatchObject({ state: "READY", launchApproved: false, approvedRoots: [folder] });
+  await expect(designer.approveMcpLaunch({ params })).rejects.toMatchObject({ code: "permission_denied" });
+  await designer.restartMcpServer({ params });
+  await vi.waitFor(async () => expect(await allowed()).toContain(folder), { timeout: 10_000 });
+  expect((await allowed()).split("\n")).not.toContain("/");
+  expect(await approver.approveMcpLaunch({ params })).toMatchObject({ launchApproved: true, approvedRoots: ["/"] });
+  await vi.waitFor(async () => expect((await allowed()).split("\n")).toContain("/"), { timeout: 10_000 });
+  const { items } = await platform.client.listAudit({ query: { action: "mcp_server.launch_approved" } });
+  expect(items[0]).toMatchObject({ target: `mcp_server:${id}`, details: { roots: ["/"] } });
 });

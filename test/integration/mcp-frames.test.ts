@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Message } from "#contract/messages.ts";
-import type { Client } from "#sdk/client.ts";
+import type { Role } from "#contract/permissions.ts";
+import { createClient, type Client } from "#sdk/client.ts";
 import { runCli } from "#test/support/cli.ts";
 import { eventually } from "#test/support/eventually.ts";
-import { hostile } from "#test/support/mcp/platform.ts";
-import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { hostile, published } from "#test/support/mcp/platform.ts";
+import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 let platform: StartedPlatform;
 let client: Client;
@@ -173,6 +174,159 @@ async function readUntil(response: Response, end: string): Promise<string> {
   return text;
 }
 
+describe("every other request that is safe to send again", () => {
+  const MAIN = "demo://resource/dynamic/text/1";
+  type Case = { method: string; ask: (id: string) => Promise<unknown>; q?: string; result: unknown };
+  const cases: Case[] = [
+    {
+      method: "resources/read",
+      ask: (id) =>
+        client.readMcpResource({
+          params: { id },
+          body: { uriTemplate: "demo://resource/dynamic/text/{resourceId}", variables: { resourceId: "1" } },
+        }),
+      result: { uri: MAIN, contents: [{ uri: MAIN, text: expect.any(String) }] },
+    },
+    {
+      method: "prompts/get",
+      ask: (id) => client.getMcpPrompt({ params: { id, name: "args-prompt" }, body: { arguments: { city: "Bern" } } }),
+      result: { messages: [{ role: "user", content: { text: expect.stringContaining("Bern") } }], findings: [] },
+    },
+    {
+      method: "completion/complete",
+      ask: (id) =>
+        client.completeMcp({
+          params: { id },
+          body: {
+            ref: { type: "prompt", name: "completable-prompt" },
+            argument: { name: "name", value: "A" },
+            context: { department: "Engineering" },
+          },
+        }),
+      result: { values: expect.arrayContaining(["Alice"]) },
+    },
+    { method: "tools/list", ask: async () => {}, result: { tools: expect.arrayContaining([expect.objectContaining({ name: "echo" })]) } },
+    {
+      method: "resources/list",
+      ask: (id) => client.listMcpResources({ params: { id } }),
+      result: { resources: expect.arrayContaining([expect.objectContaining({ uri: expect.any(String) })]) },
+    },
+    {
+      method: "resources/templates/list",
+      ask: (id) => client.listMcpResourceTemplates({ params: { id } }),
+      result: { resourceTemplates: expect.arrayContaining([expect.objectContaining({ uriTemplate: expect.any(String) })]) },
+    },
+    {
+      method: "prompts/list",
+      ask: (id) => client.listMcpPrompts({ params: { id } }),
+      result: { prompts: expect.arrayContaining([expect.objectContaining({ name: "args-prompt" })]) },
+    },
+    { method: "ping", ask: (id) => client.testMcpServer({ params: { id }, body: {} }), result: {} },
+  ];
+  let all: McpServer;
+  let viewer: Client;
+  let operator: Client;
+  beforeAll(async () => {
+    all = await client.createMcpServer({ body: { name: "all", launch: published("everything"), settings: { roots: ["/usr/share"] } } });
+    const superuser = await platform.sql();
+    const as = async (role: Role): Promise<Client> =>
+      createClient({ url: platform.url, token: await addMember(superuser, { role, name: `the ${role}` }) });
+    [viewer, operator] = [await as("viewer"), await as("operator")];
+  });
+  const requests = (method: string, count: number): Promise<Message[]> =>
+    eventually(
+      () => frames({ kind: "request", direction: "out", method }, all),
+      (found) => found.length >= count,
+    );
+  const LISTS = new Set(["tools/list", "resources/list", "resources/templates/list", "prompts/list"]);
+
+  test.each(cases)("$method", async ({ method, ask, result }) => {
+    await ask(all.id);
+    const [request] = await requests(method, 1);
+    const sent = (await frames({ kind: "request", direction: "out", method }, all)).length;
+    const params = { id: request?.id ?? "" };
+    const replayed = await operator.replayFrame({ params });
+    expect(replayed).toMatchObject({ request: params, before: { kind: "response" }, now: { result } });
+    await requests(method, sent + 1);
+    const [entry] = (await client.listAudit({ query: { action: "mcp_frame.replayed" } })).items;
+    expect(entry).toMatchObject({ target: `frame:${params.id}`, outcome: "allow", details: { method, serverId: all.id } });
+
+    if (LISTS.has(method)) return expect(await viewer.replayFrame({ params })).toMatchObject({ now: { result } });
+    await expect(viewer.replayFrame({ params })).rejects.toMatchObject({ code: "permission_denied" });
+    expect((await client.listAudit({ query: { action: "mcp_frame.replayed" } })).items[0]).toMatchObject({
+      outcome: "deny",
+      reason: method === "ping" ? "mcp_server:control" : "tool:call",
+    });
+    expect(await frames({ kind: "request", direction: "out", method }, all)).toHaveLength(sent + 1);
+  });
+
+  test.each<[string, Query]>([
+    ["initialize", { kind: "request", method: "initialize" }],
+    ["a notification", { kind: "notification", direction: "out" }],
+    ["an answer", { kind: "response", direction: "in" }],
+    ["a request of the server", { kind: "request", direction: "in" }],
+    ["resources/subscribe", { kind: "request", method: "resources/subscribe" }],
+  ])("but not %s", async (_what, query) => {
+    if (query?.method === "resources/subscribe") await subscribeOnce(all.id);
+    const [frame] = await eventually(
+      () => frames(query, all),
+      (found) => found.length > 0,
+    );
+    await expect(client.replayFrame({ params: { id: frame?.id ?? "" } })).rejects.toMatchObject({
+      code: "frame_not_replayable",
+      remedy: expect.stringMatching(/tools\/call, resources\/read, .*ping/),
+    });
+  });
+
+  test("nor what carries a secret; and what the server answers is redacted", async () => {
+    const prompt = (city: string) => client.getMcpPrompt({ params: { id: all.id, name: "args-prompt" }, body: { arguments: { city } } });
+    await prompt(SECRET);
+    const [carries] = await eventually(
+      () => frames({ kind: "request", method: "prompts/get", q: "[redacted]" }, all),
+      (found) => found.length > 0,
+    );
+    await expect(client.replayFrame({ params: { id: carries?.id ?? "" } })).rejects.toMatchObject({
+      code: "frame_not_replayable",
+      message: expect.stringMatching(/secrets were inside/),
+    });
+    const later = `sk-later-${"0123456789".repeat(2)}`;
+    await prompt(later);
+    const [request] = await eventually(
+      () => frames({ kind: "request", method: "prompts/get", q: later }, all),
+      (found) => found.length > 0,
+    );
+    await client.putSecret({ params: { name: "later" }, body: { value: later } });
+    const { now } = await client.replayFrame({ params: { id: request?.id ?? "" } });
+    expect(JSON.stringify(now)).not.toContain(later);
+    expect(JSON.stringify(now)).toContain("[redacted]");
+  });
+
+  test("by the CLI", async () => {
+    await client.listMcpPrompts({ params: { id: all.id } });
+    const [request] = await requests("prompts/list", 1);
+    const at = ["--url", platform.url, "--token", platform.token];
+    const { stdout, code } = await runCli(["mcp", "replay", request?.id ?? "", "-o", "json", ...at]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ now: { result: { prompts: expect.any(Array) } } });
+    const [began] = await requests("initialize", 1);
+    const refused = await runCli(["mcp", "replay", began?.id ?? "", ...at]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("resources/templates/list") });
+  });
+});
+
+/** Watches a resource for a moment. */
+async function subscribeOnce(id: string): Promise<void> {
+  const [first] = (await client.listMcpResources({ params: { id } })).items;
+  const stop = new AbortController();
+  const uri = encodeURIComponent(first?.uri ?? "");
+  const response = await fetch(`${platform.url}/api/v1/mcp-servers/${id}/resources/stream?uri=${uri}`, {
+    headers: { authorization: `Bearer ${platform.token}` },
+    signal: stop.signal,
+  });
+  expect(response.status).toBe(200);
+  stop.abort();
+}
+
 describe("a recorded call is sent again", () => {
   test("with its arguments and a key of its own, beside the old answer", async () => {
     await call("add", { a: 7000, b: 77 });
@@ -194,14 +348,14 @@ describe("a recorded call is sent again", () => {
     await call("meta", { note: `second ${"x".repeat(70_000)}` });
     const [redacted] = await stored({ kind: "request", q: "first [redacted]" }, 1);
     const [long] = await stored({ kind: "request", q: "second xxx" }, 1);
-    const [list] = await stored({ kind: "request", method: "tools/list" }, 1);
+    const [began] = await stored({ kind: "request", method: "initialize" }, 1);
     const [answer] = await stored({ kind: "response", tool: "add" }, 1);
     expect(redacted).toMatchObject({ redacted: true });
     expect(JSON.stringify(redacted)).not.toContain(SECRET);
     const refusals = [
       [redacted, /secrets were inside/],
       [long, /too long/],
-      [list, /this is tools\/list/],
+      [began, /no initialize is/],
       [answer, /a response that came/],
     ] as const;
     for (const [frame, why] of refusals) {

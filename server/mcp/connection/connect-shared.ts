@@ -9,7 +9,7 @@ import { secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { SpawnServer } from "../process/server-process.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
-import type { ServerRecord } from "../registration/server-record.ts";
+import { settingsInForce, type ServerRecord } from "../registration/server-record.ts";
 import type { Answering, SamplingRequest } from "./server-requests.ts";
 import type { Timings } from "../supervision/timings.ts";
 
@@ -86,7 +86,7 @@ export function answeringFor(
   server: ServerRecord,
   { options, processId }: { options: ConnectOptions; processId?: string },
 ): Answering {
-  const settings = options.settings ?? ((): ServerSettings => server.settings);
+  const settings = options.settings ?? ((): ServerSettings => settingsInForce(server));
   return {
     settings,
     sample: (request) => sample(server, { ...request, settings: settings() }),

@@ -101,6 +101,8 @@ export class PlatformClient extends Client {
   #logLevel: LoggingLevel | undefined;
   readonly #answering: Answering;
   #told: ServerSettings;
+  /** The server has heard that the roots are others now: what it asks next is about those, whatever call is open. */
+  #hasNewRoots = false;
 
   constructor(info: Implementation, options: ClientOptions, answering: Answering) {
     const settings = answering.settings();
@@ -121,7 +123,10 @@ export class PlatformClient extends Client {
     if (logLevel !== undefined && logLevel !== before.logLevel && this.getServerCapabilities()?.logging)
       await this.setLogLevel(logLevel, { timeout: SETTLE_MS });
     const hasRoots = this.#declares.roots && this.getProtocolEra() !== "modern";
-    if (hasRoots && JSON.stringify(roots) !== JSON.stringify(before.roots)) await this.sendRootsListChanged();
+    if (hasRoots && JSON.stringify(roots) !== JSON.stringify(before.roots)) {
+      this.#hasNewRoots = true;
+      await this.sendRootsListChanged();
+    }
   }
 
   /** Calls of tools go over this pipe from now on, which must be the one that the client is connected to. */
@@ -230,7 +235,8 @@ export class PlatformClient extends Client {
       this.setRequestHandler("roots/list", () =>
         told(async () => {
           const settings = allowed(answering, "roots");
-          const { roots } = this.callBehind()?.party ?? {};
+          const { roots } = (this.#hasNewRoots ? undefined : this.callBehind()?.party) ?? {};
+          this.#hasNewRoots = false;
           return roots === undefined ? rootsOf(settings) : roots();
         }),
       );

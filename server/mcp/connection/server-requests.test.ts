@@ -117,6 +117,20 @@ describe("the published server", () => {
     expect(progress).toEqual([1, 2, 3, 4]);
   });
 
+  test("hears the platform's new roots also while somebody's call is open who has roots of their own", async () => {
+    let settings: ServerSettings = { roots: ["/srv/one"] };
+    const server = await talk(published("everything"), "auto", { settings: () => settings });
+    await vi.waitFor(async () => expect(await textOf(server, "get-roots-list")).toContain("/srv/one"));
+    const roots = vi.fn(async () => ({ roots: [{ uri: "file:///" }] }));
+    const call = { name: "trigger-long-running-operation", arguments: { duration: 1, steps: 1 }, ...options };
+    const open = server.callTool({ ...call, party: { takesInput: false, roots } });
+    settings = { roots: ["/srv/two"] };
+    await server.settle();
+    await open;
+    expect(await textOf(server, "get-roots-list")).toContain("/srv/two");
+    expect(roots).not.toHaveBeenCalled();
+  });
+
   test("of a request that could belong to two calls, neither's caller hears (M-14)", async () => {
     const server = await talk(published("everything"));
     asked.length = 0;

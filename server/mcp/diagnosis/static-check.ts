@@ -11,7 +11,7 @@ import type { InspectLaunch } from "../registration/check-launch.ts";
 import { findExecutable } from "../registration/executable.ts";
 import { launchHash, secretInArgument, secretName } from "../registration/launch.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
-import type { ServerRecord } from "../registration/server-record.ts";
+import { hasApprovedRoots, type ServerRecord } from "../registration/server-record.ts";
 import { causeOf } from "./explain-failure.ts";
 
 /** Nodes of the newest versions of workflows that call a tool of a server. */
@@ -80,14 +80,16 @@ const command: Check = async ({ dataDir, path }, { id, launch }) => {
 };
 
 /** What would not run now may still be what was approved. */
-const approval: Check = async ({ inspect }, { id, launch, approvedLaunchHash }) => {
+const approval: Check = async ({ inspect }, { id, launch, settings, approvedLaunchHash, approvedRoots }) => {
+  const waiting = new AppError("launch_not_approved", "The server works in other roots until somebody approves those of its settings.");
+  const roots = hasApprovedRoots({ settings, approvedRoots }) ? [] : [finding("settings.roots", waiting)];
   const hash = await inspect(id, launch).then(
     (found) => found.hash,
     () => launchHash(launch, null),
   );
-  if (approvedLaunchHash === hash || approvedLaunchHash === launchHash(launch, null)) return [];
+  if (approvedLaunchHash === hash || approvedLaunchHash === launchHash(launch, null)) return roots;
   const message = approvedLaunchHash === null ? "Nobody has approved this launch." : "What would run is not what was approved.";
-  return [finding("launch", new AppError("launch_not_approved", message))];
+  return [finding("launch", new AppError("launch_not_approved", message)), ...roots];
 };
 
 const secrets: Check = async ({ secrets: vault }, { tenantId, id, environment, launch }) => {

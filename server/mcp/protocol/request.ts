@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
+import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
 /** A request that can do no harm when it is repeated, with its failure's class; what shows that the connection is lost is told. */
@@ -10,5 +11,22 @@ export async function request<T>(server: SupervisedServer, connection: Connectio
     const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
     if (endsConnection(thrown)) server.reportLost(connection, failure);
     throw failure;
+  }
+}
+
+type Asking = { sessionKey: string; timeoutMs: number; signal: AbortSignal };
+
+/** The same, over a connection for this session, as soon as there is one. */
+export async function askServer<T>(
+  server: SupervisedServer,
+  { sessionKey, timeoutMs, signal }: Asking,
+  send: (connection: Connection, options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const inTime = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const lease = server.lease(sessionKey) ?? (await server.acquire({ sessionKey, signal: inTime() }));
+  try {
+    return await request(server, lease.connection, () => send(lease.connection, { timeoutMs, signal }));
+  } finally {
+    lease.release();
   }
 }

@@ -8,20 +8,17 @@ import type { QuestionDeps } from "../questions/ask-people.ts";
 import { questionRoutes } from "../questions/routes.ts";
 import { findTool, viewTool } from "../catalogue/tools.pg.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
-import type { Timings } from "../supervision/timings.ts";
-import { createServerLists } from "./server-lists.ts";
+import type { ServerLists } from "./server-lists.ts";
 import { suggestAt } from "./suggest.ts";
-import { offerUseCases } from "./use-offers.ts";
+import type { OfferUseCases } from "./use-offers.ts";
 import { watchResource } from "./watch-resource.ts";
 
-type Deps = QuestionDeps & { supervisor: Supervisor; redactor: Redactor; timings: Timings };
+type Deps = QuestionDeps & { supervisor: Supervisor; redactor: Redactor; lists: ServerLists; offers: OfferUseCases; firstListMs: number };
 
 /** What servers offer beside tools, and what they ask. */
 export function protocolRoutes(deps: Deps): Handled[] {
-  const { database, supervisor, redactor, now, timings } = deps;
-  const lists = createServerLists({ now, ...timings });
-  const offers = offerUseCases({ supervisor, lists, redactor });
-  const watch = watchResource({ supervisor, lists, firstListMs: timings.firstListMs });
+  const { database, offers } = deps;
+  const watch = watchResource(deps);
   return [
     ...questionRoutes(deps),
     handle(listMcpResources, ({ caller, params: { id }, signal }) => offers.resources({ caller, id, signal })),

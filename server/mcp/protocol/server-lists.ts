@@ -8,7 +8,7 @@ import { request } from "./request.ts";
 
 export type Listed<T> = { items: T[]; listedAt: string; isStale: boolean };
 type Held<T> = { items: T[]; listedAt: string; connection: Connection; at: number };
-type Deps = { now: () => Date; firstListMs: number; listMs: number; checkEveryMs: number };
+export type ListDeps = { now: () => Date; firstListMs: number; listMs: number; checkEveryMs: number };
 
 /** Entries that could not be shown are left out. */
 type Source<T> = { list: ListName; read: (connection: Connection, options: CallOptions) => Promise<(T | undefined)[]> };
@@ -18,7 +18,7 @@ export type ListOf<T> = (server: SupervisedServer, signal: AbortSignal) => Promi
 export type ServerLists = { resources: ListOf<McpResource>; templates: ListOf<McpResourceTemplate>; prompts: ListOf<McpPrompt> };
 
 /** What servers list beside tools. */
-export const createServerLists = (deps: Deps): ServerLists => ({
+export const createServerLists = (deps: ListDeps): ServerLists => ({
   resources: listOf(deps, { list: "resources", read: async (from, options) => (await from.listResources(options)).map(readResource) }),
   templates: listOf(deps, {
     list: "resources",
@@ -31,7 +31,7 @@ export const createServerLists = (deps: Deps): ServerLists => ({
  * A list is asked for when somebody wants it, and again when the server says that it has changed, over another connection, or
  * when it has grown old.
  */
-function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: Deps, { list, read }: Source<T>): ListOf<T> {
+function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: ListDeps, { list, read }: Source<T>): ListOf<T> {
   const held = new Map<string, Held<T>>();
   const heard = new WeakSet<Connection>();
   const changed = new WeakMap<Connection, number>();

@@ -10,9 +10,9 @@ import { toJson } from "../connection/json-value.ts";
 import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
-import { request } from "./request.ts";
+import { askServer } from "./request.ts";
 import { resolveUri } from "./resolve-uri.ts";
-import type { Listed, ServerLists } from "./server-lists.ts";
+import { createServerLists, type Listed, type ListDeps, type ServerLists } from "./server-lists.ts";
 
 type Deps = { supervisor: Supervisor; lists: ServerLists; redactor: Redactor };
 type Prompt = { name: string; arguments: Record<string, string> };
@@ -31,20 +31,17 @@ export type OfferUseCases = {
   complete(at: At, wanted: CompleteMcp): Promise<Suggested>;
 };
 
+/** What servers offer beside tools: their lists, and what is done with them. */
+export function createOffers(deps: ListDeps & Omit<Deps, "lists">): { lists: ServerLists; offers: OfferUseCases } {
+  const lists = createServerLists(deps);
+  return { lists, offers: offerUseCases({ ...deps, lists }) };
+}
+
 /** What people and programs do with the resources and prompts of servers. Another tenant's server is `not_found`. */
-export function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
+function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
   const find = ({ caller, id }: At): Promise<SupervisedServer> => supervisor.get(caller.tenantId, id);
-  const ask = async <T>(at: At, timeoutMs: number, send: (connection: Connection, options: CallOptions) => Promise<T>): Promise<T> => {
-    const server = await find(at);
-    const sessionKey = at.caller.ref;
-    const inTime = (): AbortSignal => AbortSignal.any([at.signal, AbortSignal.timeout(timeoutMs)]);
-    const lease = server.lease(sessionKey) ?? (await server.acquire({ sessionKey, signal: inTime() }));
-    try {
-      return await request(server, lease.connection, () => send(lease.connection, { timeoutMs, signal: at.signal }));
-    } finally {
-      lease.release();
-    }
-  };
+  const ask = async <T>(at: At, timeoutMs: number, send: (connection: Connection, options: CallOptions) => Promise<T>): Promise<T> =>
+    askServer(await find(at), { sessionKey: at.caller.ref, timeoutMs, signal: at.signal }, send);
   return {
     resources: async (at) => lists.resources(await find(at), at.signal),
     templates: async (at) => lists.templates(await find(at), at.signal),

@@ -3,7 +3,8 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
 import { isPrivateTarget, type InspectLaunch } from "./check-launch.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
-import { saveLaunch } from "./servers.pg.ts";
+import { approvalOf } from "./register-server.ts";
+import { findServer, saveAsked, saveLaunch } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
@@ -16,30 +17,37 @@ export type ApprovalDeps = {
   ownerApproves: boolean;
 };
 
-/** Approves the launch as it would run at this moment. Throws `permission_denied` when maker and checker must differ and do not. */
+/** Approves the launch as it would run at this moment, with its roots. Throws `permission_denied` when maker and checker must differ and do not. */
 export const approveLaunch =
   ({ database, audit, egress, supervisor, inspect, ownerApproves }: ApprovalDeps) =>
   async (caller: Caller, id: string): Promise<SupervisedServer> => {
     const server = await supervisor.get(caller.tenantId, id);
-    const { record } = server;
+    // What is stored is what the approver was shown; this process may not hold it yet.
+    const record = (await database.asTenant(caller.tenantId, (tx) => findServer(tx, id)))?.record ?? server.record;
     const entry = { tenantId: caller.tenantId, actor: caller.ref, action: "mcp_server.launch_approved", target: `mcp_server:${id}` };
-    if (!ownerApproves && record.createdBy === caller.ref) {
+    const makers = record.launchMakers.length > 0 ? record.launchMakers : [record.createdBy];
+    if (!ownerApproves && makers.includes(caller.ref)) {
       const reason = "maker and checker are the same";
       await database.asTenant(caller.tenantId, (tx) => audit.record(tx, { ...entry, outcome: "deny", reason }));
-      throw new AppError("permission_denied", "A launch must be approved by somebody other than who registered it.", {
+      throw new AppError("permission_denied", "A launch must be approved by somebody other than who has asked for it.", {
         remedy: "Ask another owner or admin to approve it.",
       });
     }
     await refuseLaunches({ database, audit })({ tenantId: caller.tenantId, actor: caller.ref }, [record]);
     const { hash } = await inspect(id, record.launch);
-    const change = { ...record, launchHash: hash, approvedLaunchHash: hash };
-    const { launch } = record;
+    const change = { launchHash: hash, approvedLaunchHash: hash, approvedRoots: record.settings.roots ?? null, launchMakers: [] };
+    const approved = { ...record, ...change };
+    const { launch, settings, catalogueTrusted } = record;
+    const isNews = JSON.stringify(launch) !== JSON.stringify(server.record.launch);
     const privateUrl = launch.transport === "http" && (await isPrivateTarget(launch.url)) ? launch.url : undefined;
     await database.asTenant(caller.tenantId, async (tx) => {
-      await saveLaunch(tx, change, caller.ref);
-      await audit.record(tx, { ...entry, details: { hash } });
+      await saveLaunch(tx, approved, caller.ref);
+      await saveAsked(tx, approved);
+      await audit.record(tx, { ...entry, details: approvalOf(approved) });
       if (privateUrl) await egress.allow(tx, { tenantId: caller.tenantId, url: privateUrl, purpose: "mcp_server", actor: caller.ref });
     });
-    server.adopt(change);
+    server.adopt({ ...change, launch, settings, catalogueTrusted });
+    // What still runs here is of another launch, which others have changed; a failure is part of the server's state.
+    if (isNews && server.connection !== undefined) await server.restart().catch(() => {});
     return server;
   };

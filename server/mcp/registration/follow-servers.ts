@@ -69,11 +69,11 @@ async function follow(deps: Deps, followed: Followed): Promise<void> {
   const launch = isApproved ? await readLaunch(deps, server) : {};
   if (server.changes !== changes) return;
   const { record } = server;
-  const { desired, startsAsked, restartsAsked, name, description, settings } = row;
+  const { desired, startsAsked, restartsAsked, name, description, settings, approvedRoots, launchMakers } = row;
   const isRestarted = restartsAsked !== record.restartsAsked;
   const isStarted = startsAsked !== record.startsAsked || (desired === "running" && record.desired === "stopped");
   server.followQuarantine(row.quarantine, readAt);
-  server.adopt({ ...launch, startsAsked, restartsAsked, name, description, settings });
+  server.adopt({ ...launch, startsAsked, restartsAsked, name, description, settings, approvedRoots, launchMakers });
   if (desired === "stopped") {
     if (record.desired === "running") background(deps.log, "stopping an MCP server", () => server.stop());
     return;

@@ -35,8 +35,9 @@ export async function registerPlanned(
   { plan, environment, start }: Registering,
 ): Promise<SupervisedServer[]> {
   const { tenantId, ref: actor } = caller;
-  const secrets = new Map(plan.flatMap((one) => one.secrets).map(({ name, value }) => [name, value]));
-  if (secrets.size > 0 && !caller.permissions.has("secret:write")) {
+  const secrets = plan.map((one) => new Map(one.secrets.map(({ name, value = "" }) => [name, value])));
+  const count = secrets.reduce((sum, { size }) => sum + size, 0);
+  if (count > 0 && !caller.permissions.has("secret:write")) {
     const denial = {
       tenantId,
       actor,
@@ -46,7 +47,7 @@ export async function registerPlanned(
       reason: "secret:write",
     };
     await deps.database.asTenant(tenantId, (tx) => deps.audit.record(tx, denial));
-    throw new AppError("permission_denied", `The document holds ${secrets.size} credentials; storing them needs secret:write.`, {
+    throw new AppError("permission_denied", `The document holds ${count} credentials; storing them needs secret:write.`, {
       remedy: "Have an owner store them, and write `secret:name` in the document where they stand.",
     });
   }
@@ -54,8 +55,9 @@ export async function registerPlanned(
     if (launch === undefined) throw new AppError("internal", `The plan of ${name} is not whole.`);
     return { name, description, environment, launch, start: start && !isDisabled };
   });
-  if (secrets.size > 0) await deps.vault.prepare(tenantId);
-  return registerServers(deps)(registrantOf(caller), registrations, async (tx) => {
-    for (const [name, value = ""] of secrets) await deps.vault.create(tx, { tenantId, actor, name, environment, value });
+  if (count > 0) await deps.vault.prepare(tenantId);
+  return registerServers(deps)(registrantOf(caller), registrations, async (tx, ids) => {
+    for (const [i, madeFor] of ids.entries())
+      for (const [name, value] of secrets[i] ?? []) await deps.vault.create(tx, { tenantId, actor, name, environment, value, madeFor });
   });
 }

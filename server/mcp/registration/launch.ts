@@ -41,6 +41,13 @@ export function secretInArgument(argument: string): { before: string; name: stri
   return name === undefined ? undefined : { before, name };
 }
 
+/** The secrets that a launch refers to. */
+export function secretsNamedBy(launch: Launch): Set<string> {
+  const values = Object.values(launch.transport === "stdio" ? launch.env : launch.headers).map(secretName);
+  const args = launch.transport === "stdio" ? launch.args.map((argument) => secretInArgument(argument)?.name) : [];
+  return new Set([...values, ...args].filter((name) => name !== undefined));
+}
+
 const CREDENTIAL = /key|token|secret|passw|credential|auth|cookie|session/i;
 const MASK = "********";
 

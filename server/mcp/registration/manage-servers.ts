@@ -4,6 +4,7 @@ import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
 import { addingUseCases, type AddingUseCases } from "./adding-use-cases.ts";
+import { prepareDrop, type DropDeps } from "./drop-secrets.ts";
 import type { ImportDeps } from "./import-servers.ts";
 import { ensureServer, registrantOf, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
@@ -12,7 +13,7 @@ import { startTogether } from "./start-together.ts";
 import { updateServer } from "./update-server.ts";
 import { quarantineUseCases, type QuarantineUseCases } from "../supervision/quarantine.ts";
 
-export type ServerUseCaseDeps = ImportDeps & ApprovalDeps;
+export type ServerUseCaseDeps = ImportDeps & ApprovalDeps & DropDeps;
 
 export type ServerUseCases = QuarantineUseCases &
   AddingUseCases & {
@@ -20,6 +21,7 @@ export type ServerUseCases = QuarantineUseCases &
     get(caller: Caller, id: string): Promise<McpServer>;
     /** Another launch is pending until it is approved, and what ran of the old one has ended. */
     update(caller: Caller, id: string, change: UpdateMcpServer): Promise<McpServer>;
+    /** The secrets that were stored for it, and that nothing else refers to, go with it. */
     remove(caller: Caller, id: string): Promise<undefined>;
     /** A start waits for the outcome and rejects with the failure's class; a stop ends the whole process tree. */
     control(caller: Caller, id: string, what: Control): Promise<McpServer>;
@@ -79,9 +81,11 @@ const removeServer =
   ({ deps }: Context): ServerUseCases["remove"] =>
   async (caller, id) => {
     const server = await deps.supervisor.get(caller.tenantId, id);
+    const dropSecrets = await prepareDrop(deps, caller, server.record);
     const isDeleted = await deps.database.asTenant(caller.tenantId, async (tx) => {
       if (!(await deleteServer(tx, id))) return false;
-      await deps.audit.record(tx, entryOf(caller, "deleted", id));
+      const secrets = await dropSecrets(tx);
+      await deps.audit.record(tx, { ...entryOf(caller, "deleted", id), ...(secrets.length > 0 && { details: { secrets } }) });
       return true;
     });
     await server.close();

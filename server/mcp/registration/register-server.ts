@@ -1,4 +1,4 @@
-import type { Environment } from "#contract/common.ts";
+import type { Environment, Json } from "#contract/common.ts";
 import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import type { Caller } from "#server/kernel/caller.ts";
@@ -42,7 +42,7 @@ type Registration = Pick<CreateMcpServer, "name" | "description" | "environment"
 type Prepared = { record: ServerRecord; isApproved: boolean; isPrivate: boolean };
 
 /**
- * Saves servers, all or none, without starting them; `alongside` writes what belongs to them in the same transaction.
+ * Saves servers, all or none, without starting them; `alongside` writes what belongs to them, by their ids, in the same transaction.
  * Throws `name_taken` and `launch_refused`.
  */
 export const registerServers =
@@ -50,12 +50,15 @@ export const registerServers =
   async (
     registrant: Registrant,
     registrations: readonly Registration[],
-    alongside: (tx: Tx) => Promise<void> = async () => {},
+    alongside: (tx: Tx, ids: readonly string[]) => Promise<void> = async () => {},
   ): Promise<SupervisedServer[]> => {
     await refuseLaunches(deps)(registrant, registrations);
     const prepared = await Promise.all(registrations.map((registration) => prepare(deps, registrant, registration)));
     await deps.database.asTenant(registrant.tenantId, async (tx) => {
-      await alongside(tx);
+      await alongside(
+        tx,
+        prepared.map(({ record }) => record.id),
+      );
       for (const one of prepared) {
         await insertServer(tx, one.record, one.isApproved ? registrant.actor : null);
         await recordRegistration(deps, tx, { ...one, actor: registrant.actor, action: "mcp_server.registered" });
@@ -82,6 +85,8 @@ export async function prepare(deps: RegistrationDeps, registrant: Registrant, re
     settings: settings ?? ServerSettings.parse({}),
     launchHash,
     approvedLaunchHash: isApproved ? launchHash : null,
+    approvedRoots: (isApproved && settings?.roots) || null,
+    launchMakers: isApproved ? [] : [actor],
     catalogueTrusted: isApproved,
     cataloguePinned: false,
     desired: start ? "running" : "stopped",
@@ -114,12 +119,18 @@ export async function recordRegistration(
   tx: Tx,
   { record, isApproved, isPrivate, actor, action }: Recorded,
 ): Promise<void> {
-  const { id, tenantId, name, environment, launch, launchHash } = record;
+  const { id, tenantId, name, environment, launch } = record;
   const target = `mcp_server:${id}`;
   await audit.record(tx, { tenantId, actor, action, target, details: { name, environment, launch: summary(launch) } });
-  if (isApproved) await audit.record(tx, { tenantId, actor, action: "mcp_server.launch_approved", target, details: { hash: launchHash } });
+  if (isApproved) await audit.record(tx, { tenantId, actor, action: "mcp_server.launch_approved", target, details: approvalOf(record) });
   if (isPrivate && launch.transport === "http") await egress.allow(tx, { tenantId, url: launch.url, purpose: "mcp_server", actor });
 }
+
+/** What was approved, as the audit trail keeps it. */
+export const approvalOf = ({ approvedLaunchHash: hash, approvedRoots: roots }: ServerRecord): Record<string, Json> => ({
+  hash,
+  ...(roots && { roots: [...roots] }),
+});
 
 /** A launch as the audit trail keeps it: what runs where, without values that may be secret. */
 function summary(launch: Launch): Record<string, string | string[]> {

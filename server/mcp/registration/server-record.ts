@@ -20,6 +20,10 @@ export type ServerRecord = {
   /** Of the launch as it would run now, as far as is known. */
   readonly launchHash: string;
   readonly approvedLaunchHash: string | null;
+  /** What the server is told; those of the settings wait for approval while they differ. Null for none. */
+  readonly approvedRoots: readonly string[] | null;
+  /** Who has asked for what waits for approval. */
+  readonly launchMakers: readonly string[];
   /** The registration was itself the approval: the first catalogue needs no look at each tool. */
   readonly catalogueTrusted: boolean;
   readonly cataloguePinned: boolean;
@@ -44,6 +48,20 @@ export type ServerRecord = {
   readonly updatedAt: Date;
 };
 
+type Approved = Pick<ServerRecord, "launchHash" | "approvedLaunchHash" | "settings" | "approvedRoots">;
+
+export const hasApprovedRoots = ({ settings, approvedRoots }: Pick<Approved, "settings" | "approvedRoots">): boolean =>
+  JSON.stringify(settings.roots ?? null) === JSON.stringify(approvedRoots);
+
+/** Whether what would run, and what it is told to work in, is what was approved. */
+export const isApproved = (record: Approved): boolean => record.approvedLaunchHash === record.launchHash && hasApprovedRoots(record);
+
+/** The settings as the server meets them: with the roots that are approved. */
+export const settingsInForce = ({ settings, approvedRoots }: Pick<Approved, "settings" | "approvedRoots">): ServerSettings => ({
+  ...settings,
+  roots: approvedRoots === null ? undefined : [...approvedRoots],
+});
+
 function confinementOf(launch: Launch): McpServer["confinement"] {
   if (launch.transport === "http") return "remote";
   return launch.sandbox ? "sandboxed" : "unconfined";
@@ -60,7 +78,8 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     launch: maskLaunch(launch),
     warnings: launchWarnings(launch),
     settings: record.settings,
-    launchApproved: record.approvedLaunchHash === record.launchHash,
+    launchApproved: isApproved(record),
+    approvedRoots: record.approvedRoots && [...record.approvedRoots],
     desired,
     state,
     confinement: confinementOf(launch),

@@ -11,6 +11,10 @@ import type { ServerRecord } from "./server-record.ts";
 
 const LastError = z.object({ code: z.string(), message: z.string(), remedy: z.string(), at: Time });
 
+const Roots = ServerSettings.shape.roots.unwrap();
+const rootsOf = (text: string | null): readonly string[] | null => (text === null ? null : Roots.parse(JSON.parse(text)));
+const makersOf = (text: string): readonly string[] => z.array(z.string()).parse(JSON.parse(text));
+
 const Verdict = EraVerdict.extend({ launchHash: z.string() });
 
 const Row = z.object({
@@ -23,6 +27,8 @@ const Row = z.object({
   settings: z.string(),
   launch_hash: z.string(),
   approved_launch_hash: z.string().nullable(),
+  approved_roots: z.string().nullable(),
+  launch_makers: z.string(),
   catalogue_trusted: z.boolean(),
   catalogue_pinned_at: z.date().nullable(),
   desired: z.enum(["running", "stopped"]),
@@ -60,6 +66,8 @@ function fromRow(raw: unknown): CountedServer {
     settings: ServerSettings.parse(JSON.parse(row.settings)),
     launchHash: row.launch_hash,
     approvedLaunchHash: row.approved_launch_hash,
+    approvedRoots: rootsOf(row.approved_roots),
+    launchMakers: makersOf(row.launch_makers),
     catalogueTrusted: row.catalogue_trusted,
     cataloguePinned: row.catalogue_pinned_at !== null,
     desired: row.desired,
@@ -92,8 +100,10 @@ export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: str
   try {
     await tx.query(
       `insert into mcp_servers (id, tenant_id, environment, name, description, launch, launch_hash, approved_launch_hash, launch_approved_by,
-         launch_approved_at, catalogue_trusted, desired, state, created_by, created_at, updated_at, settings)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9::text is null then null else $13::timestamptz end, $10, $11, 'STOPPED', $12, $13, $13, $14)`,
+         launch_approved_at, catalogue_trusted, desired, state, created_by, created_at, updated_at, settings,
+         approved_roots, launch_makers)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9::text is null then null else $13::timestamptz end, $10, $11, 'STOPPED', $12, $13, $13, $14,
+         $15, $16)`,
       [
         server.id,
         server.tenantId,
@@ -109,6 +119,8 @@ export async function insertServer(tx: Tx, server: ServerRecord, approvedBy: str
         server.createdBy,
         server.createdAt,
         JSON.stringify(server.settings),
+        server.approvedRoots && JSON.stringify(server.approvedRoots),
+        JSON.stringify(server.launchMakers),
       ],
     );
   } catch (error) {
@@ -198,6 +210,15 @@ export async function saveLaunch(tx: Tx, server: ServerRecord, approvedBy: strin
   );
 }
 
+/** Which roots are approved, and who has asked for what is not. */
+export async function saveAsked(tx: Tx, { id, approvedRoots, launchMakers }: ServerRecord): Promise<void> {
+  await tx.query("update mcp_servers set approved_roots = $2, launch_makers = $3 where id = $1", [
+    id,
+    approvedRoots && JSON.stringify(approvedRoots),
+    JSON.stringify(launchMakers),
+  ]);
+}
+
 /** The name, the description and the settings. Throws `name_taken`. */
 export async function saveDetails(tx: Tx, server: ServerRecord): Promise<void> {
   const { id, name, description, environment } = server;
@@ -240,7 +261,10 @@ export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "res
 
 /** A server as others may have changed it: what is wanted of it, what is approved, and a mark that changes with its tools. */
 export type Registered = Wish &
-  Pick<ServerRecord, "id" | "tenantId" | "name" | "description" | "settings" | "approvedLaunchHash" | "quarantine"> & {
+  Pick<
+    ServerRecord,
+    "id" | "tenantId" | "name" | "description" | "settings" | "approvedLaunchHash" | "approvedRoots" | "launchMakers" | "quarantine"
+  > & {
     isPinned: boolean;
     toolsMark: string;
   };
@@ -257,11 +281,14 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
     starts_asked: number;
     restarts_asked: number;
     approved_launch_hash: string | null;
+    approved_roots: string | null;
+    launch_makers: string;
     quarantine: string | null;
     is_pinned: boolean;
     tools_mark: string | null;
   }>(
     `select s.id, s.tenant_id, s.name, s.description, s.settings, s.desired, s.starts_asked, s.restarts_asked, s.approved_launch_hash, s.quarantine,
+       s.approved_roots, s.launch_makers,
        s.catalogue_pinned_at is not null as is_pinned,
        (select md5(string_agg(t.updated_at::text, ' ' order by t.id)) from mcp_tools t where t.server_id = s.id) as tools_mark
      from mcp_servers s where s.deleted_at is null`,
@@ -276,6 +303,8 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
     startsAsked: row.starts_asked,
     restartsAsked: row.restarts_asked,
     approvedLaunchHash: row.approved_launch_hash,
+    approvedRoots: rootsOf(row.approved_roots),
+    launchMakers: makersOf(row.launch_makers),
     quarantine: row.quarantine === null ? null : Quarantine.parse(JSON.parse(row.quarantine)),
     isPinned: row.is_pinned,
     toolsMark: row.tools_mark ?? "",
@@ -284,6 +313,19 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
 
 export async function markPinned(tx: Tx, id: string): Promise<void> {
   await tx.query("update mcp_servers set catalogue_pinned_at = coalesce(catalogue_pinned_at, now()) where id = $1", [id]);
+}
+
+/**
+ * The launches of the other live servers of a server's environment, oldest first. Whoever asks waits for those who have asked before and
+ * are about to delete theirs.
+ */
+export async function otherLaunches(tx: Tx, { id, tenantId, environment }: ServerRecord): Promise<{ id: string; launch: Launch }[]> {
+  await tx.query("select pg_advisory_xact_lock(hashtext('auterity_server_secrets'), hashtext($1))", [tenantId]);
+  const rows = await tx.query<{ id: string; launch: string }>(
+    "select id, launch from mcp_servers where deleted_at is null and environment = $1 and id <> $2 order by id",
+    [environment, id],
+  );
+  return rows.map((row) => ({ id: row.id, launch: Launch.parse(JSON.parse(row.launch)) }));
 }
 
 /** False when somebody else was faster. */

@@ -7,43 +7,64 @@ import { registeredHash } from "./check-launch.ts";
 import { unmaskLaunch } from "./launch.ts";
 import { approvesItself, leadsInside, recordRegistration, type Registrant, type RegistrationDeps } from "./register-server.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
-import type { ServerRecord } from "./server-record.ts";
-import { saveDetails, saveLaunch } from "./servers.pg.ts";
+import { isApproved, type ServerRecord } from "./server-record.ts";
+import { findServer, saveAsked, saveDetails, saveLaunch } from "./servers.pg.ts";
 
 /**
  * Changes what is known of a server. Another launch needs its own approval, as at registration: until then nothing of it
- * runs, and what runs of the old one ends, so that an approved name never hides an unapproved command. Settings, the name
- * and the description reach the running server as they are.
+ * runs, and what runs of the old one ends, so that an approved name never hides an unapproved command. Other roots need it too;
+ * until then the server goes on with those that it had. Other settings, the name and the description reach the running server as
+ * they are.
  */
 export const updateServer =
   (deps: RegistrationDeps) =>
   async (caller: Caller & Registrant, id: string, change: UpdateMcpServer): Promise<SupervisedServer> => {
     const server = await deps.supervisor.get(caller.tenantId, id);
-    const before = server.record;
+    // What is stored, not what is held here: another process may have changed it a moment ago.
+    const before = (await deps.database.asTenant(caller.tenantId, (tx) => findServer(tx, id)))?.record ?? server.record;
     const launch = change.launch && unmaskLaunch(change.launch, before.launch);
     const relaunched = launch === undefined ? undefined : await newLaunch(deps, caller, { before, launch });
-    const record: ServerRecord = {
+    const namesRoots = change.settings !== undefined && Object.hasOwn(change.settings, "roots");
+    const settings = mergeSettings(before.settings, change.settings);
+    const approvesRoots = namesRoots && approvesItself(deps, caller, launch ?? before.launch);
+    const changed: ServerRecord = {
       ...before,
       ...relaunched?.change,
       name: change.name ?? before.name,
       description: change.description ?? before.description,
-      settings: mergeSettings(before.settings, change.settings),
+      settings,
+      ...(approvesRoots && { approvedRoots: settings.roots ?? null }),
     };
     const { tenantId, ref: actor } = caller;
+    const asks = relaunched !== undefined || namesRoots;
+    const record = asks ? { ...changed, launchMakers: makersOf(before, changed, actor) } : changed;
     await deps.database.asTenant(tenantId, async (tx) => {
       await saveDetails(tx, record);
-      const details = { name: record.name, changed: Object.keys(change) };
-      await deps.audit.record(tx, { tenantId, actor, action: "mcp_server.updated", target: `mcp_server:${id}`, details });
-      if (relaunched === undefined) return;
-      await saveLaunch(tx, record, relaunched.isApproved ? actor : null);
-      await recordRegistration(deps, tx, { ...relaunched, record, actor, action: "mcp_server.launch_changed" });
+      const target = `mcp_server:${id}`;
+      const details = { name: record.name, changed: Object.keys(change), ...(namesRoots && { roots: settings.roots ?? null }) };
+      await deps.audit.record(tx, { tenantId, actor, action: "mcp_server.updated", target, details });
+      if (asks) await saveAsked(tx, record);
+      if (relaunched !== undefined) {
+        await saveLaunch(tx, record, relaunched.isApproved ? actor : null);
+        await recordRegistration(deps, tx, { ...relaunched, record, actor, action: "mcp_server.launch_changed" });
+      } else if (approvesRoots) {
+        const roots = { roots: settings.roots ?? null };
+        await deps.audit.record(tx, { tenantId, actor, action: "mcp_server.roots_approved", target, details: roots });
+      }
     });
-    const { name, description, settings } = record;
-    server.adopt({ name, description, settings, ...relaunched?.change });
+    const { name, description, approvedRoots, launchMakers } = record;
+    server.adopt({ name, description, settings, approvedRoots, launchMakers, ...relaunched?.change });
     // Unapproved, the new launch is refused before anything of it exists, and the server's state says why.
     if (relaunched && before.desired === "running") await server.restart().catch(() => {});
     return server;
   };
+
+/** Who has asked for what waits: nobody, if nothing does. */
+function makersOf(before: ServerRecord, after: ServerRecord, actor: string): readonly string[] {
+  if (isApproved(after)) return [];
+  const known = isApproved(before) ? [] : before.launchMakers.length > 0 ? before.launchMakers : [before.createdBy];
+  return [...new Set([...known, actor])];
+}
 
 type Relaunch = { before: ServerRecord; launch: Launch };
 
@@ -52,9 +73,9 @@ async function newLaunch(deps: RegistrationDeps, registrant: Registrant & Caller
   await refuseLaunches(deps)({ tenantId: before.tenantId, actor: registrant.ref }, [{ name: before.name, launch }]);
   const launchHash = await registeredHash(deps.inspect, before.id, launch);
   if (launchHash === before.launchHash && JSON.stringify(launch) === JSON.stringify(before.launch)) return undefined;
-  const isApproved = approvesItself(deps, registrant, launch);
-  const change = { launch, launchHash, approvedLaunchHash: isApproved ? launchHash : null, catalogueTrusted: isApproved };
-  return { change, isApproved, isPrivate: isApproved && (await leadsInside(launch)) };
+  const isOwn = approvesItself(deps, registrant, launch);
+  const change = { launch, launchHash, approvedLaunchHash: isOwn ? launchHash : null, catalogueTrusted: isOwn };
+  return { change, isApproved: isOwn, isPrivate: isOwn && (await leadsInside(launch)) };
 }
 
 function mergeSettings(before: ServerSettings, change: UpdateMcpServer["settings"]): ServerSettings {

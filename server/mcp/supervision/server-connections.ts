@@ -4,7 +4,7 @@ import type { AppError } from "#server/kernel/errors.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { Connected } from "../connection/connect.ts";
 import type { Connection } from "../connection/connection.ts";
-import type { ServerRecord } from "../registration/server-record.ts";
+import { settingsInForce, type ServerRecord } from "../registration/server-record.ts";
 import { Checkup, type CheckResult } from "./checkup.ts";
 import { coalesce, type News } from "../connection/coalesce.ts";
 import { ConnectionPool, type Watched } from "./connection-pool.ts";
@@ -93,7 +93,7 @@ export class ServerConnections {
     // Keeps what is told before anybody watches.
     const news = coalesce(0);
     const onToolsChanged = (): void => news.tell();
-    const settings = (): ServerSettings => this.#host.record().settings;
+    const settings = (): ServerSettings => settingsInForce(this.#host.record());
     const connection = await this.#ports.connect(this.#host.record(), { signal, onToolsChanged, settings, file: approved.file });
     return { connection, news };
   }

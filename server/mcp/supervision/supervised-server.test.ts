@@ -17,6 +17,7 @@ const RECORD = {
   name: "files",
   launch: { transport: "http", url: "https://example.com/mcp", headers: {} },
   settings: {},
+  approvedRoots: null,
   catalogueTrusted: true,
   desired: "stopped",
   state: "STOPPED",

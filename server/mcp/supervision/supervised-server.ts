@@ -6,7 +6,7 @@ import { background } from "#server/kernel/log.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { Connection } from "../connection/connection.ts";
 import { isPermanent } from "../connection/failures.ts";
-import type { ServerRecord } from "../registration/server-record.ts";
+import { settingsInForce, type ServerRecord } from "../registration/server-record.ts";
 import type { ConnectionPool, Lease } from "./connection-pool.ts";
 import { refusalOf } from "./refusal.ts";
 import { ServerConnections } from "./server-connections.ts";
@@ -21,6 +21,8 @@ type Registration = Pick<
   | "launch"
   | "launchHash"
   | "approvedLaunchHash"
+  | "approvedRoots"
+  | "launchMakers"
   | "catalogueTrusted"
   | "desired"
   | "quarantine"
@@ -130,10 +132,10 @@ export class SupervisedServer {
 
   /** Takes over what has been written about the registration; the state follows with the next `reconcile`. */
   adopt(change: Partial<Registration>): void {
-    const before = this.#record.settings;
+    const before = JSON.stringify(settingsInForce(this.#record));
     this.#changes += 1;
     this.#record = { ...this.#record, ...change };
-    if (change.settings !== undefined && JSON.stringify(change.settings) !== JSON.stringify(before)) this.#pool.fit();
+    if (JSON.stringify(settingsInForce(this.#record)) !== before) this.#pool.fit();
   }
 
   /** Brings the server to what is wanted of it now. */
@@ -248,9 +250,11 @@ export class SupervisedServer {
   /** Other processes may have approved, pinned or changed something since. */
   async #reload(): Promise<void> {
     const { record, tools } = await this.#ports.reload(this.#record);
-    const { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted, cataloguePinned } = record;
-    this.adopt({ name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted });
-    await this.catalogue.adopt(tools, { isPinned: cataloguePinned });
+    const { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted } = record;
+    const { approvedRoots, launchMakers } = record;
+    const stored = { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted };
+    this.adopt({ ...stored, approvedRoots, launchMakers });
+    await this.catalogue.adopt(tools, { isPinned: record.cataloguePinned });
     if (quarantine === null) return;
     this.#later(() => this.#reconcile());
     throw refusalOf(this.#record);

@@ -46,6 +46,9 @@ describe("adding a well-known server", () => {
     });
     expect([...p.stored]).toEqual([["github_Authorization", "Bearer short"]]);
     await expect(add(p, "github", { inputs: { token: "short" } })).rejects.toMatchObject({ code: "name_taken" });
+    await p.call(routes.deleteMcpServer, { params: { id: server.id } });
+    expect([...p.stored]).toEqual([]);
+    await add(p, "github", { inputs: { token: "short" }, start: false });
     expect(await add(p, "github", { name: "github-2", inputs: { token: "other" }, start: false })).toMatchObject({
       launch: { headers: { Authorization: "secret:github_2_Authorization" } },
     });

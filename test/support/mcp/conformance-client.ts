@@ -37,6 +37,7 @@ const record = {
   name: "scenario",
   launch: { transport: "http", url, headers: {} },
   settings: {},
+  approvedRoots: null,
   launchHash: "hash",
   era: null,
 } as unknown as ServerRecord;

@@ -40,6 +40,7 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
   const allowedUrls: string[] = [];
   const recorded: Frame[] = [];
   const stored = new Map<string, string>();
+  const madeForServer = new Map<string, string>();
   const published: LiveEvent[] = [];
   const listening = new Set<{ tenantId: string; listener: (event: LiveEvent) => void }>();
   const text = (value: string): string => Object.values(secrets).reduce((out, secret) => out.replaceAll(secret, "[redacted]"), value);
@@ -78,7 +79,13 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     vault: {
       prepare: async () => {},
       names: async () => new Set([...Object.keys(secrets), ...stored.keys()]),
-      create: async (_tx, { name, value }) => void stored.set(name, value),
+      create: async (_tx, { name, value, madeFor }) => {
+        stored.set(name, value);
+        madeForServer.set(name, madeFor);
+      },
+      madeFor: async (_tx, serverId) => [...stored.keys()].filter((name) => madeForServer.get(name) === serverId),
+      handOver: async (_tx, { name }, serverId) => void madeForServer.set(name, serverId),
+      remove: async (_tx, { name }) => void stored.delete(name),
     },
     frames: { record: (frame) => void recorded.push(readable(frame)) },
     frameReader: {

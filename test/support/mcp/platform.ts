@@ -64,6 +64,7 @@ export async function mcpPlatform(
     workflowsUsing: () => Promise.resolve([]),
     resumeStep: () => Promise.resolve("over"),
     toolsUsed: () => Promise.resolve([]),
+    secretsUsed: () => Promise.resolve(new Set()),
     ...deps,
     timings: { ...QUICK, ...deps.timings },
   });
