@@ -121,7 +121,7 @@ describe("the published server", () => {
     let settings: ServerSettings = { roots: ["/srv/one"] };
     const server = await talk(published("everything"), "auto", { settings: () => settings });
     await vi.waitFor(async () => expect(await textOf(server, "get-roots-list")).toContain("/srv/one"));
-    const roots = vi.fn(async () => ({ roots: [{ uri: "file:///" }] }));
+    const roots = vi.fn<() => Promise<{ roots: { uri: string }[] }>>(async () => ({ roots: [{ uri: "file:///" }] }));
     const call = { name: "trigger-long-running-operation", arguments: { duration: 1, steps: 1 }, ...options };
     const open = server.callTool({ ...call, party: { takesInput: false, roots } });
     settings = { roots: ["/srv/two"] };
