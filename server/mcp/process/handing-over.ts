@@ -1,4 +1,4 @@
-import { quoted } from "./launcher.ts";
+import { LAUNCHER, quoted } from "./launcher.ts";
 
 type Command = { file: string; args: readonly string[] };
 
@@ -24,10 +24,10 @@ const LISTEN = `require("node:net").createServer().listen(${PORT}, "127.0.0.1", 
  */
 export function handingOver({ file, args }: Command): Command {
   const script = [
-    `"$0" -e ${quoted(LISTEN)} || exit 1`,
+    `"$1" -e ${quoted(LISTEN)} || exit 1`,
     "exec 3>&-",
     "unset NODE_CHANNEL_FD NODE_CHANNEL_SERIALIZATION_MODE OLDPWD SHLVL",
-    'exec "$@"',
+    'shift; exec "$@"',
   ];
-  return { file: "/bin/sh", args: ["-c", script.join("; "), process.execPath, file, ...args] };
+  return { file: "/bin/sh", args: ["-c", script.join("; "), LAUNCHER, process.execPath, file, ...args] };
 }

@@ -161,6 +161,36 @@ describe("the proxy of a sandbox", () => {
   });
 });
 
+test("clients and servers that go away at any moment leave the proxy standing", async () => {
+  const target = await web((incoming, response) => {
+    response.write("some");
+    setTimeout(() => incoming.socket.resetAndDestroy(), 20);
+  });
+  const { port, opened } = await start({ hosts: [`allowed.test:${target}`] });
+  const tunnel = `CONNECT allowed.test:${target} HTTP/1.1\r\n\r\n`;
+  const post = `POST http://allowed.test:${target}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegun`;
+  const texts = [
+    "CONN",
+    "\0\0\0",
+    tunnel.slice(0, -2),
+    tunnel,
+    `${tunnel}GET / HTTP/1.1\r\nHost: x\r\n\r\n`,
+    post,
+    post + "x".repeat(500_000),
+  ];
+  for (const text of [...texts, "GET http://allowed.test/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\nzz\r\n"]) {
+    for (const ms of [0, 1, 10, 40]) {
+      const { socket } = await caller(port);
+      socket.write(text);
+      await sleep(ms);
+      if (ms % 2 === 0) socket.resetAndDestroy();
+      else socket.end();
+    }
+  }
+  await vi.waitFor(() => expect(opened.filter(({ closed }) => !closed)).toEqual([]), { timeout: 5_000 });
+  expect(await say(port, "CONNECT other.test:443 HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1.1 403 /);
+});
+
 describe("the limits of the proxy", () => {
   test("connections at once", async () => {
     const { port } = await start();

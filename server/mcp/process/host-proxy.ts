@@ -60,6 +60,7 @@ export function createHostProxy(deps: Deps): HostProxy {
   server.on("request", (request, response) => {
     // The answer goes straight to the socket, so there can be only one.
     const { socket: client } = request;
+    request.on("error", () => {});
     if (answering.has(client)) client.destroy();
     else forward(reach, request, response).catch(() => client.destroy());
     answering.add(client);

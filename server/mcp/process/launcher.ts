@@ -8,7 +8,7 @@ type Command = { file: string; args: readonly string[] };
 type Launching = { marker: string; allowed: Allowed; groups: readonly string[] };
 
 /** What the shell calls itself when it cannot execute what it is given. */
-const NAME = "auterity-launch";
+export const LAUNCHER = "auterity-launch";
 const SHELL = "/bin/sh";
 const BLOCK_BYTES = 512;
 const KIB = 1024;
@@ -32,13 +32,13 @@ export function launched(command: Command, { marker, allowed, groups }: Launchin
   ];
   // The shell's own variables are not part of the environment that was registered.
   const script = `{ ${steps.join("; ")}; } 2>/dev/null; unset PWD OLDPWD SHLVL; exec "$@"`;
-  return { file: SHELL, args: ["-c", script, NAME, command.file, ...command.args] };
+  return { file: SHELL, args: ["-c", script, LAUNCHER, command.file, ...command.args] };
 }
 
 /** As one word of the shell. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
-const SAID = new RegExp(`^${NAME}: .*exec: (.*)$`, "m");
+const SAID = new RegExp(`^${LAUNCHER}: .*exec: (.*)$`, "m");
 
 /** Why the shell could not become the command, if it could not. */
 export function launchRefusal({ code }: { code: number | null }, stderr: string): AppError | undefined {

@@ -19,7 +19,6 @@ export function passOn(request: IncomingMessage, url: URL, upstream: Duplex): vo
     "Connection: close",
   ];
   upstream.write(`${head.join("\r\n")}\r\n\r\n`, "latin1");
-  request.on("error", () => {});
   const body = isChunked ? request.pipe(chunks()) : request;
   body.pipe(upstream, { end: false });
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { readdir, readlink } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -145,6 +146,23 @@ describe("a sandbox with a list of hosts", () => {
     const sockets = await Promise.all(pids.map(async (pid) => (await descriptorsOf(pid)).filter((to) => to.startsWith("socket:"))));
     for (const of of sockets) expect(of.length).toBeLessThanOrEqual(3);
   });
+});
+
+test("a command whose interpreter is not there inside says so, like anywhere else", async () => {
+  const p = await open();
+  const folder = await mkdtemp(join(tmpdir(), "auterity-hosts-"));
+  const command = join(folder, "server");
+  await writeFile(command, "#!/no/such/interpreter\n", { mode: 0o755 });
+  const launch: Launch = {
+    transport: "stdio",
+    command,
+    args: [],
+    env: {},
+    sandbox: { read: [], write: [], network: { hosts: ["example.org"] } },
+  };
+  const { id } = await register(p, launch);
+  expect((await settled(p, id, "FAILED")).lastError).toMatchObject({ code: "mcp_command_not_found" });
+  await rm(folder, { recursive: true });
 });
 
 describe("the end of a sandbox with a list of hosts", () => {
