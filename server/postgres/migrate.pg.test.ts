@@ -50,6 +50,31 @@ describe("migrations", () => {
     }
   });
 
+  test("leave servers that run the roots that they were told of before roots were approved", async () => {
+    const files = await readMigrations();
+    await run(files.filter(({ number }) => number < 41));
+    const add = async (approved: string | null, settings: object): Promise<string> => {
+      const { rows } = await owner.query<{ id: string }>(
+        `insert into mcp_servers (id, tenant_id, environment, name, launch, launch_hash, approved_launch_hash, launch_approved_by, desired, created_by, settings)
+         select id, id, 'production', 's', '{}', 'h', $1, $1, 'running', 'user:1', $2 from (select gen_random_uuid() as id) as new returning id`,
+        [approved, JSON.stringify(settings)],
+      );
+      return rows[0]?.id ?? "";
+    };
+    const ids = [
+      await add("h", { roots: ['/srv/"data"'], calls: {} }),
+      await add("h", { calls: {} }),
+      await add(null, { roots: ["/srv"] }),
+    ];
+    await run(files);
+    const { rows } = await owner.query<{ id: string; approved_roots: string | null; launch_makers: string }>(
+      "select id, approved_roots, launch_makers from mcp_servers",
+    );
+    const found = new Map(rows.map((row) => [row.id, row]));
+    expect(ids.map((id) => found.get(id)?.approved_roots)).toEqual(['["/srv/\\"data\\""]', null, null]);
+    expect(new Set(rows.map(({ launch_makers }) => launch_makers))).toEqual(new Set(["[]"]));
+  });
+
   test("report what was changed by hand, thing by thing", async () => {
     await run(await readMigrations());
     await owner.query(`

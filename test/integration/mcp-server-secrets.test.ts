@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Environment } from "#contract/common.ts";
 import { createClient, type Client } from "#sdk/client.ts";
 import { newId } from "#server/kernel/ids.ts";
+import { eventually } from "#test/support/eventually.ts";
 import { addTenant, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 /** A secret that an import has moved to the vault goes with its server, and with nothing else. */
@@ -107,6 +108,27 @@ describe("a secret stays that", () => {
         const definition = requesting(`Bearer {{ secrets.${secret} }}`);
         const { id } = await client.createWorkflow({ body: { name: definition.name, definition } });
         await client.updateWorkflow({ params: { id }, body: { definition: requesting("none") } });
+      },
+    ],
+    [
+      "a live run of a deleted workflow sends",
+      async (secret) => {
+        const definition = requesting(`Bearer {{ secrets.${secret} }}`);
+        const start = { id: "start", type: "start", data: {} };
+        const waits = { id: "hold", type: "wait", data: { signal: "go" } };
+        const nodes = [start, waits, ...definition.nodes.slice(1)];
+        const edges = [
+          { id: "e0", source: "start", target: "hold" },
+          { id: "e1", source: "hold", target: "ask" },
+          ...definition.edges.slice(1),
+        ];
+        const { id } = await client.createWorkflow({ body: { name: definition.name, definition: { ...definition, nodes, edges } } });
+        const run = await client.startRun({ params: { id }, body: {} });
+        await eventually(
+          () => client.getRun({ params: { id: run.id } }),
+          ({ status }) => status === "waiting",
+        );
+        await client.deleteWorkflow({ params: { id } });
       },
     ],
     ["a person has replaced", (secret) => client.putSecret({ params: { name: secret }, body: { value: "a-value-of-my-own" } })],
