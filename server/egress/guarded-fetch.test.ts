@@ -1,9 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import tls from "node:tls";
 import { gzipSync } from "node:zlib";
 import { Agent } from "undici";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { egressTripwire } from "#test/support/egress-tripwire.ts";
+import { makeAuthority } from "#test/support/mcp/certificates.ts";
 import type { Address } from "./admission.ts";
 import { guardedConnector } from "./guarded-connect.ts";
 import { guardedFetch } from "./guarded-fetch.ts";
@@ -225,6 +229,28 @@ describe("redirects", () => {
     await expect(call(`${origin}/in`, init)).rejects.toEqual(denied("redirect_refused"));
     expect(other.seen).toEqual([]);
     expect(seen).toHaveLength(2);
+  });
+
+  test("from https to http are not followed, though both may be called (N-13)", async () => {
+    const plain = await serve(ok);
+    const trusted = tls.getCACertificates("default");
+    const authority = makeAuthority();
+    tls.setDefaultCACertificates([...trusted, authority.pem]);
+    try {
+      const secure = createHttpsServer(authority.issue({ host: "localhost" }), ({ url }, response) =>
+        response.writeHead(url === "/down" ? 307 : 200, { location: `${plain.origin}/` }).end("secure"),
+      );
+      servers.push(secure);
+      secure.listen(0, "127.0.0.1");
+      await once(secure, "listening");
+      const { port } = secure.address() as AddressInfo;
+      const call = guardedBy({ allow: [port, plain.port], names: { localhost: ["127.0.0.1"] } });
+      expect(await (await call(`https://localhost:${port}/`)).text()).toBe("secure");
+      await expect(call(`https://localhost:${port}/down`)).rejects.toEqual(denied("redirect_refused"));
+      expect(plain.seen).toEqual([]);
+    } finally {
+      tls.setDefaultCACertificates(trusted);
+    }
   });
 
   test("are left to callers who ask for that", async () => {

@@ -41,7 +41,7 @@ describe("failures have their class", () => {
     ["mcp_no_handshake", hostile("silent"), "did not answer"],
     ["mcp_output_invalid", hostile("garbage"), "no MCP messages"],
     ["mcp_version_unsupported", hostile("wrong-version"), "9999-01-01"],
-    ["mcp_protocol_error", hostile("endless-list"), "pagination"],
+    ["mcp_protocol_error", hostile("endless-list"), "pages without an end"],
     ["mcp_command_not_found", { ...hostile(), command: "no-such-command-here" }, "no-such-command-here"],
     ["mcp_command_not_found", { ...hostile(), cwd: "/no/such/folder" }, "/no/such/folder"],
   ])("%s: %o", async (code, launch, said) => {

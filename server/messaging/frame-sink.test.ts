@@ -208,14 +208,23 @@ describe("the frame sink", () => {
     expect(last?.body.toString()).toBe('{"dropped":7}');
   });
 
-  test("bounds the bytes that wait as well", () => {
-    const { store } = memoryStore();
+  test("framesWaitingBytes: as many bytes may wait and are all written; a frame beyond them is counted and told of", async () => {
+    let away = true;
+    const { store, methods } = memoryStore(() => (away ? new Error("away") : undefined));
     const sink = sinkOn(store);
+    const { tenantId } = frame();
     const content = "x".repeat(LIMITS.frameBytes - 2);
-    for (let i = 0; i < 600; i++) sink.record(frame({ content }));
-    const { waiting, dropped } = sink.counts();
-    expect(waiting).toBe(512);
-    expect(dropped).toBe(88);
+    const most = LIMITS.framesWaitingBytes / LIMITS.frameBytes;
+    for (let i = 0; i < most; i++) sink.record(frame({ tenantId, content, method: `m${i}` }));
+    expect(sink.counts()).toEqual({ waiting: most, written: 0, dropped: 0 });
+    sink.record(frame({ tenantId, content: 1, method: "beyond" }));
+    expect(sink.counts()).toEqual({ waiting: most, written: 0, dropped: 1 });
+    away = false;
+    await sink.flush();
+    expect(methods()).toEqual([...Array.from({ length: most }, (_, i) => `m${i}`), "auterity/frames_dropped"]);
+    sink.record(frame({ tenantId, content, method: "afterwards" }));
+    await sink.flush();
+    expect(methods().at(-1)).toBe("afterwards");
   });
 
   test("never throws at the exchange that it records", async () => {

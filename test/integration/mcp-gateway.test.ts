@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Client, ClientOptions } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { LIMITS } from "#contract/limits.ts";
 import { ERAS, gatewayClient, raw, rawSession, rpc, type Era, type Target } from "#test/support/mcp/gateway.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
@@ -198,6 +199,32 @@ describe("the gateway", () => {
     });
   });
 
+  test("M-28: heeds no cancellation of what is over, of what is cancelled already, or of somebody else's request", async () => {
+    const [mine, theirs] = [await rawSession(target()), await rawSession(target())];
+    const call = (session: Record<string, string>, id: number, tool: string, args: object = {}) =>
+      raw(target(), { headers: session, body: rpc({ id, method: "tools/call", params: { name: tool, arguments: args } }) });
+    const cancel = async (session: Record<string, string>, requestId: number): Promise<number> =>
+      (await raw(target(), { headers: session, body: rpc({ method: "notifications/cancelled", params: { requestId } }) })).status;
+    const sum = async (session: Record<string, string>, id: number): Promise<unknown> =>
+      JSON.parse((await call(session, id, "aZZb__add", { a: 1, b: 1 })).text);
+    const answer = { result: { content: [{ text: "2" }] } };
+    const before = await cancelled("a__b");
+    expect(await sum(mine, 3)).toMatchObject(answer);
+    expect(await cancel(mine, 3)).toBe(202);
+    const hanging = call(theirs, 4, "aZZb__hang").catch(() => undefined);
+    const calls = () => platform.client.getServerCalls({ params: { id: ids["a__b"] ?? "" } });
+    const running = async (): Promise<number | undefined> => (await calls()).tools.find(({ name }) => name === "hang")?.running;
+    await vi.waitFor(async () => expect(await running()).toBe(1), { timeout: 5_000 });
+    expect(await cancel(mine, 4)).toBe(202);
+    expect(await sum(mine, 5)).toMatchObject(answer);
+    expect([await running(), await cancelled("a__b")]).toEqual([1, before]);
+    expect([await cancel(theirs, 4), await cancel(theirs, 4)]).toEqual([202, 202]);
+    await hanging;
+    await vi.waitFor(async () => expect(await cancelled("a__b")).toBe(before + 1), { timeout: 5_000 });
+    expect(await sum(theirs, 4)).toMatchObject(answer);
+    expect([await running(), await cancelled("a__b")]).toEqual([0, before + 1]);
+  });
+
   test("asks a client that listens to nothing else on the answer to its own request", async () => {
     const session = await rawSession(target(), { elicitation: { form: {} } });
     const headers = {
@@ -217,6 +244,25 @@ describe("the gateway", () => {
       await post({ id: JSON.parse(id), result: { action: "decline" } });
     }
     expect(told).toMatch(/"method":"elicitation\/create"[^]*"result":.*declin/i);
+  });
+
+  test("mcpSubscriptions: a client is told of as many resources; one more is refused, and the others stay", async () => {
+    const updated: string[] = [];
+    const prepare = (client: Client): void =>
+      client.setNotificationHandler("notifications/resources/updated", ({ params }) => void updated.push(params.uri));
+    const client = await connect("/mcp", "2025-11-25", { prepare });
+    const uris = ["today", ...Array.from({ length: LIMITS.mcpSubscriptions }, (_, i) => `of/${i}`)].map(
+      (own) => `auterity:talk/notes://${own}`,
+    );
+    const [beyond = ""] = uris.splice(-1);
+    for (const uri of uris) await client.subscribeResource({ uri });
+    await expect(client.subscribeResource({ uri: beyond })).rejects.toMatchObject({ data: { code: "rate_limited" } });
+    await client.subscribeResource({ uri: uris[0] ?? "" });
+    await client.callTool({ name: "talk__write", arguments: { note: "rain" } });
+    await vi.waitFor(() => expect(updated).toContain(uris[0]), { timeout: 5_000 });
+    await client.unsubscribeResource({ uri: uris[1] ?? "" });
+    await client.subscribeResource({ uri: beyond });
+    await expect(client.subscribeResource({ uri: uris[1] ?? "" })).rejects.toMatchObject({ data: { code: "rate_limited" } });
   });
 
   test("leaves a record of what crosses it, under the name of who asked", async () => {

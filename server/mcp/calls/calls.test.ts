@@ -3,6 +3,7 @@ import { LIMITS } from "#contract/limits.ts";
 import { Breaker } from "./breaker.ts";
 import { CallGate, type Load, type Loads } from "./call-gate.ts";
 import { CallStats } from "./call-stats.ts";
+import { ResultCache } from "./result-cache.ts";
 
 describe("a breaker", () => {
   const broken = (): Breaker => {
@@ -132,6 +133,36 @@ describe("the gate", () => {
     cancel.abort();
     await Promise.allSettled(waiting);
     expect(loads.tool.waiting).toBe(0);
+  });
+});
+
+describe("the cache of results", () => {
+  const ttlMs = 60_000;
+  /** A result that counts so many bytes. */
+  const sized = (bytes: number) => {
+    const result = (text: string) => ({ content: [{ type: "text" as const, text }] });
+    const frame = JSON.stringify(result("")).length;
+    return result("x".repeat(bytes / 2 - frame));
+  };
+  const isKept = (cache: ResultCache, key: number): boolean => cache.find(`${key}`) !== undefined;
+
+  test("mcpCacheBytes: keeps as much; what is beyond takes the place of what was not asked for longest, and of nothing else", () => {
+    const cache = new ResultCache();
+    const most = LIMITS.mcpCacheBytes / LIMITS.cacheOutputBytes;
+    const largest = sized(LIMITS.cacheOutputBytes);
+    for (let key = 0; key < most; key += 1) cache.keep({ key: `${key}`, ttlMs }, largest);
+    const all = Array.from({ length: most }, (_, key) => key);
+    // Looked at in this order: the first one is the one that was not asked for longest.
+    expect(all.filter((key) => isKept(cache, key))).toEqual(all);
+    cache.keep({ key: `${most}`, ttlMs }, sized(200));
+    expect([...all, most].filter((key) => !isKept(cache, key))).toEqual([0]);
+  });
+
+  test("cacheOutputBytes: keeps a result of this size, and none that is larger", () => {
+    const cache = new ResultCache();
+    cache.keep({ key: "0", ttlMs }, sized(LIMITS.cacheOutputBytes));
+    cache.keep({ key: "1", ttlMs }, sized(LIMITS.cacheOutputBytes + 2));
+    expect([isKept(cache, 0), isKept(cache, 1)]).toEqual([true, false]);
   });
 });
 

@@ -2,13 +2,12 @@ import type { CallToolResult } from "@modelcontextprotocol/client";
 import { LRUCache } from "lru-cache";
 import { AppError } from "#server/kernel/errors.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
-import { parseDefinition, type Definition } from "../catalogue/tool-definition.ts";
+import { asCalled, parseDefinition, type Definition } from "../catalogue/tool-definition.ts";
 import { schemaCheck } from "../connection/validators.ts";
 
 /** What the approved definition of a tool asks of each call. */
 export type ToolCheck = {
-  /** As much of it as the protocol's client wants to know. */
-  definition: { name: string; inputSchema: Definition["inputSchema"] & { type: "object" } };
+  definition: ReturnType<typeof asCalled>;
   /** Throws `request_invalid`. */
   arguments(args: unknown): void;
   /** The same result, if it is what the definition promises; else throws `mcp_protocol_error`. */
@@ -29,11 +28,12 @@ export function createToolChecks(): { of(tool: PinnedTool): ToolCheck } {
   };
 }
 
-function makeCheck({ name, inputSchema, outputSchema }: Definition): ToolCheck {
+function makeCheck(definition: Definition): ToolCheck {
+  const { name, inputSchema, outputSchema } = definition;
   const input = schemaCheck(inputSchema, `The input schema of ${name}`, "arguments");
   const output = outputSchema && schemaCheck(outputSchema, `The output schema of ${name}`, "structuredContent");
   return {
-    definition: { name, inputSchema: { ...inputSchema, type: "object" } },
+    definition: asCalled(definition),
     arguments: (args) => {
       const issues = input(args);
       const [first] = issues;

@@ -4,6 +4,7 @@ import type { Effect } from "#contract/policy.ts";
 import type { Tool as ToolView } from "#contract/mcp/tools.ts";
 import { isRecord } from "../connection/json-value.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
+import { headerFault } from "./mirrored-headers.ts";
 
 /** More than a person could review; what lies beyond is left out and said so in the log. */
 export const MOST_TOOLS = 1_000;
@@ -43,6 +44,8 @@ export function readTool(raw: unknown, instructions: string | undefined): Listed
   const text = canonicalJson(parsed.data);
   if (text === undefined) return { refused: `${name}: its definition is not well-formed Unicode` };
   if (text.length > LONGEST_DEFINITION) return { refused: `${name}: its definition is longer than ${LONGEST_DEFINITION} characters` };
+  const fault = headerFault(parsed.data.inputSchema);
+  if (fault !== undefined) return { refused: `${name}: its ${fault}` };
   return { name, text, hash: sha256(text), definition: parsed.data };
 }
 
@@ -53,6 +56,9 @@ export function proposedEffect(annotations: Readonly<Record<string, unknown>> | 
 }
 
 export const parseDefinition = (text: string): Definition => Definition.parse(JSON.parse(text));
+
+/** As much of a definition as the protocol's client wants to know when it calls the tool. */
+export const asCalled = ({ name, inputSchema }: Definition) => ({ name, inputSchema: { ...inputSchema, type: "object" as const } });
 
 const LONGEST_SEARCHED = 4_000;
 

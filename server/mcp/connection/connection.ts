@@ -5,7 +5,7 @@ import type { AppError } from "#server/kernel/errors.ts";
 import { isRecord } from "./json-value.ts";
 import type { CallOptions } from "./open-call.ts";
 import { PlatformClient } from "./platform-client.ts";
-import { MOST_PAGES, requestsOf, type Requests } from "./requests.ts";
+import { listAll, requestsOf, type Requests } from "./requests.ts";
 import type { Answering } from "./server-requests.ts";
 import type { Timings } from "../supervision/timings.ts";
 import { coalesce } from "./coalesce.ts";
@@ -71,7 +71,6 @@ export function newClient({ version, timings, era, onToolsChanged, answering }: 
     { name: "auterity", version },
     {
       versionNegotiation: era === "legacy" ? { mode: "legacy" } : { mode: "auto", probe: { timeoutMs: timings.probeMs } },
-      listMaxPages: MOST_PAGES,
       inputRequired: { autoFulfill: false },
       // Our own engine: its patterns run in linear time, and schemas of different servers do not meet.
       jsonSchemaValidator: new AjvJsonSchemaValidator({
@@ -141,9 +140,13 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
     settle: () => client.settle(),
     listTools: async (signal) => {
       const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
-      if (client.getServerCapabilities()?.tools) return (await client.listTools(undefined, { ...options, cacheMode: "refresh" })).tools;
-      if (client.getProtocolEra() !== "modern") await client.ping(options);
-      return [];
+      const capability = client.getServerCapabilities()?.tools;
+      if (capability === undefined && client.getProtocolEra() !== "modern") await client.ping(options);
+      // Not the SDK's `listTools`: it leaves tools out by itself, and tells nobody but the terminal, in the server's own words.
+      return listAll("tools/list", capability, async (cursor) => {
+        const { tools, nextCursor } = await client.request({ method: "tools/list", params: { cursor } }, options);
+        return { items: tools, nextCursor };
+      });
     },
     callTool: (call) => {
       const { name, arguments: args, meta, input, definition } = call;

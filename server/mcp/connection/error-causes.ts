@@ -1,4 +1,4 @@
-import { SdkError } from "@modelcontextprotocol/client";
+import { ProtocolError, SdkError } from "@modelcontextprotocol/client";
 
 /** The first of an error and its causes that fits. The SDK keeps some causes in `data`, `fetch` some in a list. */
 export function findCause(thrown: unknown, fits: (cause: unknown) => boolean): unknown {
@@ -7,12 +7,17 @@ export function findCause(thrown: unknown, fits: (cause: unknown) => boolean): u
     const cause = open.shift();
     if (fits(cause)) return cause;
     if (cause instanceof Error) open.push(cause.cause);
+    if (cause instanceof ProtocolError) open.push(cause.data);
     if (cause instanceof AggregateError) open.push(...cause.errors);
     if (cause instanceof SdkError && typeof cause.data === "object" && cause.data !== null && "cause" in cause.data)
       open.push(cause.data.cause);
   }
   return undefined;
 }
+
+/** Why the answer could not come, where the transport has put that in its place; no message from outside holds an `Error`. */
+export const instead = (thrown: unknown): unknown =>
+  thrown instanceof ProtocolError && thrown.data instanceof Error ? thrown.data : thrown;
 
 /** The first system or library code among an error and its causes that is one of these, with its message. */
 export function findCode(thrown: unknown, isOne: (code: string) => boolean): { code: string; message: string } | undefined {

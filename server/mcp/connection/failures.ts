@@ -13,7 +13,7 @@ import type { FailureEvidence } from "#contract/mcp/failures.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Exit } from "../process/execute.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
-import { findCause, messageOf } from "./error-causes.ts";
+import { findCause, instead, messageOf } from "./error-causes.ts";
 import { answerFailure, type SeenAnswer } from "./http-answer.ts";
 import { isRefused, networkFailure } from "./network-failure.ts";
 
@@ -155,7 +155,8 @@ type CallCircumstances = {
  * The class of a failed call. `repeatable` says whether a second call could do harm: where the first one's outcome is not
  * known, only a harmless call may be tried again.
  */
-export function callFailure(thrown: unknown, { transport, repeatable, loss }: CallCircumstances): AppError {
+export function callFailure(failed: unknown, { transport, repeatable, loss }: CallCircumstances): AppError {
+  const thrown = instead(failed);
   const known = findCause(thrown, (cause) => cause instanceof AppError);
   if (known instanceof AppError) return refusedByUs(known);
   const unknownOutcome = { cause: thrown, retryable: repeatable };
@@ -178,7 +179,8 @@ export function callFailure(thrown: unknown, { transport, repeatable, loss }: Ca
 }
 
 /** Whether a failed call shows that the connection itself is lost: nobody listens there, or the session is gone. */
-export function endsConnection(thrown: unknown): boolean {
+export function endsConnection(failed: unknown): boolean {
+  const thrown = instead(failed);
   if (thrown instanceof SdkHttpError && thrown.status === 404) return true;
   return isRefused(thrown) || isClosed(thrown);
 }

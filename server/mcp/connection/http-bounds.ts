@@ -11,13 +11,13 @@ export type HttpDeadlines = Pick<Timings, "httpHeadersMs" | "httpIdleMs" | "http
  * not come: headers, the next bytes of a document, and its end each have a deadline. A stream of events may be silent; and
  * what answers a call may take as long as the call, whose own deadline ends it.
  */
-export function bounded(inner: Fetch, deadlines: HttpDeadlines): Fetch {
+export function bounded(inner: Fetch, deadlines: HttpDeadlines, onCut: (why: ConnectionFailure) => void = () => {}): Fetch {
   return async (input, init) => {
     const response = init?.method === "POST" ? await inner(input, init) : await withHeaders(inner, [input, init], deadlines);
     if (response.body === null || announcedLength(response) <= MESSAGE_BYTES) return response;
     const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
     const { status, statusText, headers } = response;
-    const limited = response.body.pipeThrough(limit(isStream));
+    const limited = response.body.pipeThrough(limit(isStream, onCut));
     return new Response(isStream ? limited : limited.pipeThrough(patience(deadlines)), { status, statusText, headers });
   };
 }
@@ -40,7 +40,7 @@ async function withHeaders(inner: Fetch, [input, init]: Parameters<Fetch>, { htt
 const tooLate = (what: string): ConnectionFailure =>
   new ConnectionFailure("mcp_timeout", `The server took too long: ${what}.`, { retryable: true });
 
-function limit(perEvent: boolean): TransformStream<Uint8Array, Uint8Array> {
+function limit(perEvent: boolean, onCut: (why: ConnectionFailure) => void): TransformStream<Uint8Array, Uint8Array> {
   let size = 0;
   let last = 0;
   return new TransformStream({
@@ -51,9 +51,10 @@ function limit(perEvent: boolean): TransformStream<Uint8Array, Uint8Array> {
         last = byte;
       }
       if (!perEvent) size += chunk.length;
-      if (size > MESSAGE_BYTES)
-        controller.error(new ConnectionFailure("mcp_message_too_large", `The server's answer is longer than ${MESSAGE_BYTES} bytes.`));
-      else controller.enqueue(chunk);
+      if (size <= MESSAGE_BYTES) return controller.enqueue(chunk);
+      const why = new ConnectionFailure("mcp_message_too_large", `The server's answer is longer than ${MESSAGE_BYTES} bytes.`);
+      onCut(why);
+      controller.error(why);
     },
   });
 }

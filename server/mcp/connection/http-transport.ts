@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  ProtocolErrorCode,
+  SdkError,
+  SdkErrorCode,
   StreamableHTTPClientTransport,
   type JSONRPCMessage,
   type Transport,
@@ -38,18 +41,26 @@ export class HttpTransport implements Transport {
   readonly #noticeMs: number;
   /** Requests that wait for their answer: their stream ends when they are given up. */
   readonly #open = new Map<string | number, AbortController>();
+  /** Why the stream breaks that is about to, where we cut it off; and that one has broken just now. */
+  #cut: Error | undefined;
+  #broken: Error | undefined;
 
   constructor({ url, headers, fetch, frames, timings }: HttpTransportOptions) {
     this.#frames = frames;
     this.#noticeMs = timings.httpHeadersMs;
     this.#inner = new StreamableHTTPClientTransport(new URL(url), {
-      fetch: bounded(fetch, timings),
+      fetch: bounded(fetch, timings, (why) => void (this.#cut = why)),
       requestInit: { headers: { ...headers } },
       onInsufficientScope: "throw",
       reconnectionScheduler: paced(timings.reconnectFloorMs),
     });
     this.#inner.onclose = () => this.onclose?.();
-    this.#inner.onerror = (error) => this.onerror?.(error);
+    this.#inner.onerror = (error) => {
+      this.#broken = this.#cut ?? new SdkError(SdkErrorCode.ConnectionClosed, "The connection broke before the answer came.");
+      this.#cut = undefined;
+      queueMicrotask(() => void (this.#broken = undefined));
+      this.onerror?.(error);
+    };
     this.#inner.onmessage = (message: JSONRPCMessage) => this.#receive(message);
   }
 
@@ -63,8 +74,10 @@ export class HttpTransport implements Transport {
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     this.#frames.sent(message, JSON.stringify(message));
+    const onRequestStreamEnd = (): void => this.#answerMissing(message);
+    const requestSignal = options?.requestSignal ?? this.#deadline(message);
     try {
-      await this.#inner.send(message, options?.requestSignal ? options : { ...options, requestSignal: this.#deadline(message) });
+      await this.#inner.send(message, { onRequestStreamEnd, ...options, requestSignal });
     } finally {
       this.#giveUp(message);
     }
@@ -97,6 +110,13 @@ export class HttpTransport implements Transport {
     if (typeof id !== "string" && typeof id !== "number") return;
     this.#open.get(id)?.abort();
     this.#open.delete(id);
+  }
+
+  /** The stream that was to bring the answer is over. Where it has brought one, nobody waits for this any more. */
+  #answerMissing(message: JSONRPCMessage): void {
+    if (!("method" in message && "id" in message)) return;
+    const why = this.#broken ?? new AppError("mcp_protocol_error", "The server ended its answer before there was a result in it.");
+    this.onmessage?.({ jsonrpc: "2.0", id: message.id, error: { code: ProtocolErrorCode.InternalError, message: why.message, data: why } });
   }
 
   #receive(message: JSONRPCMessage): void {

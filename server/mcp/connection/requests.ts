@@ -80,7 +80,7 @@ const fresh = (request: RequestOptions) => ({ ...request, cacheMode: "bypass" as
 
 type Page<T> = { items: T[]; nextCursor?: string | undefined };
 
-async function listAll<T>(
+export async function listAll<T>(
   method: string,
   capability: object | undefined,
   fetchPage: (cursor: string | undefined) => Promise<Page<T>>,

@@ -3,7 +3,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import { callFailure } from "../connection/failures.ts";
 import type { Connection } from "../connection/connection.ts";
 import { compileSchema } from "../connection/validators.ts";
-import { proposedEffect, type ListedTool } from "../catalogue/tool-definition.ts";
+import { asCalled, proposedEffect, type ListedTool } from "../catalogue/tool-definition.ts";
 import type { MakeSample } from "./samples.ts";
 
 export type SampleCallOptions = { tool?: string | undefined; arguments?: Record<string, unknown> | undefined };
@@ -28,7 +28,7 @@ export async function sampleCall(
   const isOwn = options.arguments !== undefined;
   const args = options.arguments ?? (await sampleFor(makeSample, choice.tool));
   if (typeof args === "string") return { status: "skipped", detail: args };
-  const call = { name, arguments: args, timeoutMs, signal };
+  const call = { name, arguments: args, timeoutMs, signal, definition: asCalled(definition) };
   const result = await connection.callTool(call).catch((thrown: unknown) => {
     throw callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
   });

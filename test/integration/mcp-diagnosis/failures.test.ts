@@ -261,7 +261,7 @@ const ROWS: readonly Row[] = [
     what: "a list without an end",
     launch: () => hostile("endless-list"),
     stage: "list",
-    says: /pagination/i,
+    says: /pages without an end/,
   },
   {
     code: "mcp_message_too_large",

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { ROUTES as routes } from "#contract/routes.ts";
@@ -120,6 +120,76 @@ test("reports of a launch are found when it is registered, and only the last are
   await p.call(routes.testMcpServer, { params: { id: server.id } });
   const { rows } = await db.ownerPool.query("select count(*)::int as kept from mcp_server_tests where server_id = $1", [server.id]);
   expect(rows).toEqual([{ kept: LIMITS.mcpTestsKept }]);
+});
+
+test("mcpTrialsKept: as many reports of launches are kept of a workspace, and of one more the oldest goes; nothing of others does", async () => {
+  p = await diagnosisPlatform(db);
+  const launch = { ...hostile("exits"), env: { KEPT: "1" } };
+  const server = await p.call(routes.createMcpServer, { body: { name: "beside-trials", launch, start: false } });
+  await p.call(routes.testMcpServer, { params: { id: server.id } });
+  await db.ownerPool.query("delete from mcp_server_tests where server_id is null");
+  const first = await p.call(routes.testMcpLaunch, { body: { launch } });
+  const copies = `insert into mcp_server_tests (id, tenant_id, server_id, launch_hash, ok, report, at)
+     select gen_random_uuid(), $1, server_id, launch_hash, ok, report, at - make_interval(hours => n)
+     from mcp_server_tests, generate_series(1, $2) n where id = $3`;
+  const others = await db.secondTenant();
+  await db.ownerPool.query(copies, [others, 1, first.id]);
+  await db.ownerPool.query(copies, [db.tenantId, LIMITS.mcpTrialsKept - 2, first.id]);
+  const kept = async () => {
+    const { rows } = await db.ownerPool.query<{ tenant_id: string; server_id: string | null; n: number; oldest: Date }>(
+      "select tenant_id, server_id, count(*)::int as n, min(at) as oldest from mcp_server_tests where tenant_id = any($1) group by 1, 2",
+      [[db.tenantId, others]],
+    );
+    const of = (tenant: string, id: string | null) => rows.find((row) => row.tenant_id === tenant && row.server_id === id);
+    return { trials: of(db.tenantId, null), theirs: of(others, null)?.n, registered: of(db.tenantId, server.id)?.n };
+  };
+  await p.call(routes.testMcpLaunch, { body: { launch } });
+  const full = await kept();
+  expect(full).toMatchObject({ trials: { n: LIMITS.mcpTrialsKept }, theirs: 1, registered: 1 });
+  await p.call(routes.testMcpLaunch, { body: { launch } });
+  const after = await kept();
+  expect(after).toMatchObject({ trials: { n: LIMITS.mcpTrialsKept }, theirs: 1, registered: 1 });
+  expect(after.trials?.oldest.getTime()).toBe((full.trials?.oldest.getTime() ?? 0) + 60 * 60 * 1000);
+});
+
+describe("mcpTestMs", () => {
+  /** The test's whole time passes when it is told to; every other deadline is what it is. */
+  function ownTime(): AbortController {
+    const over = new AbortController();
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => (ms === LIMITS.mcpTestMs ? over.signal : timeout(ms)));
+    return over;
+  }
+  const late = (): DOMException => new DOMException("The operation was aborted due to timeout", "TimeoutError");
+
+  test("a test that is done by then has its report, whatever the time is afterwards", async () => {
+    p = await diagnosisPlatform(db);
+    const time = ownTime();
+    const report = await p.call(routes.testMcpLaunch, { body: { launch: hostile() } });
+    time.abort(late());
+    expect(report).toMatchObject({ ok: true, failure: null });
+    expect(await p.left()).toEqual([]);
+  });
+
+  test("one that is not ends there: it says at which stage, and no process is left", async () => {
+    p = await diagnosisPlatform(db, { timings: { probeMs: 60_000, handshakeMs: 60_000 } });
+    const time = ownTime();
+    const tested = p.call(routes.testMcpLaunch, { body: { launch: hostile("silent") } });
+    await vi.waitFor(async () => expect(await p.left()).not.toEqual([]), { timeout: 20_000, interval: 20 });
+    await vi.waitFor(() => expect(p.recorded).not.toEqual([]), { timeout: 20_000, interval: 20 });
+    time.abort(late());
+    const report = await tested;
+    expect(report).toMatchObject({ ok: false, failure: { code: "mcp_timeout", stage: "handshake" } });
+    expect(report.failure?.message).toContain(`did not end within ${LIMITS.mcpTestMs} ms; it was at handshake`);
+    expect(report.stages.map(({ stage, status }) => [stage, status])).toEqual([
+      ["launch", "ok"],
+      ["handshake", "failed"],
+      ["list", "skipped"],
+      ["ping", "skipped"],
+      ["sample_call", "skipped"],
+    ]);
+    expect(await p.left()).toEqual([]);
+  });
 });
 
 test("more tests at once than there may be are refused", async () => {

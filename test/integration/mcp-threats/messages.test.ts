@@ -5,6 +5,7 @@ import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Json } from "#contract/common.ts";
 import type { Client } from "#sdk/client.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { chaosHttpServer, type ChaosHttpServer } from "#test/support/mcp/chaos-http-server.ts";
 import { ROOT } from "#test/support/source-files.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
@@ -21,6 +22,8 @@ let platform: StartedPlatform;
 let client: Client;
 let chaos: McpServer;
 let beside: McpServer;
+const WAYS = ["json", "sse"] as const;
+const remote = new Map<string, ChaosHttpServer>();
 const ids = new Map<string, string>();
 
 beforeAll(async () => {
@@ -31,12 +34,21 @@ beforeAll(async () => {
   const launch = { transport: "stdio" as const, command: process.execPath, args };
   chaos = await client.createMcpServer({ body: { name: "chaos", launch: { ...launch, env: { TOKEN: "secret:token" } } } });
   beside = await client.createMcpServer({ body: { name: "beside", launch } });
-  for (const server of [chaos, beside]) {
+  const others: McpServer[] = [];
+  for (const way of WAYS) {
+    const fixture = await chaosHttpServer(way);
+    remote.set(way, fixture);
+    others.push(await client.createMcpServer({ body: { name: way, launch: { transport: "http", url: fixture.url } } }));
+  }
+  for (const server of [chaos, beside, ...others]) {
     const { items } = await client.listServerTools({ params: { id: server.id } });
     for (const { name, id } of items) ids.set(`${server.name}/${name}`, id);
   }
 });
-afterAll(() => platform.close());
+afterAll(async () => {
+  await platform.close();
+  for (const fixture of remote.values()) await fixture.close();
+});
 
 const call = (tool: string, args: Record<string, Json> = {}, timeoutMs = TIMEOUT_MS) =>
   client.callTool({ params: { id: ids.get(tool) ?? "" }, body: { arguments: args, timeoutMs } });
@@ -44,8 +56,8 @@ const call = (tool: string, args: Record<string, Json> = {}, timeoutMs = TIMEOUT
 type Outcome = { text?: unknown; isError?: boolean; code?: unknown; message?: unknown };
 const outcomeOf = (answer: Promise<object>): Promise<object> => answer.catch((error: unknown) => (error instanceof Error ? error : {}));
 
-/** Runs it while /healthz and another server are asked; fails when either suffers. */
-async function contained(attack: () => Promise<object>): Promise<object> {
+/** Runs it while /healthz and another tool are asked, by default of another server; fails when either suffers. */
+async function contained(attack: () => Promise<object>, echo = "beside/echo"): Promise<object> {
   const before = process.memoryUsage().rss;
   let isOver = false;
   const slowest = { health: 0, beside: 0 };
@@ -59,7 +71,7 @@ async function contained(attack: () => Promise<object>): Promise<object> {
   };
   const watching = Promise.all([
     ask("health", async () => expect((await fetch(`${platform.url}/healthz`)).status).toBe(200)),
-    ask("beside", async () => expect(await call("beside/echo", { a: 1 }, 10_000)).toMatchObject({ text: '{"a":1}' })),
+    ask("beside", async () => expect(await call(echo, { a: 1 }, 10_000)).toMatchObject({ text: '{"a":1}' })),
   ]);
   const outcome = await outcomeOf(attack());
   isOver = true;
@@ -67,13 +79,14 @@ async function contained(attack: () => Promise<object>): Promise<object> {
   expect(slowest.health).toBeLessThan(2_000);
   expect(slowest.beside).toBeLessThan(5_000);
   expect(process.memoryUsage().rss - before).toBeLessThan(MEMORY_BYTES);
+  expect(outcome).not.toMatchObject({ code: "internal" });
   return outcome;
 }
 
 /** It may have had to be started again, which is what a lost session looks like from here. */
-const answersAgain = (): Promise<object> =>
+const answersAgain = (server = "chaos"): Promise<object> =>
   eventually(
-    () => outcomeOf(call("chaos/echo", { again: true }, 5_000)),
+    () => outcomeOf(call(`${server}/echo`, { again: true }, 5_000)),
     (answer) => "text" in answer && answer.text === '{"again":true}',
   );
 
@@ -113,11 +126,54 @@ const ROWS: Row[] = [
   ["M-28", "answers_twice", {}, { text: "ok" }],
 ];
 
+/** `anew`: how often the server is connected to again. */
+type HttpRow = { id: string; tool: string; anew?: number } & Record<(typeof WAYS)[number], Outcome>;
+const useless: Outcome = { code: "mcp_protocol_error" };
+const fine: Outcome = { text: "ok", isError: false };
+const tooLarge: Outcome = { code: "mcp_message_too_large" };
+/** One document for each answer, or a stream of events that ends after it: nobody need wait for what cannot come any more. */
+const HTTP_ROWS: HttpRow[] = [
+  ...["not_json", "truncated", "two_on_a_line", "newline_inside", "utf_16", "raw_nul", "says_nothing"].map((tool): HttpRow => ({
+    id: "M-01",
+    tool,
+    json: useless,
+    sse: useless,
+  })),
+  // Revisions before 2025-06-18 allow it in a document.
+  { id: "M-01", tool: "array_batch", json: fine, sse: useless },
+  // Documents may begin with it.
+  { id: "M-01", tool: "byte_order_mark", json: fine, sse: useless },
+  { id: "M-01", tool: "too_deep", json: unheard, sse: useless },
+  { id: "M-01", tool: "cut_off", anew: 1, json: { code: "mcp_connection_refused" }, sse: { code: "mcp_connection_refused" } },
+  { id: "M-01", tool: "lone_surrogate", json: { isError: false }, sse: { isError: false } },
+  { id: "M-01", tool: "escaped_nul", json: { text: "\0" }, sse: { text: "\0" } },
+  ...["version_1", "no_version", "id_null", "id_object", "id_float", "id_beyond"].map((tool): HttpRow => ({
+    id: "M-02",
+    tool,
+    json: useless,
+    sse: useless,
+  })),
+  ...["id_as_string", "id_of_another"].map((tool): HttpRow => ({ id: "M-02", tool, json: unheard, sse: useless })),
+  ...["long_line", "endless_line"].map((tool): HttpRow => ({ id: "M-05", tool, json: tooLarge, sse: tooLarge })),
+];
+
 describe("group M, messages and calls", () => {
   test.each(ROWS)("%s %s", async (_id, tool, args, outcome) => {
     expect(await contained(() => call(`chaos/${tool}`, args))).toMatchObject(outcome);
     await answersAgain();
   });
+
+  test.each(HTTP_ROWS.flatMap((row) => WAYS.map((way) => ({ ...row, way, outcome: row[way] }))))(
+    "$id over HTTP as $way: $tool",
+    async ({ way, tool, outcome, anew = 0 }) => {
+      const fixture = remote.get(way);
+      const before = fixture?.sessions() ?? 0;
+      // Others who call the same server meanwhile suffer nothing either.
+      expect(await contained(() => call(`${way}/${tool}`), `${way}/echo`)).toMatchObject(outcome);
+      await answersAgain(way);
+      expect(fixture?.sessions()).toBe(before + anew);
+    },
+  );
 
   test.each(["flood_of_progress", "flood_of_list_changed"])("M-04 a million notifications: %s", async (tool) => {
     await contained(() => call(`chaos/${tool}`, {}, 20_000));

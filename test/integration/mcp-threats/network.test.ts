@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
-import { constants, createGzip } from "node:zlib";
+import type { Writable } from "node:stream";
+import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
 import { createEgress } from "#server/egress/index.ts";
@@ -229,18 +230,29 @@ describe("N: where the address of a server may lead", () => {
 
 const MIB = 1024 * 1024;
 
+/** Where to write what shall arrive packed in these ways, one after the other. */
+function packed(encoding: string | undefined, response: ServerResponse): Writable {
+  let out: Writable = response;
+  for (const way of encoding?.split(", ").toReversed() ?? []) {
+    const zip = way === "br" ? createBrotliCompress() : createGzip({ level: 9, flush: constants.Z_SYNC_FLUSH });
+    zip.pipe(out);
+    out = zip;
+  }
+  return out;
+}
+
 describe("N: what an address may answer", () => {
   test.each([
     ["N-19: a body without end", undefined],
     ["N-20: a small body that unpacks to a huge one", "gzip"],
+    ["N-20: one that another way unpacks", "br"],
+    ["N-20: one that is packed three times", "gzip, gzip, gzip"],
   ])("%s is cut off, and memory stays", async (_, encoding) => {
     const p = await open();
     const endless = await serve((request, response) => {
       request.resume();
       response.writeHead(200, { "content-type": "application/json", ...(encoding === undefined ? {} : { "content-encoding": encoding }) });
-      const zip = createGzip({ level: 9, flush: constants.Z_SYNC_FLUSH });
-      const out = encoding === undefined ? response : zip;
-      if (encoding !== undefined) zip.pipe(response);
+      const out = packed(encoding, response);
       const chunk = Buffer.alloc(MIB, " ");
       const write = (): void => {
         while (!response.destroyed && out.write(chunk));

@@ -7,44 +7,30 @@
  * `echo` (read-only) and `count` (read-only, counts its calls) behave, `slow` takes `ms`; all others do what their name says.
  */
 import { createInterface } from "node:readline";
+import { BROKEN_ANSWERS, ENDLESS_MEBIBYTES, text, type Id } from "./broken-answers.ts";
 
-type Id = string | number;
 type Message = { id?: Id; method?: string; params?: { name?: string; arguments?: Record<string, unknown>; requestId?: Id } };
 
 const raw = (bytes: string | Buffer): void => void process.stdout.write(bytes);
 const line = (message: object): void => raw(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
-const text = (value: string): object => ({ content: [{ type: "text", text: value }] });
-const whole = (id: Id): string => JSON.stringify({ jsonrpc: "2.0", id, result: text("ok") });
 
 let calls = 0;
 const hanging = new Set<Id>();
 
 /** What is wrong with the bytes of an answer. */
 const BYTES: Record<string, (id: Id) => void> = {
-  not_json: () => raw("this is no JSON\n"),
-  truncated: (id) => raw(`${whole(id).slice(0, -10)}\n`),
-  array_batch: (id) => raw(`[${whole(id)}]\n`),
-  two_on_a_line: (id) => raw(`${whole(id)}${whole(id)}\n`),
-  newline_inside: (id) => raw(`${whole(id).replace('"ok"', '"o\nk"')}\n`),
-  byte_order_mark: (id) => raw(`\uFEFF${whole(id)}\n`),
-  utf_16: (id) => raw(Buffer.from(`${whole(id)}\n`, "utf16le")),
-  raw_nul: (id) => raw(`${whole(id).replace("ok", "o\0k")}\n`),
-  lone_surrogate: (id) => raw(`${whole(id).replace("ok", String.raw`\ud800`)}\n`),
-  escaped_nul: (id) => raw(`${whole(id).replace("ok", String.raw`\u0000`)}\n`),
-  too_deep: (id) =>
-    raw(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],"structuredContent":${"[".repeat(5_000)}${"]".repeat(5_000)}}}\n`),
-  version_1: (id) => raw(`${whole(id).replace('"2.0"', '"1.0"')}\n`),
-  no_version: (id) => raw(`${whole(id).replace('"jsonrpc":"2.0",', "")}\n`),
-  id_null: () => line({ id: null, result: text("for nobody") }),
-  id_object: (id) => line({ id: { id }, result: text("for nobody") }),
-  id_float: (id) => line({ id: Number(id) + 0.5, result: text("for nobody") }),
-  id_beyond: () => raw('{"jsonrpc":"2.0","id":9007199254740993,"result":{"content":[]}}\n'),
-  id_as_string: (id) => line({ id: String(id), result: text("for nobody") }),
-  id_of_another: (id) => line({ id: Number(id) + 1_000, result: text("for nobody") }),
-  long_line: (id) => line({ id, result: text("x".repeat(11 * 1024 * 1024)) }),
+  ...Object.fromEntries(
+    Object.entries(BROKEN_ANSWERS).map(([name, broken]) => [
+      name,
+      (id: Id): void => {
+        raw(broken(id));
+        raw("\n");
+      },
+    ]),
+  ),
   endless_line: () => {
     const part = Buffer.alloc(1024 * 1024, "x");
-    for (let i = 0; i < 100; i += 1) raw(part);
+    for (let i = 0; i < ENDLESS_MEBIBYTES; i += 1) raw(part);
   },
 };
 

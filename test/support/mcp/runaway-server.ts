@@ -4,7 +4,7 @@
  * starts carry them, by which they are found. Run by tests in a process of its own; it uses no SDK.
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -54,12 +54,36 @@ const ACTIONS: Record<string, () => unknown> = {
   appends() {
     for (let mebi = 0; mebi < 64; mebi += 1) appendFileSync("one-file", Buffer.alloc(MIB, 1));
   },
+  /** Opens files until the system refuses, and makes one of them as long as it may; nothing of it is on the disk. Tells how far it got. */
+  hoards() {
+    process.on("SIGXFSZ", () => {});
+    const open: number[] = [];
+    const noMore = refusal(() => {
+      while (open.length < 100_000) open.push(openSync("/dev/null", "r"));
+    });
+    for (const one of open) closeSync(one);
+    const file = openSync("one-file", "w");
+    let bytes = 0;
+    for (let step = 2 ** 40; step >= 1; step /= 2) if (refusal(() => ftruncateSync(file, bytes + step)) === undefined) bytes += step;
+    const noLonger = refusal(() => ftruncateSync(file, bytes + 1));
+    process.stderr.write(`hoarded ${JSON.stringify({ openFiles: Math.max(...open) + 1, noMore, bytes, noLonger })}\n`);
+  },
   /** A gibibyte with escape sequences, NUL and what is no UTF-8. */
   shouts: () =>
     flood(process.stderr, Buffer.concat([Buffer.from(`${"x".repeat(200)}\u001b[2J\u0000`), Buffer.from([0xff, 0xc3, 0x28, 10])])),
   babbles: () => flood(process.stdout, Buffer.from("Welcome! This is no message.\n")),
   drones: () => flood(process.stdout, Buffer.from("and on ".repeat(10))),
 };
+
+/** The code by which the system refuses it, if it does. */
+function refusal(act: () => void): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
 
 const GENERATION = `[ "$2" -gt 0 ] || exit; sleep 0.02; env -i setsid /bin/sh -c "$1" ${SHELL_NAME} "$1" $(($2-1)) >/dev/null 2>&1 & exit 0`;
 const WANDERER = `s='${GENERATION}'; exec env -i setsid /bin/sh -c "$s" ${SHELL_NAME} "$s" 1000`;
