@@ -1,10 +1,11 @@
 /**
  * The platform's own connection to an MCP server, as a program that the official suites' client scenarios can run: its last
  * argument is the address, the scenario is in the environment. It does what a workflow or a person would: lists the tools,
- * calls them, and answers what it is asked.
+ * calls those that the platform takes, as it knows them, and answers what it is asked.
  */
 import { newId } from "#server/kernel/ids.ts";
 import { createRedactor } from "#server/secrets/index.ts";
+import { asCalled, readTool } from "#server/mcp/catalogue/tool-definition.ts";
 import type { Connection } from "#server/mcp/connection/connection.ts";
 import type { ConnectDeps } from "#server/mcp/connection/connect-shared.ts";
 import { createConnect } from "#server/mcp/connection/connect.ts";
@@ -63,13 +64,21 @@ const needed = ({ inputSchema: { properties = {}, required = [] } }: Listed): Ar
 async function callAll(connection: Connection, calls: readonly { name: string; arguments: Args }[]): Promise<void> {
   for (const call of calls)
     await connection
-      .callTool({ ...call, timeoutMs: 15_000, ask })
+      .callTool({ ...call, ...definitionOf(call.name), timeoutMs: 15_000, ask })
       .catch((error: unknown) => process.stderr.write(`${call.name}: ${String(error)}\n`));
 }
 
 const { signal } = new AbortController();
 const connection = await createConnect(deps)(record, { signal, onToolsChanged: nothing, file: undefined });
-const tools = (await connection.listTools(signal)) as Listed[];
+const read = (await connection.listTools(signal)).map((raw) => readTool(raw, connection.instructions));
+const definitions = read.flatMap((tool) => ("refused" in tool ? [] : [tool.definition]));
+const tools = definitions as Listed[];
+
+function definitionOf(name: string) {
+  const found = definitions.find((definition) => definition.name === name);
+  return found && { definition: asCalled(found) };
+}
+
 if (scenario === "json-schema-2020-12-preservation") {
   const focal = tools.find(({ name }) => name === "json_schema_2020_12_tool");
   await callAll(connection, [{ name: "json_schema_echo", arguments: { schema: focal?.inputSchema } }]);
