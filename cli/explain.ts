@@ -1,14 +1,15 @@
 import pc from "picocolors";
 import { ApiError } from "#sdk/client.ts";
 import { AppError } from "#server/main.ts";
-import { notice } from "./output.ts";
+import { notice, printable } from "./output.ts";
 
-/** Says what went wrong and what to do, on standard error. */
+/** Says what went wrong and what to do, on standard error. What a platform answers may quote a server, and must not steer the terminal. */
 export function explain(error: unknown): void {
   if (error instanceof ApiError || error instanceof AppError) {
-    notice(pc.red(`${error.code}: ${error.message}`));
-    for (const issue of error.issues ?? []) notice(`  ${[issue.nodeId, issue.path].filter(Boolean).join(" ")}: ${issue.message}`);
-    notice(error.remedy);
+    notice(pc.red(printable(`${error.code}: ${error.message}`)));
+    for (const issue of error.issues ?? [])
+      notice(printable(`  ${[issue.nodeId, issue.path].filter(Boolean).join(" ")}: ${issue.message}`));
+    notice(printable(error.remedy));
   } else {
     notice(pc.red(error instanceof Error ? error.message : String(error)));
   }

@@ -4,6 +4,7 @@ import * as frames from "./commands/frames.ts";
 import * as mcp from "./commands/mcp.ts";
 import * as mcpCatalogue from "./commands/mcp-catalogue.ts";
 import * as mcpImport from "./commands/mcp-import.ts";
+import * as mcpQuestions from "./commands/mcp-questions.ts";
 import * as mcpUpdate from "./commands/mcp-update.ts";
 import * as mcpTest from "./commands/mcp-test.ts";
 import { connect } from "./connection.ts";
@@ -50,8 +51,26 @@ export function addMcpCommands(program: Command): void {
     );
   }
 
+  addQuestionCommands(mcpCommand);
   addTestCommands(mcpCommand);
   addRecordCommands(mcpCommand);
+}
+
+/** What servers ask of people. */
+function addQuestionCommands(mcpCommand: Command): void {
+  withServer(mcpCommand.command("questions"))
+    .description("list what servers ask of people, newest first")
+    .addOption(new Option("--status <status>").choices(mcpQuestions.QUESTION_STATUSES).default("pending"))
+    .option("--run <id>", "only what this run's steps wait for")
+    .option("--limit <n>", "how many", "50")
+    .action((options) => mcpQuestions.listQuestions(connect(options), options));
+  withServer(mcpCommand.command("answer <id>"))
+    .description("answer a question; without an answer, show what is asked for and how to say it")
+    .option("--accept [fields...]", "say yes, with what the form asks for: field=value; without fields: the page was visited")
+    .option("--input <form>", "say yes, with the whole form: JSON or @file")
+    .option("--decline", "say no")
+    .option("--cancel", "say nothing")
+    .action(async (id: string, options) => exitWith(await mcpQuestions.answerQuestion(connect(options), id, options)));
 }
 
 function addTestCommands(mcpCommand: Command): void {

@@ -15,6 +15,7 @@ import { createLog } from "./telemetry/index.ts";
 
 export { readConfig, type Config } from "./config.ts";
 export { AppError };
+export { checkAnswer } from "./mcp/index.ts";
 export { backup, doctor, restore } from "./maintenance.ts";
 
 export type Platform = {

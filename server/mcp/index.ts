@@ -14,6 +14,7 @@ import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
 
 export type { Mcp, McpDeps } from "./deps.ts";
+export { checkAnswer } from "./questions/show-question.ts";
 
 export function createMcp(deps: McpDeps): Mcp {
   const timings = { ...TIMINGS, ...deps.timings };

@@ -10,6 +10,7 @@ import { readConfig } from "#server/main.ts";
 import { runCli, type CliResult } from "#test/support/cli.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { askedInRun } from "#test/support/mcp/asked-in-run.ts";
 import { PlatformProcess, TOKEN } from "#test/support/platform.ts";
 import { ROOT } from "#test/support/source-files.ts";
 
@@ -145,6 +146,21 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp check files": showing("Nothing keeps files from starting"),
   "npx auterity mcp test files": showing("handshake", "sample_call", "files works: protocol 2025-11-25"),
   "npx auterity mcp logs files": showing("READY"),
+  "npx auterity mcp questions": async (command) => {
+    const { serverName, runId } = await askedInRun(platform.client);
+    await showing(serverName, "introduce", runId, "Who are you?")(command);
+  },
+  // The reader takes the id from the list.
+  "npx auterity mcp answer QUESTION_ID --accept name=Anna age=7": async (command) => {
+    const { id, runId } = await askedInRun(platform.client);
+    expect(await auterity(command, { QUESTION_ID: id })).toMatchObject({ code: 0, stderr: `${id} is answered: accept.\n` });
+    expect(await platform.client.waitForRun(runId)).toMatchObject({ output: "You are Anna, 7." });
+  },
+  "npx auterity mcp answer OTHER_QUESTION --decline": async (command) => {
+    const { id, runId } = await askedInRun(platform.client);
+    expect(await auterity(command, { OTHER_QUESTION: id })).toMatchObject({ code: 0, stderr: `${id} is answered: decline.\n` });
+    expect(await platform.client.waitForRun(runId)).toMatchObject({ output: "You did not say." });
+  },
   // Goes on until somebody has seen enough.
   "npx auterity mcp logs files -f --grep error": async (command) => {
     expect(await auterity(command, {}, { interruptAfterMs: 3_000 })).toEqual({ code: null, stdout: "", stderr: "" });

@@ -8,7 +8,7 @@ import { newId } from "#server/kernel/ids.ts";
 import { startPlatform } from "#server/main.ts";
 import { GLOBAL_TABLES } from "#server/postgres/global-tables.ts";
 import { eventually } from "#test/support/eventually.ts";
-import { talkativeLaunch } from "#test/support/mcp/talk.ts";
+import { askedInRun } from "#test/support/mcp/asked-in-run.ts";
 import { isStream, requestFor, tellsForeignFromAbsent, type Send } from "#test/support/route-walk.ts";
 import { ROOT } from "#test/support/source-files.ts";
 import { addTenant, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
@@ -83,34 +83,9 @@ async function furnish(client: Client): Promise<typeof theirs> {
     () => client.listMessages({ query: { protocol: "mcp" } }),
     (page) => page.items.length > 0,
   );
-  const question = await questionOf(client);
+  const question = (await askedInRun(client, { name: `${MARK}-asks` })).id;
   const others = { schedule: schedule.id, webhook: webhook.id, listener: listener.id, frame: frames.items[0]?.id ?? "", question };
   return { workflow: workflow.id, run: run.id, server: server.id, tool: tools.items[0]?.id ?? "", agent: agent.id, approval, ...others };
-}
-
-/** A run whose server asks somebody something. */
-async function questionOf(client: Client): Promise<string> {
-  const { name } = await client.createMcpServer({ body: { name: `${MARK}-asks`, launch: talkativeLaunch } });
-  const definition = {
-    version: 2,
-    name: `${MARK} is asked`,
-    nodes: [
-      { id: "start", type: "start" },
-      { id: "ask", type: "mcp_tool", data: { server: name, tool: "introduce" } },
-      { id: "end", type: "end" },
-    ],
-    edges: [
-      { id: "a", source: "start", target: "ask" },
-      { id: "b", source: "ask", target: "end" },
-    ],
-  };
-  const { id } = await client.createWorkflow({ body: { name: definition.name, definition } });
-  await client.startRun({ params: { id }, body: {} });
-  const { items } = await eventually(
-    () => client.listMcpQuestions({ query: {} }),
-    (page) => page.items.length > 0,
-  );
-  return items[0]?.id ?? "";
 }
 
 /** A run that waits for a decision. */

@@ -1,0 +1,14 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { AppError } from "#server/main.ts";
+import { explain } from "./explain.ts";
+
+afterEach(() => void vi.restoreAllMocks());
+
+test("an error that quotes a server does not steer the terminal", () => {
+  let said = "";
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((said += String(text)), true));
+  const field = "content.\u009b2Ja\u0007\u202eb";
+  explain(new AppError("request_invalid", `${field} is required`, { issues: [{ path: field, message: "c\u0000" }], remedy: "d\u0008" }));
+  expect(said).toContain("content.\ufffd2Ja\ufffd\ufffdb is required");
+  expect(said).toContain("  content.\ufffd2Ja\ufffd\ufffdb: c\ufffd\nd\ufffd\n");
+});
