@@ -130,14 +130,17 @@ describe("the guarded fetch", () => {
     await expect(guardedBy({ allow: [port] })(origin, { signal })).rejects.toMatchObject({ name: "TimeoutError" });
   });
 
-  test.each(["host", "X-Forwarded-Host", "x-forwarded-for", "Forwarded", "Proxy-Authorization"])("refuses the header %s", async (name) => {
-    const { origin, port, seen } = await serve(ok);
-    await expect(guardedBy({ allow: [port] })(origin, { headers: { [name]: "internal" } })).rejects.toEqual(denied("header_refused"));
-    expect(seen).toEqual([]);
-  });
+  test.each(["host", "X-Forwarded-Host", "x-forwarded-for", "Forwarded", "Proxy-Authorization"])(
+    "refuses the header %s (N-28)",
+    async (name) => {
+      const { origin, port, seen } = await serve(ok);
+      await expect(guardedBy({ allow: [port] })(origin, { headers: { [name]: "internal" } })).rejects.toEqual(denied("header_refused"));
+      expect(seen).toEqual([]);
+    },
+  );
 });
 
-test("the tripwire sees a socket that the guard has not", async () => {
+test("the tripwire sees a socket that the guard has not (N-34)", async () => {
   const { origin, port } = await serve(ok);
   tripwire.restore();
   const fixed = egressTripwire([{ host: "127.0.0.1", port }]);

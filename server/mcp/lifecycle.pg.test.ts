@@ -56,7 +56,7 @@ describe("failures have their class", () => {
   });
 });
 
-describe("whole process trees end", () => {
+describe("S-25 whole process trees end", () => {
   test.each([["ignores-term", "ignores-eof"], ["grandchild"], ["grandchild", "ignores-term", "ignores-eof"]])(
     "of a server that %s %s %s",
     async (...modes) => {

@@ -265,6 +265,36 @@ describe("the gateway", () => {
     await expect(client.subscribeResource({ uri: uris[1] ?? "" })).rejects.toMatchObject({ data: { code: "rate_limited" } });
   });
 
+  test("mcpSubscriptions: a stream of the 2026 era is opened for as many resources, and refused for one more", async () => {
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    const listen = async (count: number): Promise<[status: number, text: string]> => {
+      const resourceSubscriptions = Array.from({ length: count }, (_, i) => `auterity:talk/notes://of/${i}`);
+      const gone = new AbortController();
+      const headers = {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "subscriptions/listen",
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        authorization: `Bearer ${platform.token}`,
+      };
+      const body = rpc({ id: 1, method: "subscriptions/listen", params: { notifications: { resourceSubscriptions }, _meta } });
+      const { status, body: stream } = await fetch(target().url, { method: "POST", headers, body, signal: gone.signal });
+      const first = await stream?.getReader().read();
+      gone.abort();
+      return [status, Buffer.from(first?.value ?? []).toString()];
+    };
+    expect(await listen(LIMITS.mcpSubscriptions)).toEqual([200, expect.stringContaining("notes://of/99")]);
+    const [status, refusal] = await listen(LIMITS.mcpSubscriptions + 1);
+    expect([status, JSON.parse(refusal)]).toMatchObject([
+      400,
+      { id: 1, error: { code: -32_600, message: expect.stringContaining("100") } },
+    ]);
+  });
+
   test("leaves a record of what crosses it, under the name of who asked", async () => {
     const session = await rawSession(target());
     await raw(target(), { headers: session, body: rpc({ id: 77, method: "tools/list", params: {} }) });

@@ -51,7 +51,7 @@ describe("the hash of a tool", () => {
   });
 });
 
-describe("what is not taken", () => {
+describe("M-25 what is not taken", () => {
   test.each([
     ["a path as name", { ...definition, name: "../x" }],
     ["a line break in the name", { ...definition, name: "a\nb" }],

@@ -32,6 +32,9 @@ export type Circumstances = {
   version?: string | undefined;
 };
 
+/** Of the 2026 era; the SDK's own list names those that a session can be of. */
+const MODERN_VERSION = "2026-07-28";
+
 /** Failures that the next attempt would only repeat: a person has to change something first. */
 const PERMANENT: ReadonlySet<ErrorCode> = new Set([
   "launch_not_approved",
@@ -79,7 +82,7 @@ function exitedEarly(exit: Exit, seen: Circumstances, cause: unknown): Connectio
 
 function versionFailure(thrown: unknown, seen: Circumstances): ConnectionFailure | undefined {
   const evidence = evidenceOf(seen);
-  const ours = `This client speaks ${SUPPORTED_PROTOCOL_VERSIONS.join(", ")}.`;
+  const ours = `This client speaks ${[MODERN_VERSION, ...SUPPORTED_PROTOCOL_VERSIONS].join(", ")}.`;
   const unsupported = findCause(thrown, (cause) => cause instanceof UnsupportedProtocolVersionError);
   if (unsupported instanceof UnsupportedProtocolVersionError) {
     const theirs = unsupported.supported.slice(0, 16).join(", ");

@@ -11,7 +11,7 @@ const QUICK = { httpHeadersMs: 150, httpIdleMs: 150, httpBodyMs: 400 };
 const get = async (url: string): Promise<string> => (await bounded(globalThis.fetch, QUICK)(url)).text();
 const tooLate = (why: string) => ({ code: "mcp_timeout", message: expect.stringContaining(why), retryable: true });
 
-describe("an HTTP server that takes its time is given up", () => {
+describe("N-22 an HTTP server that takes its time is given up", () => {
   test("when it sends no headers", async () => {
     await expect(get(await servers.mute())).rejects.toMatchObject(tooLate("no answer within 150 ms"));
   });
@@ -35,7 +35,7 @@ describe("an HTTP server that takes its time is given up", () => {
   });
 });
 
-describe("an HTTP server that sends too much is cut off", () => {
+describe("M-23 an HTTP server that sends too much is cut off", () => {
   const flood = (type: string, piece: string) =>
     servers.serve((_request, response) => {
       response.writeHead(200, { "content-type": type });
@@ -66,7 +66,7 @@ describe("an HTTP server that sends too much is cut off", () => {
   });
 });
 
-describe("a stream that ends is opened again", () => {
+describe("M-23 a stream that ends is opened again", () => {
   test("never sooner than the floor, later each time, and not in step with others", () => {
     vi.useFakeTimers();
     const set = vi.spyOn(globalThis, "setTimeout");

@@ -6,6 +6,8 @@ import { isRecord } from "../connection/json-value.ts";
 import type { ServeClient } from "./clients.ts";
 import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 import type { Endpoint } from "./identity.ts";
+import { readMessage } from "./messages.ts";
+import { refuse } from "./stateful.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { sendResponse, webRequest } from "./web-request.ts";
 
@@ -35,6 +37,8 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
   };
   return {
     async serve(endpoint, request, answer) {
+      const wanted = wantedResources(request.body);
+      if (wanted.length > LIMITS.mcpSubscriptions) return refuse(answer, 400, { why: TOO_MANY, id: idOf(request.body) });
       const gone = new AbortController();
       answer.raw.once("close", () => gone.abort());
       const web = webRequest({ method: request.method, headers: request.headers, signal: gone.signal });
@@ -42,7 +46,7 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
       const { notify } = handlerOf(endpoint.key);
       const subscriptions = createSubscriptions(endpoint.exposure, (uri) => notify.resourceUpdated(uri));
       open.set(gone, { request, subscriptions });
-      for (const uri of wantedResources(request.body)) {
+      for (const uri of wanted) {
         subscriptions.add(uri).catch((error: unknown) => log.debug("a resource could not be subscribed to", { error }));
       }
       try {
@@ -84,10 +88,16 @@ function newHandler(find: (web: Request) => Served | undefined, { serveClient, l
   return createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });
 }
 
+const TOO_MANY = `expected at most ${LIMITS.mcpSubscriptions} resources to be told about`;
+const idOf = (body: unknown): string | number | null => {
+  const incoming = readMessage(body);
+  return incoming.kind === "request" ? incoming.message.id : null;
+};
+
 /** The resources that a request opens a stream for. */
 function wantedResources(body: unknown): string[] {
   if (!isRecord(body) || body["method"] !== "subscriptions/listen" || !isRecord(body["params"])) return [];
   const { notifications } = body["params"];
   const wanted = isRecord(notifications) ? notifications["resourceSubscriptions"] : undefined;
-  return Array.isArray(wanted) ? wanted.filter((uri) => typeof uri === "string") : [];
+  return Array.isArray(wanted) ? [...new Set(wanted.filter((uri) => typeof uri === "string"))] : [];
 }

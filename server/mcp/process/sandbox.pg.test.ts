@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,6 +64,30 @@ describe("inside a sandbox", () => {
     // Of the processes of this machine it sees its own.
     const seen: string[] = JSON.parse((await ask("list", { path: "/proc" })).text);
     expect(seen.filter((name) => /^\d+$/.test(name)).length).toBeLessThan(5);
+  });
+
+  test("S-17: a folder that is named opens none whose name begins alike, and no link in it leads out", async () => {
+    const p = await open();
+    const mine = join(folder, "mine");
+    await mkdir(`${mine}-evil`);
+    await writeFile(join(`${mine}-evil`, "open.txt"), "not for it");
+    await symlink(join(folder, "secret.txt"), join(mine, "link.txt"));
+    await symlink("/etc", join(mine, "etc"));
+    const { ask } = await probe(p, sandbox({ read: [PROBE], write: [mine] }));
+    expect((await ask("read", { path: join(mine, "open.txt") })).text).toContain("for all to read");
+    for (const path of [
+      join(`${mine}-evil`, "open.txt"),
+      `${mine}/../mine-evil/open.txt`,
+      `${mine}/../secret.txt`,
+      join(mine, "link.txt"),
+      join(mine, "etc", "shadow"),
+    ])
+      expect((await ask("read", { path })).text, path).toContain("ENOENT");
+    for (const path of [join(`${mine}-evil`, "new.txt"), join(mine, "link.txt"), join(mine, "etc", "new.txt")])
+      await ask("write", { path });
+    expect(await readdir(`${mine}-evil`)).toEqual(["open.txt"]);
+    expect(await readFile(join(folder, "secret.txt"), "utf8")).not.toContain("written");
+    await expect(readFile("/etc/new.txt")).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   test("what may be written can be, and the platform's own folder is hidden even below what may be read", async () => {

@@ -1,3 +1,4 @@
+import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import tls from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -43,6 +44,18 @@ async function platform(timings: object = {}): Promise<DiagnosisPlatform> {
   return started;
 }
 
+const OLD_TLS = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
+/** Refuses each version but this one, as the protocol has it. */
+const ofVersion =
+  (version: string): RequestListener =>
+  async (request, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request) chunks.push(Buffer.from(chunk));
+    const { id }: { id?: number } = JSON.parse(Buffer.concat(chunks).toString() || "{}");
+    const data = { supported: [version], requested: "2026-07-28" };
+    response.writeHead(400, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32_022, message: "Unsupported protocol version", data } }));
+  };
 const http = (url: string, headers: Record<string, string> = {}): Launch => ({ transport: "http", url, headers });
 const html = { "content-type": "text/html" };
 
@@ -108,7 +121,7 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_no_handshake",
-    what: "a program that says nothing",
+    what: "a program that says nothing (M-07)",
     launch: () => hostile("silent"),
     stage: "handshake",
     says: /did not answer the handshake/,
@@ -133,10 +146,17 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_version_unsupported",
-    what: "a server of a version that nobody knows",
+    what: "a server of a version that nobody knows (M-07)",
     launch: () => hostile("wrong-version"),
     stage: "handshake",
     says: /9999-01-01.*2025-11-25/,
+  },
+  {
+    code: "mcp_version_unsupported",
+    what: "a server of the 2026 era that knows only versions of its own (M-07)",
+    launch: async () => http((await servers.serve(ofVersion("9999-01-01"))).url),
+    stage: "handshake",
+    says: /9999-01-01.*2026-07-28/,
   },
   {
     code: "mcp_connection_refused",
@@ -155,7 +175,7 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_tls_failed",
-    what: "a self-signed certificate",
+    what: "a self-signed certificate (N-23)",
     launch: async () => http(await servers.tls(makeSelfSigned("localhost"))),
     stage: "connect",
     says: /is self-signed/,
@@ -163,7 +183,7 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_tls_failed",
-    what: "an expired certificate",
+    what: "an expired certificate (N-23)",
     launch: async () =>
       http(await servers.tls(authority.issue({ host: "localhost", notBefore: new Date("2020-01-01"), notAfter: new Date("2020-02-01") }))),
     stage: "connect",
@@ -173,7 +193,7 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_tls_failed",
-    what: "a certificate for another name",
+    what: "a certificate for another name (N-23)",
     launch: async () => http(await servers.tls(authority.issue({ host: "other.example" }))),
     stage: "connect",
     says: /is for another host name/,
@@ -181,10 +201,18 @@ const ROWS: readonly Row[] = [
   },
   {
     code: "mcp_tls_failed",
-    what: "a certificate of an unknown authority",
+    what: "a certificate of an unknown authority (N-23)",
     launch: async () => http(await servers.tls(stranger.issue({ host: "localhost" }))),
     stage: "connect",
     says: /authority that this machine does not know/,
+  },
+  {
+    code: "mcp_tls_failed",
+    what: "TLS of a version that is too old (N-23)",
+    launch: async () => http(await servers.tls(authority.issue({ host: "localhost" }), OLD_TLS)),
+    stage: "connect",
+    says: /could not be agreed on/,
+    cause: /a version of TLS that is too old/,
   },
   {
     code: "mcp_tls_failed",

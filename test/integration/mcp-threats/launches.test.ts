@@ -202,6 +202,13 @@ describe("S-16: launches of the wrong shape and size", () => {
       env: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`A${i}`, ""])),
     }),
     "a variable that is no name": launchBody({ transport: "stdio", command: "node", env: { "A B": "" } }),
+    ...Object.fromEntries(
+      ["/data/../etc", "/data/./../etc", "data", "/data\0", "/"].flatMap((path) => [
+        [`S-17 ${JSON.stringify(path)} to read`, launchBody({ transport: "stdio", command: "node", sandbox: { read: [path] } })],
+        [`S-17 ${JSON.stringify(path)} to write`, launchBody({ transport: "stdio", command: "node", sandbox: { write: [path] } })],
+      ]),
+    ),
+    "S-17 a NUL at the end of the folder": launchBody({ transport: "stdio", command: "node", cwd: "/data\0" }),
     "another transport": launchBody({ transport: "carrier-pigeon", command: "node" }),
     "a NUL in a document": {
       path: "/api/v1/mcp-servers/import",

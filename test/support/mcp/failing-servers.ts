@@ -5,7 +5,7 @@
  * shall do wrong as arguments: `exits`, `silent`, `garbage`, `wrong-version`, and more.
  */
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import { createServer as createHttpsServer, type ServerOptions } from "node:https";
 import { createServer as createTcpServer, type AddressInfo, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Identity } from "./certificates.ts";
@@ -18,8 +18,8 @@ export type FailingServers = {
   http(answer: HttpAnswer): Promise<string>;
   /** Answers as the handler says; `requests` is what it was asked. */
   serve(handler: RequestListener): Promise<{ url: string; requests: IncomingMessage[] }>;
-  /** TLS with this certificate; whoever gets through is answered 200. */
-  tls(identity: Identity): Promise<string>;
+  /** TLS with this certificate, and in this way; whoever gets through is answered 200. */
+  tls(identity: Identity, way?: ServerOptions): Promise<string>;
   /** Takes connections and never says a word. */
   mute(): Promise<string>;
   /** An address where nobody listens any more. */
@@ -60,8 +60,8 @@ export function failingServers(): FailingServers {
     serve,
     http: async ({ status = 200, headers = { "content-type": "text/plain" }, body = "" }) =>
       (await serve((_request, response) => void response.writeHead(status, headers).end(body))).url,
-    async tls(identity) {
-      const server = createHttpsServer(identity, (_request, response) => void response.end("hello"));
+    async tls(identity, way = {}) {
+      const server = createHttpsServer({ ...way, ...identity }, (_request, response) => void response.end("hello"));
       server.on("tlsClientError", () => {});
       return `https://localhost:${await listen(server)}/mcp`;
     },
