@@ -67,7 +67,7 @@ function acceptedBody({ id, status, question }: McpQuestion, said: Said): Questi
   try {
     checkAnswer(question, parsed.data);
   } catch (cause) {
-    if (!(cause instanceof AppError)) throw cause;
+    if (!(cause instanceof AppError) || cause.code !== "request_invalid") throw cause;
     throw new AppError(cause.code, cause.message, { cause, remedy, ...(cause.issues && { issues: cause.issues }) });
   }
   return parsed.data;

@@ -92,5 +92,5 @@ export const answerMcpQuestion = defineRoute({
   params: IdParams,
   body: QuestionAnswer,
   response: McpQuestion,
-  errors: ["not_found", "approval_closed", "request_invalid"],
+  errors: ["not_found", "approval_closed", "request_invalid", "mcp_protocol_error"],
 });

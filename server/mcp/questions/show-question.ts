@@ -7,7 +7,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { ValueCodec } from "#server/kernel/ports.ts";
 import { scanDefinition } from "../catalogue/scan/scan.ts";
 import { toJson } from "../connection/json-value.ts";
-import { compileSchema } from "../connection/validators.ts";
+import { schemaCheck } from "../connection/validators.ts";
 import type { QuestionRecord } from "./questions.pg.ts";
 
 export const rowOf = (id: string): string => `mcp_questions/${id}`;
@@ -42,7 +42,7 @@ export function viewQuestion(codec: ValueCodec, record: QuestionRecord): McpQues
   };
 }
 
-/** Throws `request_invalid` unless the answer is one to this question. */
+/** Throws `request_invalid` unless the answer is one to this question, and `mcp_protocol_error` when no answer could be. */
 export function checkAnswer(question: ServerQuestion, { action, content }: QuestionAnswer): void {
   if (action !== "accept" || question.mode === "url") {
     if (content === undefined) return;
@@ -59,15 +59,5 @@ function issuesOf(schema: Record<string, Json>, content: NonNullable<QuestionAns
     (name) => typeof properties !== "object" || properties === null || !Object.hasOwn(properties, name),
   );
   if (unknown.length > 0) return unknown.map((name) => ({ path: `content.${name}`, message: "is not asked for" }));
-  const validate = compileSchema(schema, true);
-  if (validate(content)) return [];
-  return (validate.errors ?? []).slice(0, 50).map((error) => {
-    const missing: unknown = error.params["missingProperty"];
-    const path = `content${error.instancePath.replaceAll("/", ".")}`;
-    return {
-      path: typeof missing === "string" ? `${path}.${missing}` : path,
-      message: error.message ?? error.keyword,
-      code: error.keyword,
-    };
-  });
+  return schemaCheck(schema, "The form of the question", "content")(content);
 }
