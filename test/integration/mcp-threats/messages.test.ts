@@ -154,6 +154,7 @@ const HTTP_ROWS: HttpRow[] = [
     sse: useless,
   })),
   ...["id_as_string", "id_of_another"].map((tool): HttpRow => ({ id: "M-02", tool, json: unheard, sse: useless })),
+  { id: "N-22", tool: "keeps_alive", json: unheard, sse: unheard },
   ...["long_line", "endless_line"].map((tool): HttpRow => ({ id: "M-05", tool, json: tooLarge, sse: tooLarge })),
 ];
 

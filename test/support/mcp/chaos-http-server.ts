@@ -6,11 +6,12 @@
  *   node test/support/mcp/chaos-http-server.ts sse
  *
  * `echo` behaves; the tools of `broken-answers.ts` answer as their names say; `endless_line` sends 100 MiB without an end, `cut_off` half an
- * answer before it tears the connection down, `says_nothing` an answer without anything in it.
+ * answer before it tears the connection down, `says_nothing` an answer without anything in it, and `keeps_alive` blanks or comments for ever.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { BROKEN_ANSWERS, ENDLESS_MEBIBYTES, text, type Id } from "./broken-answers.ts";
 import { httpServer, type HttpFixture } from "./modern-server.ts";
 
@@ -23,7 +24,7 @@ export type ChaosHttpServer = HttpFixture & {
 };
 
 const TYPE = { json: "application/json", sse: "text/event-stream" } as const;
-const tools = ["echo", ...Object.keys(BROKEN_ANSWERS), "endless_line", "cut_off", "says_nothing"].map((name) => ({
+const tools = ["echo", ...Object.keys(BROKEN_ANSWERS), "endless_line", "cut_off", "says_nothing", "keeps_alive"].map((name) => ({
   name,
   inputSchema: { type: "object" },
   annotations: { readOnlyHint: true },
@@ -56,13 +57,21 @@ async function readMessage(request: IncomingMessage): Promise<Message> {
 type Sending = { way: Way; response: ServerResponse };
 
 async function answer({ method, params }: Message, id: Id, { way, response }: Sending): Promise<void> {
-  if (way === "sse") response.write("data: ");
   const name = method === "tools/call" ? (params?.name ?? "") : "";
+  if (name === "keeps_alive") return keepAlive(response, way === "sse" ? ": still here\n\n" : " ");
+  if (way === "sse") response.write("data: ");
   if (name === "endless_line") return endless(response);
   if (name === "cut_off") return cutOff(response, id);
   if (name === "says_nothing") return void response.end(way === "sse" ? "\n\n" : "");
   response.write(BROKEN_ANSWERS[name]?.(id) ?? JSON.stringify({ jsonrpc: "2.0", id, ...proper(method, params) }));
   response.end(way === "sse" ? "\n\n" : "");
+}
+
+async function keepAlive(response: ServerResponse, sign: string): Promise<void> {
+  while (!response.destroyed) {
+    response.write(sign);
+    await sleep(20);
+  }
 }
 
 /** Until nobody listens any more. */
