@@ -41,6 +41,8 @@ export class HttpTransport implements Transport {
   readonly #noticeMs: number;
   /** Requests that wait for their answer: their stream ends when they are given up. */
   readonly #open = new Map<string | number, AbortController>();
+  /** Requests whose answer has not come yet. */
+  readonly #unanswered = new Set<string | number>();
   /** Why the stream breaks that is about to, where we cut it off; and that one has broken just now. */
   #cut: Error | undefined;
   #broken: Error | undefined;
@@ -74,10 +76,19 @@ export class HttpTransport implements Transport {
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     this.#frames.sent(message, JSON.stringify(message));
-    const onRequestStreamEnd = (): void => this.#answerMissing(message);
     const requestSignal = options?.requestSignal ?? this.#deadline(message);
+    const id = "method" in message && "id" in message ? message.id : undefined;
+    const onRequestStreamEnd = (): void => this.#answerMissing(id);
+    const forget = (): void => void (id !== undefined && this.#unanswered.delete(id));
+    if (id !== undefined) {
+      this.#unanswered.add(id);
+      requestSignal.addEventListener("abort", forget, { once: true });
+    }
     try {
       await this.#inner.send(message, { onRequestStreamEnd, ...options, requestSignal });
+    } catch (error) {
+      forget();
+      throw error;
     } finally {
       this.#giveUp(message);
     }
@@ -112,11 +123,11 @@ export class HttpTransport implements Transport {
     this.#open.delete(id);
   }
 
-  /** The stream that was to bring the answer is over. Where it has brought one, nobody waits for this any more. */
-  #answerMissing(message: JSONRPCMessage): void {
-    if (!("method" in message && "id" in message)) return;
+  /** The stream that was to bring the answer is over. */
+  #answerMissing(id: string | number | undefined): void {
+    if (id === undefined || !this.#unanswered.delete(id)) return;
     const why = this.#broken ?? new AppError("mcp_protocol_error", "The server ended its answer before there was a result in it.");
-    this.onmessage?.({ jsonrpc: "2.0", id: message.id, error: { code: ProtocolErrorCode.InternalError, message: why.message, data: why } });
+    this.onmessage?.({ jsonrpc: "2.0", id, error: { code: ProtocolErrorCode.InternalError, message: why.message, data: why } });
   }
 
   #receive(message: JSONRPCMessage): void {
@@ -127,6 +138,7 @@ export class HttpTransport implements Transport {
       this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;
     }
+    if (!("method" in message) && message.id !== undefined) this.#unanswered.delete(message.id);
     this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);
   }
