@@ -71,7 +71,8 @@ const ACTIONS: Record<string, () => unknown> = {
   /** A gibibyte with escape sequences, NUL and what is no UTF-8. */
   shouts: () =>
     flood(process.stderr, Buffer.concat([Buffer.from(`${"x".repeat(200)}\u001b[2J\u0000`), Buffer.from([0xff, 0xc3, 0x28, 10])])),
-  babbles: () => flood(process.stdout, Buffer.from("Welcome! This is no message.\n")),
+  /** For half a minute, however fast it is read: what nobody listens to is over otherwise before enough of it was heard. */
+  babbles: () => flood(process.stdout, Buffer.from("Welcome! This is no message.\n"), { mebibytes: 16, pauseMs: 20 }),
   drones: () => flood(process.stdout, Buffer.from("and on ".repeat(10))),
 };
 
@@ -88,10 +89,11 @@ function refusal(act: () => void): string | undefined {
 const GENERATION = `[ "$2" -gt 0 ] || exit; sleep 0.02; env -i setsid /bin/sh -c "$1" ${SHELL_NAME} "$1" $(($2-1)) >/dev/null 2>&1 & exit 0`;
 const WANDERER = `s='${GENERATION}'; exec env -i setsid /bin/sh -c "$s" ${SHELL_NAME} "$s" 1000`;
 
-async function flood(stream: NodeJS.WriteStream, line: Buffer): Promise<void> {
+async function flood(stream: NodeJS.WriteStream, line: Buffer, { mebibytes = 1_024, pauseMs = 0 } = {}): Promise<void> {
   const block = Buffer.concat(Array.from({ length: 300 }, () => line));
-  for (let written = 0; written < 1_024 * MIB; written += block.length) {
+  for (let written = 0; written < mebibytes * MIB; written += block.length) {
     if (!stream.write(block)) await new Promise((resolve) => stream.once("drain", resolve));
+    if (pauseMs > 0) await sleep(pauseMs);
   }
 }
 
