@@ -2,18 +2,12 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { ROOT, fail, install, projectNode, run } from "./install.mjs";
+import { NODE_FLAGS, ROOT, fail, install, projectNode, run } from "./install.mjs";
 
 endWithNpm();
 const installMs = await install();
 await buildWeb();
-const args = [
-  "--disable-warning=ExperimentalWarning",
-  join(ROOT, "cli", "main.ts"),
-  "start",
-  `--install-ms=${installMs}`,
-  ...process.argv.slice(2),
-];
+const args = [...NODE_FLAGS, join(ROOT, "cli", "main.ts"), "start", `--install-ms=${installMs}`, ...process.argv.slice(2)];
 // The channel tells the platform when this process goes away, however it goes.
 process.exitCode = await run(projectNode(), args, { stdio: ["inherit", "inherit", "inherit", "ipc"] });
 

@@ -50,7 +50,7 @@ export async function platform({ databaseUrl, dataDir }: { databaseUrl: string; 
     AUTERITY_BOOTSTRAP_TOKEN: TOKEN,
     AUTERITY_LOG_LEVEL: "error",
   };
-  return served([...QUIET, join(ROOT, "cli/main.ts"), "start", "--no-demo"], { port, path: "/readyz", env });
+  return served([join(ROOT, "bin/auterity.mjs"), "start", "--no-demo"], { port, path: "/readyz", env });
 }
 
 type Listening = { port: number; path: string; env: Record<string, string> };

@@ -64,7 +64,9 @@ const callerOf = (request: FastifyRequest) => request.caller ?? NOBODY;
 
 /** The headers that hold for every answer. */
 function plain(reply: FastifyReply): Record<string, string> {
-  return Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(reply.getHeaders())) headers[name] = String(value);
+  return headers;
 }
 
 function refuse(thrown: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {

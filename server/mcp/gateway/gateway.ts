@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { Environment } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { background, type Log } from "#server/kernel/log.ts";
@@ -20,6 +21,8 @@ export type GatewayDeps = ClientDeps & {
 
 /** What reaches a server, beyond being told what there is. */
 const CALLS: ReadonlySet<string> = new Set(["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"]);
+
+const ENDPOINTS = 1_000;
 
 /** From here on a client hears of changes. */
 const BEGINNINGS: ReadonlySet<string> = new Set(["initialize", "subscriptions/listen"]);
@@ -46,6 +49,7 @@ export function createGateway(deps: GatewayDeps): McpEndpoint {
   const look = setInterval(() => background(log, "a look at MCP sessions", lookAtAll), timings.gatewayLookMs).unref();
   const beat = setInterval(() => stateful.beat(), timings.gatewayBeatMs).unref();
 
+  const endpointOf = endpoints(deps);
   const post = async (endpoint: Endpoint, request: McpRequest, answer: McpAnswer): Promise<void> => {
     const incoming = readMessage(request.body);
     if (incoming.kind === "invalid") return refuse(answer, 400, incoming);
@@ -55,7 +59,7 @@ export function createGateway(deps: GatewayDeps): McpEndpoint {
   };
   return {
     async serve(request, answer) {
-      const endpoint = await endpointOf(deps, request);
+      const endpoint = await endpointOf(request);
       if (request.method === "POST") return post(endpoint, request, answer);
       if (isStateless(request)) return stateless.serve(endpoint, request, answer);
       if (request.method === "GET") return stateful.listen(endpoint, request, answer);
@@ -70,10 +74,23 @@ export function createGateway(deps: GatewayDeps): McpEndpoint {
   };
 }
 
-function endpointOf(deps: GatewayDeps, { caller, server, url }: McpRequest): Endpoint | Promise<Endpoint> {
-  const wanted = new URLSearchParams(url.split("?")[1] ?? "").get("environment") ?? "production";
-  const environment = Environment.safeParse(wanted);
-  if (!environment.success) throw new AppError("not_found", `There is no environment ${wanted.slice(0, 40)}.`);
-  const place = { tenantId: caller.tenantId, environment: environment.data };
-  return server === undefined ? endpointOfAll(deps, place) : endpointOfOne(deps, place, server);
+/** The endpoints of all servers of a place; the last ones are kept, as each of their calls asks for its own. */
+function endpoints(deps: GatewayDeps): (request: McpRequest) => Endpoint | Promise<Endpoint> {
+  const ofAll = new LRUCache<string, Endpoint>({ max: ENDPOINTS });
+  return ({ caller: { tenantId }, server, url }) => {
+    const place = { tenantId, environment: environmentOf(url) };
+    if (server !== undefined) return endpointOfOne(deps, place, server);
+    const key = `${tenantId}/${place.environment}`;
+    const endpoint = ofAll.get(key) ?? endpointOfAll(deps, place);
+    ofAll.set(key, endpoint);
+    return endpoint;
+  };
+}
+
+function environmentOf(url: string): Environment {
+  const at = url.indexOf("?");
+  const wanted = at < 0 ? undefined : new URLSearchParams(url.slice(at)).get("environment");
+  const environment = Environment.safeParse(wanted ?? "production");
+  if (!environment.success) throw new AppError("not_found", `There is no environment ${String(wanted).slice(0, 40)}.`);
+  return environment.data;
 }
