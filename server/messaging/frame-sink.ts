@@ -22,7 +22,7 @@ type Deps = { store: FrameStore; redactor: Redactor; codec: ValueCodec; log: Log
  */
 export class BatchingSink implements FrameSink {
   readonly #deps: Deps;
-  #waiting: WaitingFrame[] = [];
+  readonly #waiting: WaitingFrame[] = [];
   /** Frames that did not fit, by tenant. */
   readonly #untold = new Map<string, number>();
   #bytes = 0;
@@ -176,7 +176,7 @@ export class BatchingSink implements FrameSink {
 
   /** The first frames of the queue are done with. */
   #leave(done: readonly WaitingFrame[]): void {
-    this.#waiting = this.#waiting.slice(done.length);
+    this.#waiting.splice(0, done.length);
     this.#bytes -= done.reduce((sum, { text }) => sum + text.length, 0);
   }
 
