@@ -9,7 +9,7 @@ import { fillCatalogue, measureCatalogue } from "./catalogue.ts";
 import { directStdio, manager } from "./manager.ts";
 import { inTurns, latencies, perSecond, type Call } from "./measure.ts";
 import { leanCallers, sdkCaller, type Endpoint } from "./over-http.ts";
-import { EVERYTHING, TOKEN, everythingOverHttp, mcpProxy, platform } from "./processes.ts";
+import { EVERYTHING, TOKEN, everythingOverHttp, mcpProxy, platform, type Served } from "./processes.ts";
 
 const ROUNDS = 7;
 const CALLS = 200;
@@ -55,8 +55,16 @@ async function overPipes(postgres: ThrowAwayPostgres, dataDir: string): Promise<
 }
 
 async function overHttp(databaseUrl: string, dataDir: string): Promise<void> {
-  const [direct, proxy, own] = await Promise.all([everythingOverHttp(), mcpProxy(), platform({ databaseUrl, dataDir })]);
+  const started: Served[] = [];
+  const start = async (starting: Promise<Served>): Promise<Served> => {
+    const served = await starting;
+    started.push(served);
+    return served;
+  };
   try {
+    const direct = await start(everythingOverHttp());
+    const proxy = await start(mcpProxy());
+    const own = await start(platform({ databaseUrl, dataDir }));
     const launch = { transport: "stdio" as const, command: process.execPath, args: [EVERYTHING, "stdio"] };
     await createClient({ url: own.url, token: TOKEN }).createMcpServer({ body: { name: "everything", launch } });
     await compare({
@@ -69,7 +77,7 @@ async function overHttp(databaseUrl: string, dataDir: string): Promise<void> {
     figure("catalogue", "list_5000_ms", listMs, "ms");
     figure("catalogue", "search_5000_ms", searchMs, "ms");
   } finally {
-    await Promise.allSettled([direct.stop(), proxy.stop(), own.stop()]);
+    await Promise.allSettled(started.map((served) => served.stop()));
   }
 }
 

@@ -2,7 +2,7 @@ import type { Definition, NodeType } from "#contract/definition.ts";
 import type { Workflow, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { isUniqueViolation } from "../kernel/pg-errors.ts";
-import { ArrayColumn, uuidBytes } from "../kernel/array-column.ts";
+import { ArrayColumn } from "../kernel/array-column.ts";
 import type { Database, Tx } from "../kernel/ports.ts";
 import { readStored, type CheckedDefinition, type SourcedDefinition } from "./definition.ts";
 
@@ -47,7 +47,7 @@ export type NameAndVersion = { id: string; name: string; version: number };
 /** Only what a start needs, of many at once. */
 export async function findNames(database: Database, tenantId: string, ids: readonly string[]): Promise<NameAndVersion[]> {
   const column = new ArrayColumn("uuid");
-  for (const id of ids) column.bytes(uuidBytes(id));
+  for (const id of ids) column.uuid(id);
   const rows = await database.statement(tenantId, { ...NAMES, values: [column.toBuffer()] });
   return rows.map(([id, name, version]) => ({ id: id ?? "", name: name ?? "", version: Number(version) }));
 }

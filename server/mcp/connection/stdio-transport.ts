@@ -8,6 +8,7 @@ import {
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "#contract/limits.ts";
 import type { AppError } from "#server/kernel/errors.ts";
+import type { StepRef } from "#server/kernel/ports.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
@@ -16,7 +17,6 @@ import { lineSplitter } from "./line-splitter.ts";
 import { notificationGate } from "./notification-gate.ts";
 import { readPaced } from "../process/paced.ts";
 import type { ServerProcess } from "../process/server-process.ts";
-import type { StepRef } from "#server/kernel/ports.ts";
 
 export const MESSAGE_BYTES = 10 * 1024 * 1024;
 

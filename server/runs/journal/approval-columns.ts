@@ -1,4 +1,4 @@
-import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
+import { ArrayColumn } from "../../kernel/array-column.ts";
 import type { Append } from "./append.ts";
 
 /** Parameters of the statement that keeps the list of approvals in step with the journal. */
@@ -15,7 +15,7 @@ function askedColumns(appends: readonly Append[]): Buffer[] {
   const body = new ArrayColumn("bytea");
   for (const { holder, approvals } of appends) {
     for (const asked of approvals?.asked ?? []) {
-      uuids.id.bytes(uuidBytes(asked.id));
+      uuids.id.uuid(asked.id);
       uuids.tenantId.bytes(holder.tenantBytes);
       uuids.runId.bytes(holder.idBytes);
       place.scope.text(asked.scope);

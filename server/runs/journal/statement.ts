@@ -1,4 +1,4 @@
-import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
+import { ArrayColumn } from "../../kernel/array-column.ts";
 import type { PreparedStatement } from "../../kernel/ports.ts";
 import type { Append, Holder, RunAppends } from "./append.ts";
 import { approvalColumns } from "./approval-columns.ts";
@@ -145,13 +145,13 @@ function inboxColumns(appends: readonly Append[]): Buffer[] {
   const noted = { runId: new ArrayColumn("uuid"), id: new ArrayColumn("uuid"), body: new ArrayColumn("bytea") };
   for (const { holder, end, consumed = [] } of appends) {
     if (end?.told) {
-      noted.runId.bytes(uuidBytes(end.told.runId));
-      noted.id.bytes(uuidBytes(end.told.inboxId));
+      noted.runId.uuid(end.told.runId);
+      noted.id.uuid(end.told.inboxId);
       noted.body.bytes(end.told.body);
     }
     for (const inboxId of consumed) {
       runId.bytes(holder.idBytes);
-      id.bytes(uuidBytes(inboxId));
+      id.uuid(inboxId);
     }
   }
   return [runId, id, noted.runId, noted.id, noted.body].map((column) => column.toBuffer());

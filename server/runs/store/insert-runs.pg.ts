@@ -1,6 +1,6 @@
 import type { ParentStep } from "#contract/journal.ts";
 import type { AuditDraft, AuditDrafts, Database, Tx } from "../../kernel/ports.ts";
-import { ArrayColumn, uuidBytes } from "../../kernel/array-column.ts";
+import { ArrayColumn } from "../../kernel/array-column.ts";
 
 /** A run that is to be started, its values already encoded. */
 export type NewRun = {
@@ -107,7 +107,7 @@ function believedColumns(believed: readonly Believed[]): Buffer[] {
   const name = new ArrayColumn("text");
   const version = new ArrayColumn("int4");
   for (const belief of believed) {
-    id.bytes(uuidBytes(belief.id));
+    id.uuid(belief.id);
     name.text(belief.name);
     version.int4(belief.version);
   }
@@ -157,7 +157,7 @@ function columns(runs: readonly NewRun[], claimedCount: number): Buffer[] {
   const uuid = (pick: (run: NewRun) => string | null) =>
     fill("uuid", (column, run) => {
       const id = pick(run);
-      column.bytes(id === null ? null : uuidBytes(id));
+      column.uuid(id);
     });
   const text = (pick: (run: NewRun) => string | null) => fill("text", (column, run) => column.text(pick(run)));
   const int = (pick: (run: NewRun, i: number) => number) => fill("int4", (column, run, i) => column.int4(pick(run, i)));
