@@ -6,7 +6,8 @@ import type { McpEra, McpTransport, Message, MessageFilter, Protocol } from "#co
 
 /** One statement's rows. `values` are bound, never interpolated. */
 export interface Tx {
-  query<R extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<R[]>;
+  /** With a `name`, the text is parsed once per connection, and planned anew only while that pays. Equal names mean equal texts. */
+  query<R extends object = Record<string, unknown>>(text: string, values?: readonly unknown[], name?: string): Promise<R[]>;
 }
 
 /** A statement that is prepared once per connection. Equal names mean equal texts. */

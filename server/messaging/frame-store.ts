@@ -23,17 +23,20 @@ export function frameStore({ database, codec }: { database: Database; codec: Val
   const makeDays = (first: number, last: number): Promise<unknown> =>
     database.asWorker((tx) => tx.query("select auterity_make_frame_days($1, $2)", [day(first), day(last)]));
 
+  const insert = (columns: readonly Buffer[]): Promise<unknown> =>
+    database.asWorker((tx) => tx.query(INSERT_FRAMES, columns, "insert_frames"));
+
   return {
     prepare: (tenantId) => codec.prepare(tenantId),
     insert: async (rows) => {
       const columns = toColumns(rows);
       try {
-        await database.asWorker((tx) => tx.query(INSERT_FRAMES, columns));
+        await insert(columns);
       } catch (error) {
         if (!isMissingPartition(error)) throw error;
         const times = rows.map(({ at }) => at.getTime());
         await makeDays(Math.min(...times), Math.max(...times));
-        await database.asWorker((tx) => tx.query(INSERT_FRAMES, columns));
+        await insert(columns);
       }
     },
     makeDays: async (now) => void (await makeDays(now.getTime() - DAY_MS, now.getTime() + DAYS_AHEAD * DAY_MS)),

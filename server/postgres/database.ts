@@ -137,9 +137,9 @@ async function beginOn(pool: Pool, begin: string): Promise<PoolClient> {
 
 function transaction(client: PoolClient, isLost: () => boolean): Tx {
   return {
-    query: async <R extends object>(text: string, values?: readonly unknown[]): Promise<R[]> => {
+    query: async <R extends object>(text: string, values?: readonly unknown[], name?: string): Promise<R[]> => {
       try {
-        const { rows } = await client.query<R>(text, values === undefined ? undefined : [...values]);
+        const { rows } = await client.query<R>({ text, ...(values && { values: [...values] }), ...(name !== undefined && { name }) });
         return rows;
       } catch (error) {
         throw translatePgFailure(error, isLost());

@@ -76,6 +76,25 @@ describe.each(ERAS)("a client of %s", (era) => {
     expect(steps).toEqual([1, 2, 3]);
   });
 
+  test("hears what a server says during a call, from the level on that it asks for", async () => {
+    const client = await connect("/mcp", era);
+    const heard: unknown[] = [];
+    client.setNotificationHandler("notifications/message", ({ params }) => void heard.push(params));
+    const levelled = (level: "warning" | "error") =>
+      era === "2025-11-25" ? client.setLoggingLevel(level).then(() => ({})) : { _meta: { "io.modelcontextprotocol/logLevel": level } };
+    const log = async (level: "warning" | "error") =>
+      textOf(client.callTool({ name: "talk__log", arguments: { lines: 2 }, ...(await levelled(level)) }));
+    expect(await log("error")).toBe("logged");
+    expect(heard).toEqual([]);
+    expect(await log("warning")).toBe("logged");
+    expect(heard).toMatchObject([
+      { level: "warning", logger: "talk", data: "line 0" },
+      { level: "warning", logger: "talk", data: "line 1" },
+    ]);
+    if (era === "2025-11-25")
+      await expect(client.request({ method: "logging/setLevel", params: { level: "loud" } })).rejects.toThrow(/debug, info/);
+  });
+
   test("reads resources under addresses that lead back to their server, and gets prompts and suggestions", async () => {
     const client = await connect("/mcp", era);
     const { resources } = await client.listResources();

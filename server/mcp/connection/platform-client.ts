@@ -25,7 +25,17 @@ import { isRecord } from "./json-value.ts";
 import { perSecond } from "./per-second.ts";
 import { InputWanted, OpenCall, callOf, currentCall, inCall, type CallOptions } from "./open-call.ts";
 import { PipedCalls } from "./piped-calls.ts";
-import { allowed, answerInput, capabilitiesFor, checkInput, elicit, refused, rootsOf, type Answering } from "./server-requests.ts";
+import {
+  allowed,
+  answerInput,
+  capabilitiesFor,
+  checkInput,
+  elicit,
+  listRoots,
+  refused,
+  sample,
+  type Answering,
+} from "./server-requests.ts";
 import type { StdioTransport } from "./stdio-transport.ts";
 
 /** So long after it was given up, a request may still be what the server's next question is about. */
@@ -225,19 +235,16 @@ export class PlatformClient extends Client {
       this.setRequestHandler("sampling/createMessage", ({ params }, { mcpReq }) =>
         told(async () => {
           allowed(answering, "sampling");
-          const call = this.#mustKnowCall();
-          const { sample } = call.party ?? {};
-          if (sample !== undefined) return call.whileAsking((signal) => sample(params, signal));
-          return answering.sample({ params, step: call.step, signal: mcpReq.signal });
+          return sample(answering, this.#mustKnowCall(), { params, signal: mcpReq.signal });
         }),
       );
     if (declares.roots)
       this.setRequestHandler("roots/list", () =>
         told(async () => {
-          const settings = allowed(answering, "roots");
-          const { roots } = (this.#hasNewRoots ? undefined : this.callBehind()?.party) ?? {};
+          allowed(answering, "roots");
+          const call = this.#hasNewRoots ? undefined : this.callBehind();
           this.#hasNewRoots = false;
-          return roots === undefined ? rootsOf(settings) : roots();
+          return listRoots(answering, call);
         }),
       );
   }
@@ -271,11 +278,9 @@ export class PlatformClient extends Client {
 
   async #answerRounds(call: OpenCall, decoded: InputRequired, { params, retry }: Rounds): Promise<unknown> {
     let { inputRequests, requestState } = decoded;
-    if (call.party?.takesInput) {
-      checkInput(this.#answering, inputRequests);
-      throw inputWanted(decoded);
-    }
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      if (call.party !== undefined) checkInput(this.#answering, inputRequests);
+      if (call.party?.takesInput) throw inputWanted(decoded);
       if ((requestState?.length ?? 0) > STATE_CHARS)
         throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);
       const inputResponses = await answerInput(this.#answering, call, inputRequests);

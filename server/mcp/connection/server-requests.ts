@@ -7,10 +7,10 @@ import {
   type ClientCapabilities,
   type CreateMessageRequestParams,
   type CreateMessageResult,
+  type CreateMessageResultWithTools,
   type ElicitRequestParams,
   type ElicitResult,
   type InputRequest,
-  type InputResponse,
   type ListRootsResult,
 } from "@modelcontextprotocol/client";
 import type { LogLevel } from "#contract/mcp/logs.ts";
@@ -21,6 +21,7 @@ import { isRecord } from "./json-value.ts";
 import type { Answers, OpenCall, Questions } from "./open-call.ts";
 import { refusalOf } from "./questions.ts";
 
+type Sampled = CreateMessageResult | CreateMessageResultWithTools;
 export type SamplingRequest = { params: CreateMessageRequestParams; step: StepRef | undefined; signal: AbortSignal };
 
 /** What the platform does for one server that asks or tells it something. */
@@ -45,7 +46,7 @@ export function capabilitiesFor({ elicitation, sampling, roots }: ServerSettings
   };
 }
 
-export const rootsOf = ({ roots = [] }: ServerSettings): ListRootsResult => ({
+const rootsOf = ({ roots = [] }: ServerSettings): ListRootsResult => ({
   roots: roots.map((folder) => ({ uri: pathToFileURL(folder).href, name: basename(folder) })),
 });
 
@@ -72,21 +73,32 @@ export async function answerInput(
   answering: Answering,
   call: OpenCall,
   requests: Readonly<Record<string, unknown>>,
-): Promise<Record<string, InputResponse>> {
+): Promise<Record<string, unknown>> {
   const parsed = Object.entries(requests).map(([key, request]) => [key, parseInput(key, request)] as const);
   const questions = parsed.flatMap(([key, { method, params }]) => (method === "elicitation/create" ? [[key, params] as const] : []));
   const told = await elicit(answering, call, Object.fromEntries(questions));
-  const answers: [string, InputResponse][] = Object.entries(told);
+  const answers: [string, unknown][] = Object.entries(told);
   for (const [key, { method, params }] of parsed) {
-    if (method === "roots/list") answers.push([key, rootsOf(allowed(answering, "roots"))]);
-    if (method !== "sampling/createMessage") continue;
-    allowed(answering, "sampling");
-    answers.push([key, await answering.sample({ params, step: call.step, signal: call.signal })]);
+    if (method === "roots/list") answers.push([key, await listRoots(answering, call)]);
+    if (method === "sampling/createMessage") answers.push([key, await sample(answering, call, { params, signal: call.signal })]);
   }
   return Object.fromEntries(answers);
 }
 
-/** Throws when something is asked that nobody should be asked; whoever answers by itself is not asked it either. */
+/** Of the party that the request is made for, if it has a model of its own: then it is no matter of ours. */
+export async function sample(answering: Answering, call: OpenCall, wanted: Omit<SamplingRequest, "step">): Promise<Sampled> {
+  const { sample: own } = call.party ?? {};
+  if (own !== undefined) return call.whileAsking((signal) => own(wanted.params, signal));
+  allowed(answering, "sampling");
+  return answering.sample({ ...wanted, step: call.step });
+}
+
+/** Of the party that the request is made for, if there is one with roots of its own. */
+export async function listRoots(answering: Answering, call: OpenCall | undefined): Promise<ListRootsResult> {
+  return call?.party?.roots?.() ?? rootsOf(allowed(answering, "roots"));
+}
+
+/** Throws when something is asked that nobody should be asked: a party that the request is made for is not asked it either. */
 export function checkInput(answering: Answering, requests: Readonly<Record<string, unknown>>): void {
   for (const [key, raw] of Object.entries(requests)) {
     const { method, params } = parseInput(key, raw);

@@ -1,11 +1,11 @@
-import type { JSONRPCMessage } from "@modelcontextprotocol/server";
 import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
 
 /** What a reader may leave unread before it is let go. */
 const UNREAD_BYTES = 8 * 1024 * 1024;
 
-export function sendJson({ raw, headers }: McpAnswer, status: number, body: unknown): void {
-  const text = JSON.stringify(body);
+export const sendJson = (answer: McpAnswer, status: number, body: unknown): void => sendText(answer, status, JSON.stringify(body));
+
+function sendText({ raw, headers }: McpAnswer, status: number, text: string): void {
   raw
     .writeHead(status, { ...headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) })
     .end(text);
@@ -46,18 +46,19 @@ export class Exchange {
     this.#answer.raw.flushHeaders();
   }
 
-  tell(message: JSONRPCMessage): void {
+  /** One message, as JSON. */
+  tell(message: string): void {
     if (this.isOver) return;
     this.stream();
-    this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    this.#write(eventOf(message));
   }
 
-  /** The last message, if there is one. */
-  finish(message?: JSONRPCMessage): void {
+  /** The last message, as JSON, if there is one. */
+  finish(message?: string): void {
     if (this.isOver) return;
-    if (message !== undefined && !this.#isStream) return sendJson(this.#answer, 200, message);
+    if (message !== undefined && !this.#isStream) return sendText(this.#answer, 200, message);
     this.stream();
-    if (message !== undefined) this.#write(`event: message\ndata: ${JSON.stringify(message)}\n\n`);
+    if (message !== undefined) this.#write(eventOf(message));
     this.#answer.raw.end();
   }
 
@@ -74,3 +75,5 @@ export class Exchange {
     if (this.#answer.raw.writableLength > UNREAD_BYTES) this.#answer.raw.destroy();
   }
 }
+
+const eventOf = (message: string): string => `event: message\ndata: ${message}\n\n`;

@@ -1,15 +1,17 @@
 import type { Result, ServerCapabilities } from "@modelcontextprotocol/server";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
 import { isRecord } from "../connection/json-value.ts";
 import { pageOf, type Exposure, type Own } from "./exposure.ts";
 import { forward } from "./forward.ts";
 import { LISTS, itemsOf, type Item, type KnownLists, type ListKind } from "./lists.ts";
 import type { Asked, Handler, Params } from "./handler.ts";
+import { plain } from "./plain.ts";
 
-type Deps = { exposure: Exposure; lists: KnownLists; isOne: boolean };
+type Deps = { exposure: Exposure; lists: KnownLists; isOne: boolean; redactor: Redactor };
 
 /** What servers offer beside tools: resources, their templates, prompts, and suggestions for arguments of both. */
-export function otherHandlers({ exposure, lists, isOne }: Deps, capabilities: ServerCapabilities): [string, Handler][] {
+export function otherHandlers({ exposure, lists, isOne, redactor }: Deps, capabilities: ServerCapabilities): [string, Handler][] {
   const list = (kind: ListKind, expose: (own: Own, item: Item) => Item): Handler =>
     isOne ? listOne(exposure, kind) : listAll({ exposure, lists, kind, expose });
   const uri: (own: Own, item: Item) => Item = ({ server }, item) => withUri(item, "uri", (own) => exposure.uri(server, own));
@@ -24,11 +26,12 @@ export function otherHandlers({ exposure, lists, isOne }: Deps, capabilities: Se
     [LISTS.prompts.method, list("prompts", prompt)],
     ["prompts/get", (params, asked) => getPrompt({ exposure, lists }, params, asked)],
   ];
-  return [
+  const handlers = [
     ...(capabilities.resources ? resources : []),
     ...(capabilities.prompts ? prompts : []),
     ...(capabilities.completions ? [complete({ exposure, lists })] : []),
   ];
+  return handlers.map(([method, handler]) => [method, async (params, asked) => plain(redactor, await handler(params, asked))]);
 }
 
 /** Page for page as the server gives them. */

@@ -2,14 +2,18 @@ import {
   SdkError,
   SdkErrorCode,
   type JSONRPCMessage,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
   type RequestId,
   type Transport,
   type TransportSendOptions,
 } from "@modelcontextprotocol/server";
-import { DISCONNECTED } from "./disconnected.ts";
 import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
+import { DISCONNECTED } from "./disconnected.ts";
 import { Exchange } from "./exchange.ts";
 import type { Incoming } from "./messages.ts";
+import type { Served } from "./protocol-server.ts";
+import type { SessionCalls } from "./session-calls.ts";
 
 /** Streams on which a session can hear what belongs to no request. */
 const LISTENERS = 4;
@@ -24,12 +28,14 @@ export class SessionTransport implements Transport {
   onerror?: (error: Error) => void;
   onmessage?: Transport["onmessage"];
   readonly sessionId: string;
+  readonly #served: Pick<Served, "calls" | "frames">;
   readonly #open = new Map<RequestId, Exchange>();
   readonly #listening = new Set<Exchange>();
   #isClosed = false;
 
-  constructor(sessionId: string) {
+  constructor(sessionId: string, served: Pick<Served, "calls" | "frames">) {
     this.sessionId = sessionId;
+    this.#served = served;
   }
 
   /** Answers under way, and open streams. */
@@ -44,9 +50,13 @@ export class SessionTransport implements Transport {
   async start(): Promise<void> {}
 
   receive(incoming: Incoming, answer: McpAnswer): void {
-    if (incoming.kind === "request") this.#wait(incoming.message.id, answer);
-    if (incoming.kind === "notification" && incoming.message.method === "notifications/cancelled") this.#onCancel(incoming.message.params);
-    this.onmessage?.(incoming.message);
+    const { kind, message } = incoming;
+    if (kind === "request") this.#wait(message.id, answer);
+    if (kind === "notification" && message.method === "notifications/cancelled") this.#onCancel(message.params);
+    this.#served.frames.received(message, JSON.stringify(message));
+    const { calls } = this.#served;
+    if (kind === "request" && message.method === "tools/call" && calls !== undefined) void this.#call(calls, message);
+    else this.onmessage?.(message);
   }
 
   /** A stream for what belongs to no request. */
@@ -61,17 +71,17 @@ export class SessionTransport implements Transport {
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
     if (this.#isClosed) throw new SdkError(SdkErrorCode.ConnectionClosed, "The session has ended.");
-    if (isAnswer(message)) {
-      const exchange = this.#open.get(message.id);
-      this.#open.delete(message.id);
-      return exchange?.finish(message);
-    }
-    const related = options?.relatedRequestId;
+    const related = isAnswer(message) ? message.id : options?.relatedRequestId;
     const exchange = related === undefined ? [...this.#listening].at(-1) : this.#open.get(related);
     // A request that nobody can hear would never be answered.
-    if (exchange === undefined && "id" in message) throw new SdkError(SdkErrorCode.NotConnected, "The client does not listen.");
+    if (exchange === undefined && "method" in message && "id" in message)
+      throw new SdkError(SdkErrorCode.NotConnected, "The client does not listen.");
     if (exchange === undefined) return;
-    exchange.tell(message);
+    const text = JSON.stringify(message);
+    this.#served.frames.sent(message, text);
+    if (!isAnswer(message)) return exchange.tell(text);
+    this.#open.delete(message.id);
+    exchange.finish(text);
   }
 
   /** Keeps quiet connections open. */
@@ -86,7 +96,14 @@ export class SessionTransport implements Transport {
     for (const exchange of [...this.#open.values(), ...this.#listening]) exchange.finish();
     this.#open.clear();
     this.#listening.clear();
+    this.#served.calls?.close();
     this.onclose?.();
+  }
+
+  async #call(calls: SessionCalls, request: JSONRPCRequest): Promise<void> {
+    const { id } = request;
+    const answer = await calls.answer(request, (told) => this.send({ jsonrpc: "2.0", ...told }, { relatedRequestId: id }));
+    if (answer !== undefined && !this.#isClosed) await this.send(answer);
   }
 
   #wait(id: RequestId, answer: McpAnswer): void {
@@ -95,8 +112,17 @@ export class SessionTransport implements Transport {
     answer.raw.once("close", () => {
       if (this.#open.get(id) !== exchange) return;
       this.#open.delete(id);
-      this.onmessage?.({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason: DISCONNECTED } });
+      this.#leave(id);
     });
+  }
+
+  /** Nobody waits for the answer any more: told to whoever works on it as if the client had said so. */
+  #leave(id: RequestId): void {
+    const params = { requestId: id, reason: DISCONNECTED };
+    const left: JSONRPCNotification = { jsonrpc: "2.0", method: "notifications/cancelled", params };
+    this.#served.frames.received(left, JSON.stringify(left));
+    this.#served.calls?.cancel(id, DISCONNECTED);
+    this.onmessage?.(left);
   }
 
   /** A cancelled request gets no answer; only its connection is ended. */
@@ -106,6 +132,7 @@ export class SessionTransport implements Transport {
     const exchange = this.#open.get(id);
     this.#open.delete(id);
     exchange?.finish();
+    this.#served.calls?.cancel(id, params?.["reason"]);
   }
 
   #endListening(exchange: Exchange): void {

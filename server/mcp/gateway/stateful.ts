@@ -32,8 +32,8 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
   const sessions = createSessions(idleMs);
   const open = async (endpoint: Endpoint, { caller, mayGoOn }: McpRequest): Promise<Session> => {
     const id = newId();
-    const transport = new SessionTransport(id);
     const served = serveClient(endpoint, caller, id);
+    const transport = new SessionTransport(id, served);
     const session = { id, principalId: caller.principalId, endpoint, transport, served, mayGoOn, usedAt: performance.now() };
     sessions.add(session);
     await served.mcp.connect(transport);

@@ -5,6 +5,7 @@ import type { ListName } from "../connection/connection.ts";
 import { isRecord } from "../connection/json-value.ts";
 import type { ServeClient } from "./clients.ts";
 import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
+import { recordFrames } from "./exposed-server.ts";
 import type { Endpoint } from "./identity.ts";
 import { readMessage } from "./messages.ts";
 import { refuse } from "./stateful.ts";
@@ -82,7 +83,9 @@ function newHandler(find: (web: Request) => Served | undefined, { serveClient, l
   const serve = ({ requestInfo }: McpRequestContext) => {
     const found = requestInfo && find(requestInfo);
     if (found === undefined) throw new TypeError("A request of nobody.");
-    return serveClient(found.endpoint, found.request.caller, undefined).mcp;
+    const { mcp, frames } = serveClient(found.endpoint, found.request.caller, undefined);
+    recordFrames(mcp, frames);
+    return mcp;
   };
   const onerror = (error: Error): void => log.debug("an MCP client was refused", { error });
   return createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });

@@ -16,11 +16,10 @@ export function listTools(exposure: Exposure, cursor: unknown): Result {
   return { tools: items.map(viewTool), ...rest };
 }
 
+export type ToolDeps = { call: CallTool; redactor: Redactor };
+
 export const callTool =
-  (
-    { call, redactor }: { call: CallTool; redactor: Redactor },
-    { exposure, isOne, actor, onLeft }: Pick<Client, "exposure" | "isOne" | "actor" | "onLeft">,
-  ): Handler =>
+  ({ call, redactor }: ToolDeps, { exposure, isOne, actor, onLeft }: Pick<Client, "exposure" | "isOne" | "actor" | "onLeft">): Handler =>
   async ({ name, arguments: args }, { meta, ...asked }) => {
     const found = exposure.toolOf(String(name));
     if (found === undefined) throw new AppError("mcp_tool_unknown", "No server has it.");
