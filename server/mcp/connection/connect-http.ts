@@ -52,16 +52,17 @@ async function open(deps: ConnectDeps, { server, launch, options, opening }: Htt
   const watch = watchVersion(recorder(deps, server, { connectionId: deps.newId(), transport: way === sse ? "sse" : "http" }));
   const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server"), () => options.onOpen?.());
   let fatal: Error | undefined;
+  const answering = answeringFor(deps, server, { options });
   const transport = way({
     url: launch.url,
     headers,
     fetch: answers.fetch,
     frames: watch.frames,
     timings: deps.timings,
+    onFlood: (count) => answering.note(`${count} events came too fast and are left out`),
     onFatal: (error) => void (fatal ??= error),
   });
   const era = way === sse ? "legacy" : opening;
-  const answering = answeringFor(deps, server, { options });
   const { version, timings } = deps;
   const client = newClient({ version, timings, era, onToolsChanged: options.onToolsChanged, answering });
   try {

@@ -1,24 +1,32 @@
 import type { ReconnectionScheduler } from "@modelcontextprotocol/client";
 import { ConnectionFailure } from "./connection-failure.ts";
 import { MESSAGE_BYTES } from "./stdio-transport.ts";
+import { eventGate } from "./event-gate.ts";
 import type { Timings } from "../supervision/timings.ts";
 
 type Fetch = typeof globalThis.fetch;
 export type HttpDeadlines = Pick<Timings, "httpHeadersMs" | "httpIdleMs" | "httpBodyMs">;
+
+/** Told of an answer that is cut off, and of so many notifications that came too fast and were left out. */
+type Overmuch = { onCut?: (why: ConnectionFailure) => void; onFlood?: (count: number) => void };
 
 /**
  * A `fetch` whose answers break off when one document, or one event of a stream, grows beyond the limit, and when they do
  * not come: headers, the next bytes of a document, and its end each have a deadline. A stream of events may be silent; and
  * what answers a call may take as long as the call, whose own deadline ends it.
  */
-export function bounded(inner: Fetch, deadlines: HttpDeadlines, onCut: (why: ConnectionFailure) => void = () => {}): Fetch {
+export function bounded(inner: Fetch, deadlines: HttpDeadlines, { onCut = () => {}, onFlood = () => {} }: Overmuch = {}): Fetch {
   return async (input, init) => {
     const response = init?.method === "POST" ? await inner(input, init) : await withHeaders(inner, [input, init], deadlines);
     if (response.body === null || announcedLength(response) <= MESSAGE_BYTES) return response;
     const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
     const { status, statusText, headers } = response;
     const limited = response.body.pipeThrough(limit(isStream, onCut));
-    return new Response(isStream ? limited : limited.pipeThrough(patience(deadlines)), { status, statusText, headers });
+    return new Response(isStream ? limited.pipeThrough(eventGate(onFlood)) : limited.pipeThrough(patience(deadlines)), {
+      status,
+      statusText,
+      headers,
+    });
   };
 }
 

@@ -22,6 +22,8 @@ export type HttpTransportOptions = {
   fetch: typeof globalThis.fetch;
   frames: FrameRecorder;
   timings: Timings;
+  /** So many notifications came too fast. */
+  onFlood: (count: number) => void;
   /** Why this side gave the conversation up, for transports that can tell. */
   onFatal?: (error: Error) => void;
 };
@@ -47,11 +49,11 @@ export class HttpTransport implements Transport {
   #cut: Error | undefined;
   #broken: Error | undefined;
 
-  constructor({ url, headers, fetch, frames, timings }: HttpTransportOptions) {
+  constructor({ url, headers, fetch, frames, timings, onFlood }: HttpTransportOptions) {
     this.#frames = frames;
     this.#noticeMs = timings.httpHeadersMs;
     this.#inner = new StreamableHTTPClientTransport(new URL(url), {
-      fetch: bounded(fetch, timings, (why) => void (this.#cut = why)),
+      fetch: bounded(fetch, timings, { onCut: (why) => void (this.#cut = why), onFlood }),
       requestInit: { headers: { ...headers } },
       onInsufficientScope: "throw",
       reconnectionScheduler: paced(timings.reconnectFloorMs),

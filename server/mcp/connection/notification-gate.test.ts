@@ -18,7 +18,7 @@ describe("floods of notifications", () => {
   test("what comes at a reasonable rate passes as it is, in order", () => {
     const { passed, gate } = arrange();
     const lines = Array.from({ length: 100 }, (_, n) => message(n));
-    for (const line of lines) gate(line);
+    for (const line of lines) gate.take(line);
     expect(passed).toEqual(lines);
   });
 
@@ -26,8 +26,8 @@ describe("floods of notifications", () => {
     const { passed, gate } = arrange();
     const answer = JSON.stringify({ jsonrpc: "2.0", id: 7, result: { said: '"method":"notifications/tools/list_changed"' } });
     for (let n = 0; n < 100_000; n += 1) {
-      gate(message(n));
-      if (n % 1_000 === 0) gate(answer);
+      gate.take(message(n));
+      if (n % 1_000 === 0) gate.take(answer);
     }
     expect(passed.filter((line) => line === answer)).toHaveLength(100);
     // A second may turn meanwhile.
@@ -36,11 +36,11 @@ describe("floods of notifications", () => {
 
   test("changes of a list are put together, and the last one always passes", async () => {
     const { passed, gate } = arrange();
-    for (let nonce = 0; nonce < 10_000; nonce += 1) for (const list of ["tools", "prompts"]) gate(changed(list, nonce));
+    for (let nonce = 0; nonce < 10_000; nonce += 1) for (const list of ["tools", "prompts"]) gate.take(changed(list, nonce));
     expect(passed).toEqual([]);
     await pause(150);
     expect(passed.toSorted()).toEqual([changed("prompts", 9_999), changed("tools", 9_999)]);
-    gate(changed("tools", 1));
+    gate.take(changed("tools", 1));
     await pause(150);
     expect(passed.at(-1)).toBe(changed("tools", 1));
     expect(passed).toHaveLength(3);
@@ -48,7 +48,7 @@ describe("floods of notifications", () => {
 
   test("what is no message is bounded like them, and names of lists do not add up", () => {
     const { passed, gate } = arrange();
-    for (let n = 0; n < 50_000; n += 1) gate(n % 2 === 0 ? "garbage" : changed(`l${n}`));
+    for (let n = 0; n < 50_000; n += 1) gate.take(n % 2 === 0 ? "garbage" : changed(`l${n}`));
     expect(passed.length).toBeLessThanOrEqual(3_000);
   });
 });

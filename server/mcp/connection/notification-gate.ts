@@ -17,37 +17,53 @@ const SHORT = 4_096;
 
 const LIST_CHANGED = /"method"\s*:\s*"notifications\/(?<list>\w+)\/list_changed"/;
 
+export type NotificationGate = {
+  take(line: string): void;
+  /** Passes what is held back: nothing more comes. */
+  end(): void;
+};
+
 /**
  * Keeps floods of notifications from costing anything: what comes too fast is left out before it is parsed, recorded or told
  * to anybody. News of changed lists are put together instead, so that the last one always gets through. Everything with an
  * id passes.
  */
-export function notificationGate({ pass, onDropped }: Options): (line: string) => void {
+export function notificationGate({ pass, onDropped }: Options): NotificationGate {
   const mayPass = perSecond(NOTIFICATIONS_PER_SECOND);
-  const lists = new Map<string, (line: string) => void>();
+  const lists = new Map<string, { tell(line: string): void; pass(): void }>();
   let dropped = 0;
   const drops = coalesce(DROPPED_MS);
   drops.listen(() => {
     onDropped(dropped);
     dropped = 0;
   });
-  const latest = (list: string): ((line: string) => void) => {
-    let last = "";
+  const latest = (list: string) => {
+    let last: string | undefined;
     const news = coalesce(LIST_CHANGED_MS);
-    news.listen(() => pass(last));
+    const passLast = (): void => {
+      if (last !== undefined) pass(last);
+      last = undefined;
+    };
+    news.listen(passLast);
     const tell = (line: string): void => {
       last = line;
       news.tell();
     };
-    if (lists.size < 8) lists.set(list, tell);
-    return tell;
+    const held = { tell, pass: passLast };
+    if (lists.size < 8) lists.set(list, held);
+    return held;
   };
-  return (line) => {
-    if (line.length > SHORT || line.includes('"id"')) return pass(line);
-    const list = LIST_CHANGED.exec(line)?.groups?.["list"];
-    if (list !== undefined) return (lists.get(list) ?? latest(list))(line);
-    if (mayPass()) return pass(line);
-    dropped += 1;
-    drops.tell();
+  return {
+    take(line) {
+      if (line.length > SHORT || line.includes('"id"')) return pass(line);
+      const list = LIST_CHANGED.exec(line)?.groups?.["list"];
+      if (list !== undefined) return (lists.get(list) ?? latest(list)).tell(line);
+      if (mayPass()) return pass(line);
+      dropped += 1;
+      drops.tell();
+    },
+    end() {
+      for (const held of lists.values()) held.pass();
+    },
   };
 }

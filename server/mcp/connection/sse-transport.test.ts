@@ -23,6 +23,7 @@ async function transportTo(stream: Stream, handshakeMs = 10_000) {
     fetch: globalThis.fetch,
     frames: { sent: () => void frames.push("sent"), received: () => void frames.push("received") },
     timings: { ...TIMINGS, handshakeMs },
+    onFlood: () => {},
   });
   const closed = new Promise<void>((resolve) => (transport.onclose = resolve));
   return { transport, requests, frames, closed };

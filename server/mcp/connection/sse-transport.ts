@@ -26,7 +26,7 @@ export class SseTransport implements Transport {
   constructor(options: HttpTransportOptions) {
     this.#options = options;
     this.#frames = options.frames;
-    this.#fetch = bounded(options.fetch, options.timings);
+    this.#fetch = bounded(options.fetch, options.timings, options);
     this.#endpoint.promise.catch(() => {});
   }
 

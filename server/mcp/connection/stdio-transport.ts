@@ -56,12 +56,13 @@ export class StdioTransport implements Transport {
 
   async start(): Promise<void> {
     const { process } = this.#options;
+    const gate = notificationGate({
+      pass: (line) => this.#closed || this.#receive(line),
+      onDropped: (count) => this.#options.onFlood(count),
+    });
     const split = lineSplitter({
       maxBytes: MESSAGE_BYTES,
-      onLine: notificationGate({
-        pass: (line) => this.#closed || this.#receive(line),
-        onDropped: (count) => this.#options.onFlood(count),
-      }),
+      onLine: (line) => gate.take(line),
       onOverflow: () =>
         this.#fail(new ConnectionFailure("mcp_message_too_large", `The server sent a message longer than ${MESSAGE_BYTES} bytes.`)),
     });

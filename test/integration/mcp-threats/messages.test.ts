@@ -183,6 +183,18 @@ describe("group M, messages and calls", () => {
     expect(items.length).toBeLessThanOrEqual(200);
   });
 
+  test.each(["flood_of_progress", "flood_of_list_changed"])("M-04 half a million notifications over HTTP: %s", async (tool) => {
+    const { id } = await client.createMcpServer({
+      body: { name: `http-${tool.replaceAll("_", "-")}`, launch: { transport: "http", url: remote.get("sse")?.url ?? "" } },
+    });
+    const { items: tools } = await client.listServerTools({ params: { id } });
+    const flood = tools.find(({ name }) => name === tool)?.id ?? "";
+    const outcome = await contained(() => client.callTool({ params: { id: flood }, body: { timeoutMs: 30_000 } }));
+    expect(outcome).toMatchObject({ text: "after the flood" });
+    const { items } = await client.listServerFrames({ params: { id }, query: { kind: "notification", limit: 200 } });
+    expect(items.length).toBeLessThanOrEqual(200);
+  });
+
   test("M-26 what is not listed, not approved or not an object is refused alike, and never reaches the server", async () => {
     const { items } = await client.listServerFrames({ params: { id: beside.id }, query: { kind: "request", limit: 1 } });
     const newest = items[0]?.at;

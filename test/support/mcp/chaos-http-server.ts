@@ -6,9 +6,11 @@
  *   node test/support/mcp/chaos-http-server.ts sse
  *
  * `echo` behaves; the tools of `broken-answers.ts` answer as their names say; `endless_line` sends 100 MiB without an end, `cut_off` half an
- * answer before it tears the connection down, `says_nothing` an answer without anything in it, and `keeps_alive` blanks or comments for ever.
+ * answer before it tears the connection down, `says_nothing` an answer without anything in it, `keeps_alive` blanks or comments for ever, and
+ * the floods, in streams only, half a million notifications before the answer.
  */
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,7 +26,12 @@ export type ChaosHttpServer = HttpFixture & {
 };
 
 const TYPE = { json: "application/json", sse: "text/event-stream" } as const;
-const tools = ["echo", ...Object.keys(BROKEN_ANSWERS), "endless_line", "cut_off", "says_nothing", "keeps_alive"].map((name) => ({
+const FLOODS: Readonly<Record<string, string>> = {
+  flood_of_progress: "notifications/progress",
+  flood_of_list_changed: "notifications/tools/list_changed",
+};
+const OWN = ["echo", "endless_line", "cut_off", "says_nothing", "keeps_alive"];
+const tools = [...OWN, ...Object.keys(BROKEN_ANSWERS), ...Object.keys(FLOODS)].map((name) => ({
   name,
   inputSchema: { type: "object" },
   annotations: { readOnlyHint: true },
@@ -59,6 +66,8 @@ type Sending = { way: Way; response: ServerResponse };
 async function answer({ method, params }: Message, id: Id, { way, response }: Sending): Promise<void> {
   const name = method === "tools/call" ? (params?.name ?? "") : "";
   if (name === "keeps_alive") return keepAlive(response, way === "sse" ? ": still here\n\n" : " ");
+  const flood = FLOODS[name];
+  if (flood !== undefined && way === "sse") await floodWith(response, flood);
   if (way === "sse") response.write("data: ");
   if (name === "endless_line") return endless(response);
   if (name === "cut_off") return cutOff(response, id);
@@ -72,6 +81,12 @@ async function keepAlive(response: ServerResponse, sign: string): Promise<void> 
     response.write(sign);
     await sleep(20);
   }
+}
+
+/** As fast as they are read. */
+async function floodWith(response: ServerResponse, method: string): Promise<void> {
+  const part = `data: ${JSON.stringify({ jsonrpc: "2.0", method, params: { progressToken: 1, progress: 1 } })}\n\n`.repeat(2_000);
+  for (let left = 250; left > 0 && !response.destroyed; left -= 1) if (!response.write(part)) await once(response, "drain").catch(() => {});
 }
 
 /** Until nobody listens any more. */
@@ -93,6 +108,7 @@ function proper(method: string | undefined, params: Message["params"]): object {
   }
   if (method === "tools/list") return { result: { tools } };
   if (method === "tools/call" && params?.name === "echo") return { result: text(JSON.stringify(params.arguments ?? {})) };
+  if (method === "tools/call" && FLOODS[params?.name ?? ""] !== undefined) return { result: text("after the flood") };
   return method === "ping" ? { result: {} } : { error: { code: -32_601, message: "Method not found" } };
 }
 
