@@ -4,7 +4,7 @@ import type { CallOutcome, ServerCalls } from "#contract/mcp/calls.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
-import { InputWanted } from "../connection/open-call.ts";
+import { InputWanted, NotAnswered } from "../connection/open-call.ts";
 import { CalledServers, type Called } from "./called-servers.ts";
 import type { Breaker } from "./breaker.ts";
 import { CallMetrics } from "./call-stats.ts";
@@ -18,6 +18,8 @@ type Guarded = {
   deadline: number;
   signal: AbortSignal;
   isResumed: boolean;
+  /** Becomes true when the server asks somebody something before it answers. */
+  hasAsked: boolean;
 };
 
 type Deps = { now: () => Date; registry?: Registry | undefined };
@@ -43,7 +45,7 @@ export class CallGuard {
   /** Makes the call, unless a kept result answers it. Rejects with `mcp_breaker_open`, `concurrency_timeout` or `rate_limited` instead. */
   async run(call: Guarded, send: Send): Promise<CallToolResult> {
     const called = this.#servers.of(call.server, call.tool.name);
-    // What a person has answered in between is not among the arguments.
+    // What somebody has answered in between is not among the arguments.
     const kept = call.isResumed ? undefined : this.#cache.keyOf(call.server, call.tool, call.arguments);
     const known = kept && this.#cache.find(kept.key);
     if (known) {
@@ -55,7 +57,7 @@ export class CallGuard {
     const waiting = this.#enter(turn);
     if (waiting) await this.#waitTurn(turn, waiting);
     const result = await this.#make(turn, send);
-    if (kept) this.#cache.keep(kept, result);
+    if (kept && !call.hasAsked) this.#cache.keep(kept, result);
     return result;
   }
 
@@ -144,7 +146,7 @@ function settle({ tool, server }: Called, failed: readonly Breaker[], at: number
 function outcomeOf(error: unknown): CallOutcome {
   if (error instanceof InputWanted) return "ok";
   if (!(error instanceof AppError)) return "failed";
-  if (error.code === "step_cancelled") return "cancelled";
+  if (error.code === "step_cancelled" || error instanceof NotAnswered) return "cancelled";
   if (error.code === "mcp_timeout") return "timeout";
   return error.code === "mcp_protocol_error" && (error.cause instanceof ProtocolError || error.issues !== undefined) ? "refused" : "failed";
 }

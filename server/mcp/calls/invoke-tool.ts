@@ -6,7 +6,7 @@ import type { PinnedTool } from "../catalogue/catalogue.ts";
 import type { Connection, ToolCall } from "../connection/connection.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
-import { InputWanted } from "../connection/open-call.ts";
+import { InputWanted, NotAnswered } from "../connection/open-call.ts";
 import type { Lease } from "../supervision/connection-pool.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { CallGuard } from "./guard-calls.ts";
@@ -43,11 +43,13 @@ export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => 
     const tool = allowed instanceof Promise ? await allowed : allowed;
     const check = checks.of(tool);
     check.arguments(invocation.arguments);
-    const call = { server, tool, arguments: invocation.arguments, deadline, signal, isResumed: invocation.input !== undefined };
-    return guard.run(call, async () => check.result(await send(invocation, { tool, check, deadline })));
+    const isResumed = invocation.input !== undefined;
+    const call = { server, tool, arguments: invocation.arguments, deadline, signal, isResumed, hasAsked: false };
+    const onAsked = (): void => void (call.hasAsked = true);
+    return guard.run(call, async () => check.result(await send(invocation, { tool, check, deadline, onAsked })));
   };
 
-  async function send(invocation: Invocation, { tool, check, deadline }: { tool: PinnedTool; check: ToolCheck; deadline: number }) {
+  async function send(invocation: Invocation, { tool, check, deadline, onAsked }: Sending) {
     const { server, actor, sessionKey = actor } = invocation;
     const timeoutMs = Math.max(1, Math.round(deadline - performance.now()));
     const lease = server.lease(sessionKey) ?? (await acquire({ ...invocation, timeoutMs }, { sessionKey, hash: tool.hash }));
@@ -55,7 +57,7 @@ export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => 
       const remaining = Math.max(1, Math.round(deadline - performance.now()));
       const { idleTimeoutMs: idleMs } = server.record.settings;
       const { definition } = check;
-      const call: ToolCall = { ...invocation, name: tool.name, timeoutMs: remaining, idleMs, definition };
+      const call: ToolCall = { ...invocation, onAsked, name: tool.name, timeoutMs: remaining, idleMs, definition };
       return await callOnce(lease.connection, call, { server, tool });
     } finally {
       lease.release();
@@ -76,6 +78,7 @@ export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => 
   }
 };
 
+type Sending = { tool: PinnedTool; check: ToolCheck; deadline: number; onAsked: () => void };
 type Called = { server: SupervisedServer; tool: PinnedTool };
 
 async function callOnce(connection: Connection, call: ToolCall, { server, tool }: Called): Promise<CallToolResult> {
@@ -84,6 +87,7 @@ async function callOnce(connection: Connection, call: ToolCall, { server, tool }
   } catch (thrown) {
     if (thrown instanceof InputWanted) throw thrown;
     if (call.signal?.aborted) throw new AppError("step_cancelled", "The call was cancelled.", { cause: thrown });
+    if (thrown instanceof NotAnswered) throw thrown;
     const repeatable = tool.effect === "none" || tool.effect === "idempotent";
     const failure = callFailure(thrown, { transport: connection.transport, repeatable, loss: connection.lossReason() });
     if (endsConnection(thrown)) server.reportLost(connection, failure);

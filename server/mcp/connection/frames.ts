@@ -70,7 +70,7 @@ function describe(message: JSONRPCMessage, crossing: Crossing, open: OpenRequest
   const { direction } = crossing;
   const other = direction === "out" ? "in" : "out";
   if ("method" in message) {
-    return "id" in message ? request(message, crossing, open) : notification(message, open[direction]);
+    return "id" in message ? request(message, crossing, open) : notification(message, direction, open[direction]);
   }
   const key = idKey(message.id, other);
   const asked = open[other].get(key);
@@ -108,9 +108,9 @@ function request({ id, method, params }: Request, { direction, step = currentCal
 type Notification = { method: string; params?: Readonly<Record<string, unknown>> | undefined };
 
 /** A cancellation belongs to the request that it cancels. */
-function notification({ method, params }: Notification, requests: ReadonlyMap<string, Open>): Described {
+function notification({ method, params }: Notification, direction: Direction, requests: ReadonlyMap<string, Open>): Described {
   const id = method === "notifications/cancelled" ? params?.["requestId"] : undefined;
-  const key = typeof id === "string" || typeof id === "number" ? idKey(id, "out") : "";
+  const key = typeof id === "string" || typeof id === "number" ? idKey(id, direction) : "";
   return { kind: "notification", method, correlationId: key, step: requests.get(key)?.step };
 }
 

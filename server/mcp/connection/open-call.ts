@@ -13,6 +13,7 @@ import {
   type Progress,
   type RequestOptions,
 } from "@modelcontextprotocol/client";
+import { AppError } from "#server/kernel/errors.ts";
 import type { StepRef } from "#server/kernel/ports.ts";
 
 /** What a server wants to know of a person before it goes on, by the keys under which it expects the answers. */
@@ -28,7 +29,7 @@ export type Party = {
     | ((params: CreateMessageRequestParams, signal: AbortSignal) => Promise<CreateMessageResult | CreateMessageResultWithTools>)
     | undefined;
   roots?: (() => Promise<ListRootsResult>) | undefined;
-  /** Answers by itself what a server of the 2026 era wants to know: the request ends with `InputWanted`. */
+  /** Answers by itself what a server of the 2026 era wants to know: the call of a tool ends with `InputWanted`. */
   takesInput: boolean;
 };
 
@@ -39,6 +40,13 @@ export class InputWanted extends Error {
   constructor(result: InputRequiredResult) {
     super("The server needs to know more.");
     this.result = result;
+  }
+}
+
+/** Thrown when whoever a request is made for does not answer what the server asks, or not in a way that can be used. */
+export class NotAnswered extends AppError {
+  constructor(why: string, options: { cause: unknown }) {
+    super("mcp_input_refused", `What the server asks was not answered: ${why}`, options);
   }
 }
 
@@ -54,6 +62,8 @@ export type CallOptions = {
   ask?: Ask | undefined;
   /** Told what the server says meanwhile, as far as it can be known to belong to this request. */
   onMessage?: ((message: LoggingMessageNotification["params"]) => void) | undefined;
+  /** Told when the server asks something of anybody: its result is then for this caller only. */
+  onAsked?: (() => void) | undefined;
   /** For whom the request is made, if not for the platform. */
   party?: Party | undefined;
 };
@@ -158,6 +168,10 @@ export class OpenCall {
     if (related !== undefined && related !== this) return;
     this.#idle?.refresh();
     this.#given.onProgress?.(progress);
+  }
+
+  onAsked(): void {
+    this.#given.onAsked?.();
   }
 
   onMessage(message: LoggingMessageNotification["params"]): void {

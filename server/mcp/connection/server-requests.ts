@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import { basename } from "node:path";
 import {
@@ -52,6 +53,7 @@ const rootsOf = ({ roots = [] }: ServerSettings): ListRootsResult => ({
 
 /** Asks whoever waits for the call. What nobody should be asked is declined in their name; without anybody to ask, it is cancelled. */
 export async function elicit(answering: Answering, call: OpenCall, questions: Questions): Promise<Answers> {
+  call.onAsked();
   const refusals = new Map(Object.entries(questions).map(([key, question]) => [key, refusal(answering, question)]));
   const asked = Object.fromEntries(Object.entries(questions).filter(([key]) => refusals.get(key) === undefined));
   const { ask } = call;
@@ -87,6 +89,7 @@ export async function answerInput(
 
 /** Of the party that the request is made for, if it has a model of its own: then it is no matter of ours. */
 export async function sample(answering: Answering, call: OpenCall, wanted: Omit<SamplingRequest, "step">): Promise<Sampled> {
+  call.onAsked();
   const { sample: own } = call.party ?? {};
   if (own !== undefined) return call.whileAsking((signal) => own(wanted.params, signal));
   allowed(answering, "sampling");
@@ -95,6 +98,7 @@ export async function sample(answering: Answering, call: OpenCall, wanted: Omit<
 
 /** Of the party that the request is made for, if there is one with roots of its own. */
 export async function listRoots(answering: Answering, call: OpenCall | undefined): Promise<ListRootsResult> {
+  call?.onAsked();
   return call?.party?.roots?.() ?? rootsOf(allowed(answering, "roots"));
 }
 
@@ -112,7 +116,7 @@ export function checkInput(answering: Answering, requests: Readonly<Record<strin
 function parseInput(key: string, raw: unknown): InputRequest {
   // In the 2026 era a question that leads to a page has no name of its own beside its key.
   const params = isRecord(raw) && isRecord(raw["params"]) && raw["params"]["mode"] === "url" ? raw["params"] : undefined;
-  const request: unknown = isRecord(raw) && params ? { ...raw, params: { elicitationId: key, ...params } } : raw;
+  const request: unknown = isRecord(raw) && params ? { ...raw, params: { elicitationId: randomUUID(), ...params } } : raw;
   if (isSpecType.ElicitRequest(request) || isSpecType.CreateMessageRequest(request) || isSpecType.ListRootsRequest(request)) return request;
   throw new AppError(
     "mcp_protocol_error",

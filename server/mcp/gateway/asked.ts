@@ -9,7 +9,7 @@ import {
 import { LIMITS } from "#contract/limits.ts";
 import { LOG_LEVELS } from "#contract/mcp/logs.ts";
 import { isRecord } from "../connection/json-value.ts";
-import type { Answers, Party, Questions } from "../connection/open-call.ts";
+import { NotAnswered, type Answers, type Party, type Questions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Asked, Params } from "./handler.ts";
 
@@ -17,6 +17,7 @@ import type { Asked, Params } from "./handler.ts";
 export type Request = Pick<ServerContext["mcpReq"], "id" | "_meta" | "envelope" | "signal" | "notify">;
 type Asking = {
   server: Server;
+  isSession: boolean;
   /** From which level on a client of the 2025 era hears what servers say; undefined when it was not promised any of it. */
   logLevel: () => string | undefined;
   input: Params | undefined;
@@ -24,14 +25,14 @@ type Asking = {
 };
 
 /** What a client's request brings beside its parameters, put so that a server of either era can be asked. */
-export function askedBy(request: Request, { server, logLevel, input, sessionKey }: Asking): Asked {
+export function askedBy(request: Request, { server, isSession, logLevel, input, sessionKey }: Asking): Asked {
   const { signal } = request;
   const { progressToken, ...meta } = { progressToken: undefined, ...request._meta };
-  const envelope: Params | undefined = request.envelope && { ...request.envelope };
+  const envelope: Params = isSession ? {} : { ...request.envelope };
   // Whoever cannot be asked in the middle of a request is of the 2026 era: it is answered with what is to be asked.
-  const reachable = envelope === undefined ? server.getClientCapabilities() : undefined;
-  const can = envelope === undefined ? { ...reachable } : asRecord(envelope[CLIENT_CAPABILITIES_META_KEY]);
-  const level = envelope === undefined ? "debug" : envelope[LOG_LEVEL_META_KEY];
+  const reachable = isSession ? server.getClientCapabilities() : undefined;
+  const can = isSession ? { ...reachable } : asRecord(envelope[CLIENT_CAPABILITIES_META_KEY]);
+  const level = isSession ? "debug" : envelope[LOG_LEVEL_META_KEY];
   const told = { [CLIENT_CAPABILITIES_META_KEY]: can, ...(level !== undefined && { [LOG_LEVEL_META_KEY]: level }) };
   return {
     signal,
@@ -42,12 +43,12 @@ export function askedBy(request: Request, { server, logLevel, input, sessionKey 
       progressToken === undefined
         ? undefined
         : (progress) => void request.notify({ method: "notifications/progress", params: { ...progress, progressToken } }).catch(() => {}),
-    onMessage: (params) => {
-      const least = envelope === undefined ? logLevel() : level;
-      if (rankOf(params.level) >= rankOf(least)) void request.notify({ method: "notifications/message", params }).catch(() => {});
+    onMessage: ({ level: of, logger, data }) => {
+      if (rankOf(of) < rankOf(isSession ? logLevel() : level)) return;
+      void request.notify({ method: "notifications/message", params: { level: of, logger, data } }).catch(() => {});
     },
-    ask: reachable?.elicitation && ((questions, until) => elicit(server, questions, patient(request.id, until))),
-    party: envelope === undefined ? partyOf(server, request, reachable) : { takesInput: true },
+    ask: reachable?.elicitation && ((questions, until) => answered(elicit(server, questions, patient(request.id, until)))),
+    party: isSession ? partyOf(server, request, reachable) : { takesInput: true },
   };
 }
 
@@ -76,9 +77,15 @@ async function elicit(server: Server, questions: Questions, options: ReturnType<
 function partyOf(server: Server, { id, signal }: Request, reachable: ClientCapabilities | undefined): Party {
   return {
     takesInput: false,
-    sample: reachable?.sampling && ((params, until) => server.createMessage(params, patient(id, until))),
-    roots: reachable?.roots && (() => server.listRoots(undefined, patient(id, signal))),
+    sample: reachable?.sampling && ((params, until) => answered(server.createMessage(params, patient(id, until)))),
+    roots: reachable?.roots && (() => answered(server.listRoots(undefined, patient(id, signal)))),
   };
 }
+
+/** What goes wrong between us and the client is no failure of the server that asked. */
+const answered = <T>(answer: Promise<T>): Promise<T> =>
+  answer.catch((thrown: unknown) => {
+    throw new NotAnswered(thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
+  });
 
 const asRecord = (value: unknown): Params => (isRecord(value) ? value : {});

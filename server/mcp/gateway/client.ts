@@ -16,6 +16,8 @@ export type Client = {
   capabilities: ServerCapabilities;
   /** The caller, as calls and audit rows name it. */
   actor: string;
+  /** Of the 2025 era. In the 2026 era each request stands alone. */
+  isSession: boolean;
   /** Whose connection it is, where a server has one for each session. */
   sessionKey: string;
   frames: FrameRecorder;

@@ -35,6 +35,7 @@ export function createServeClient(deps: ClientDeps): ServeClient {
       {
         ...endpoint,
         actor: ref,
+        isSession: session !== undefined,
         sessionKey: session ?? ref,
         frames,
         input: createInputState(stateKey, `${tenantId}\0${ref}`),

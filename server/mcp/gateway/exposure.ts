@@ -110,6 +110,12 @@ export function schemaOf(exposure: Exposure, name: string): Record<string, unkno
   return pinned && isUsable(pinned) ? viewOf(pinned).inputSchema : undefined;
 }
 
+/** What a tool says that its structured result is. */
+export function outputSchemaOf(server: SupervisedServer, name: string): Record<string, unknown> | undefined {
+  const pinned = server.catalogue.tool(name);
+  return pinned && viewOf(pinned).outputSchema;
+}
+
 /** The instructions that an approved tool was approved with: others have not been looked at by anybody. */
 export function instructionsOf(server: SupervisedServer): string | undefined {
   const [approved] = approvedTools(server);

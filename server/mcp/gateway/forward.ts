@@ -1,7 +1,7 @@
 import { ProtocolError, ProtocolErrorCode, SdkErrorCode, SdkError } from "@modelcontextprotocol/client";
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
-import { toAppError } from "#server/kernel/errors.ts";
+import { AppError, toAppError } from "#server/kernel/errors.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
 import { callFailure, endsConnection } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
@@ -24,6 +24,8 @@ export async function forward(
     const sent = { ...params, ...input, ...(meta && { _meta: meta(server) }) };
     return await connection.request({ ...hearing, method, params: sent, timeoutMs, signal });
   } catch (thrown) {
+    // What ends the client's session looks like the end of the connection, which others use too.
+    if (signal.aborted) throw new AppError("step_cancelled", "The request was cancelled.", { cause: thrown });
     if (thrown instanceof SdkError && thrown.code === SdkErrorCode.MethodNotSupportedByProtocolVersion) throw methodUnknown(method);
     const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
     if (endsConnection(thrown)) server.reportLost(connection, failure);

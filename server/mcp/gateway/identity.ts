@@ -6,7 +6,7 @@ import type { Supervisor } from "../supervision/supervisor.ts";
 
 export type Place = { tenantId: string; environment: string };
 /** What one path serves. */
-export type Endpoint = Omit<Client, "actor" | "sessionKey" | "frames" | "input" | "onLeft">;
+export type Endpoint = Omit<Client, "actor" | "isSession" | "sessionKey" | "frames" | "input" | "onLeft">;
 
 const keyOf = ({ tenantId, environment }: Place, name: string): string => `${tenantId}/${environment}/${name}`;
 

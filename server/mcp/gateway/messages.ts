@@ -18,7 +18,8 @@ export function readMessage(body: unknown): Incoming | NotAMessage {
   if (!isRecord(body)) return invalid("expected one JSON-RPC message, an object");
   const id = isId(body["id"]) ? body["id"] : null;
   if (body["jsonrpc"] !== "2.0") return invalid('expected "jsonrpc": "2.0"', id);
-  if ("id" in body && id === null) return invalid("expected the id to be a string or an integer below 2^53");
+  if ("id" in body && id === null)
+    return invalid(`expected the id to be a string of at most ${ID_CHARS} characters or an integer below 2^53`);
   const { params } = body;
   if (params !== undefined && !isRecord(params)) return invalid("expected the parameters to be an object", id);
   if (isResponse(body)) return { kind: "response", message: body };
@@ -29,7 +30,9 @@ export function readMessage(body: unknown): Incoming | NotAMessage {
 
 const invalid = (why: string, id: string | number | null = null): NotAMessage => ({ kind: "invalid", why, id });
 
-const isId = (id: unknown): id is string | number => typeof id === "string" || Number.isSafeInteger(id);
+const ID_CHARS = 256;
+
+const isId = (id: unknown): id is string | number => (typeof id === "string" ? id.length <= ID_CHARS : Number.isSafeInteger(id));
 
 type Members = Record<string, unknown>;
 

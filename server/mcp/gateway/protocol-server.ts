@@ -14,7 +14,7 @@ import { SessionCalls } from "./session-calls.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { callTool, listTools, type ToolDeps } from "./tools.ts";
 
-export type ProtocolDeps = ToolDeps & { lists: KnownLists };
+export type ProtocolDeps = Omit<ToolDeps, "project"> & { lists: KnownLists };
 
 export type Served = {
   mcp: McpServer;
@@ -29,13 +29,14 @@ const AnyParams = z.looseObject({});
 
 /** An SDK server for one client: its own ids, its own level of logging, nothing of anybody else's. */
 export function protocolServer(deps: ProtocolDeps, client: Client): Served {
-  const { capabilities, instructions, exposure, isOne, input, key, sessionKey } = client;
+  const { capabilities, instructions, exposure, isOne, isSession, input, key, sessionKey } = client;
   const requestState = { verify: input.verify };
   const options = { capabilities, requestState, ...(instructions !== undefined && { instructions }) };
   const mcp = new ExposedServer(client.info, options, exposure);
   const { server } = mcp;
   let logLevel: LogLevel | undefined = capabilities.logging && "debug";
-  const asked = (request: Request, answers?: Params) => askedBy(request, { server, sessionKey, input: answers, logLevel: () => logLevel });
+  const asked = (request: Request, answers?: Params) =>
+    askedBy(request, { server, isSession, sessionKey, input: answers, logLevel: () => logLevel });
   const failure = (method: string, thrown: unknown, params: Params) => asProtocolError(thrown, unknownOf(method, params), deps.redactor);
   const serve = (method: string, handler: Handler): void =>
     server.setRequestHandler(method, { params: AnyParams }, async (params, ctx): Promise<Result> => {
@@ -46,7 +47,7 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
       }
     });
   for (const [method, handler] of otherHandlers({ ...deps, exposure, isOne }, capabilities)) serve(method, handler);
-  const handler = callTool(deps, client);
+  const handler = callTool({ ...deps, project: (result, schema) => server.projectCallToolResult(result, schema) }, client);
   const calls = new SessionCalls({ handler, askedBy: asked, failure: (thrown, params) => failure("tools/call", thrown, params) });
   if (capabilities.tools) {
     serve("tools/list", ({ cursor }) => listTools(exposure, cursor));
@@ -70,4 +71,4 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
 
 /** What a client hears of a thing that is not there, may not be used, or has changed: always the same. */
 const unknownOf = (method: string, { name }: Params): string =>
-  method === "tools/call" ? `Unknown tool: ${String(name).slice(0, 200)}` : `Not found`;
+  method === "tools/call" && typeof name === "string" ? `Unknown tool: ${name.slice(0, 200)}` : `Not found`;

@@ -1,5 +1,6 @@
 import { ProtocolError, type JSONRPCRequest } from "@modelcontextprotocol/server";
 import { expect, test } from "vitest";
+import type { Request } from "./asked.ts";
 import type { Asked, Handler, Params } from "./handler.ts";
 import { SessionCalls } from "./session-calls.ts";
 
@@ -9,9 +10,11 @@ const tell = async (): Promise<void> => {};
 /** What each request has brought with it, and calls that go to `handler`. */
 function session(handler: Handler) {
   const brought: (Params | undefined)[] = [];
-  const askedBy = ({ _meta: meta, signal }: { _meta?: Params; signal: AbortSignal }): Asked => {
+  const askedBy = ({ _meta: meta, signal, notify }: Request): Asked => {
     brought.push(meta);
-    return { signal, meta: () => ({}), sessionKey: "", party: { takesInput: false }, input: undefined };
+    const onProgress: Asked["onProgress"] = (params) =>
+      void notify({ method: "notifications/progress", params: { ...params, progressToken: 1 } });
+    return { signal, onProgress, meta: () => ({}), sessionKey: "", party: { takesInput: false }, input: undefined };
   };
   const failure = (thrown: unknown): ProtocolError =>
     thrown instanceof ProtocolError ? thrown : new ProtocolError(-32_603, "failed", { code: "x" });
@@ -43,6 +46,7 @@ test.each([
   [{ name: "a", arguments: [] }, /`arguments` to be an object/],
   [{ name: "a", arguments: "{}" }, /`arguments` to be an object/],
   [{ name: "a", _meta: 7 }, /`_meta` to be an object/],
+  [{ name: "a", _meta: { progressToken: {} } }, /`_meta.progressToken` to be a string or an integer/],
 ])("%j is no call, and reaches nobody", async (params, message) => {
   let reached = 0;
   const { calls } = session(() => ({ reached: (reached += 1) }));
@@ -66,6 +70,37 @@ test("a cancelled call hears the reason and has no answer; its neighbour goes on
   calls.close();
   expect(await other).toBeUndefined();
   expect(String(reasons[1])).toContain("The session has ended");
+});
+
+test("an id that is used again belongs to the new call: its cancellation is heard, and nothing of the old one is told", async () => {
+  const told: unknown[] = [];
+  const ends: (() => void)[] = [];
+  const tells: (() => void)[] = [];
+  const { calls } = session(async (_params, { signal, onProgress }) => {
+    tells.push(() => onProgress?.({ progress: 1 }));
+    await new Promise<void>((resolve) => {
+      ends.push(resolve);
+      signal.addEventListener("abort", () => signal.reason === "second" && resolve(), { once: true });
+    });
+    return {};
+  });
+  const record = async (notification: unknown): Promise<void> => void told.push(notification);
+  const first = calls.answer(request(1, { name: "a" }), record);
+  calls.cancel(1, "first");
+  const second = calls.answer(request(1, { name: "a" }), record);
+  for (const tell of tells) tell();
+  expect(told).toHaveLength(1);
+  ends[0]?.();
+  expect(await first).toBeUndefined();
+  calls.cancel(1, "second");
+  expect(await second).toBeUndefined();
+});
+
+test("a code that the next era has given up is not sent", async () => {
+  const { calls } = session(() => {
+    throw new ProtocolError(-32_002, "no such resource");
+  });
+  expect(await calls.answer(request(1, { name: "a" }), tell)).toMatchObject({ error: { code: -32_602 } });
 });
 
 test("words of the 2026 era do not go on to the server", async () => {

@@ -38,7 +38,8 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 /**
  * The `tools/call` requests of one session of the 2025 era. They do not take the SDK's server, which parses each message, its
- * parameters and its result several times over: all of that has been judged by then, and a call is what everybody waits for.
+ * parameters and its result several times over (`docs/decisions/0012`). What `Protocol._onrequest` and `Server._wrapHandler` do
+ * besides is done here: one signal per request, no answer to a cancelled one, a check of the shape, reserved words and error codes.
  */
 export class SessionCalls {
   readonly #deps: Deps;
@@ -48,17 +49,20 @@ export class SessionCalls {
     this.#deps = deps;
   }
 
-  /** Never rejects. Undefined when the request was cancelled: then there is no answer. */
+  /** Never rejects. Undefined when the request was cancelled: then there is no answer, and nothing is told any more. */
   async answer({ id, params = {} }: JSONRPCRequest, tell: Tell): Promise<Answer | undefined> {
     const over = new AbortController();
+    const { signal } = over;
     this.#open.set(id, over);
-    const answer = await this.#answer({ id, params, tell, signal: over.signal });
-    this.#open.delete(id);
-    return over.signal.aborted ? undefined : { jsonrpc: "2.0", id, ...answer };
+    const tellWhileOpen: Tell = async (told) => (signal.aborted ? undefined : tell(told));
+    const answer = await this.#answer({ id, params, tell: tellWhileOpen, signal });
+    // A client may use the id of a cancelled request again.
+    if (this.#open.get(id) === over) this.#open.delete(id);
+    return signal.aborted ? undefined : { jsonrpc: "2.0", id, ...answer };
   }
 
-  /** `reason` is what the client says, or why it cannot hear the answer any more. */
-  cancel(id: RequestId, reason: unknown): void {
+  /** `reason`: what the client says, or why it cannot hear the answer any more. */
+  cancel(id: RequestId, reason: string): void {
     this.#open.get(id)?.abort(reason);
   }
 
@@ -84,15 +88,24 @@ export class SessionCalls {
       return { result: await this.#deps.handler(params, asked) };
     } catch (thrown) {
       const { code, message, data } = this.#deps.failure(thrown, params);
-      return { error: { code, message, ...(data !== undefined && { data }) } };
+      return {
+        error: { code: code === RESOURCE_NOT_FOUND ? ProtocolErrorCode.InvalidParams : code, message, ...(data !== undefined && { data }) },
+      };
     }
   }
 }
 
+/** A code of servers of this era that the next one has given up; the SDK's codec writes it as this too. */
+const RESOURCE_NOT_FOUND = -32_002;
+
 function checkShape({ name, arguments: args, _meta: meta }: Params): void {
   if (typeof name !== "string") throw invalid("expected `name` to be a string");
   if (args !== undefined && !isRecord(args)) throw invalid("expected `arguments` to be an object");
-  if (meta !== undefined && !isRecord(meta)) throw invalid("expected `_meta` to be an object");
+  if (meta === undefined) return;
+  if (!isRecord(meta)) throw invalid("expected `_meta` to be an object");
+  const { progressToken: token } = meta;
+  if (token !== undefined && typeof token !== "string" && !Number.isSafeInteger(token))
+    throw invalid("expected `_meta.progressToken` to be a string or an integer");
 }
 
 const invalid = (why: string): ProtocolError => new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid tools/call request: ${why}.`);

@@ -55,7 +55,8 @@ export class SessionTransport implements Transport {
     if (kind === "notification" && message.method === "notifications/cancelled") this.#onCancel(message.params);
     this.#served.frames.received(message, JSON.stringify(message));
     const { calls } = this.#served;
-    if (kind === "request" && message.method === "tools/call" && calls !== undefined) void this.#call(calls, message);
+    if (kind === "request" && message.method === "tools/call" && calls !== undefined)
+      this.#call(calls, message).catch((error: unknown) => this.#fail(message.id, error));
     else this.onmessage?.(message);
   }
 
@@ -106,6 +107,14 @@ export class SessionTransport implements Transport {
     if (answer !== undefined && !this.#isClosed) await this.send(answer);
   }
 
+  /** An answer that cannot be written: the connection is over, so that nobody waits for it. */
+  #fail(id: RequestId, error: unknown): void {
+    const exchange = this.#open.get(id);
+    this.#open.delete(id);
+    exchange?.finish();
+    this.onerror?.(error instanceof Error ? error : new Error(String(error)));
+  }
+
   #wait(id: RequestId, answer: McpAnswer): void {
     const exchange = new Exchange(answer);
     this.#open.set(id, exchange);
@@ -132,7 +141,8 @@ export class SessionTransport implements Transport {
     const exchange = this.#open.get(id);
     this.#open.delete(id);
     exchange?.finish();
-    this.#served.calls?.cancel(id, params?.["reason"]);
+    const reason = params?.["reason"];
+    this.#served.calls?.cancel(id, typeof reason === "string" ? reason : "The client has cancelled the request.");
   }
 
   #endListening(exchange: Exchange): void {

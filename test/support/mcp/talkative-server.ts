@@ -18,6 +18,7 @@ import { z } from "zod";
 const text = (value: string): CallToolResult => ({ content: [{ type: "text", text: value }] });
 const FORM = z.object({ name: z.string().describe("Who you are"), age: z.number().int().min(0) });
 const names = ["anna", "bert", "carla"];
+const hint = { annotations: { readOnlyHint: true } };
 
 export function talkativeServer(): McpServer {
   const server = new McpServer({ name: "talkative", version: "3.0.0" }, { capabilities: { logging: {}, resources: { subscribe: true } } });
@@ -38,6 +39,10 @@ export function talkativeServer(): McpServer {
     { description: "Somebody's note" },
     ({ href }, { who }) => ({ contents: [{ uri: href, text: `note of ${String(who)}` }] }),
   );
+  server.registerResource("slow", "notes://slow", { description: "A note that takes its time" }, async ({ href }) => {
+    await sleep(1_000);
+    return { contents: [{ uri: href, text: "at last" }] };
+  });
   server.registerTool("write", { description: "Changes the note.", inputSchema: z.object({ note: z.string() }) }, async (args) => {
     note = args.note;
     await server.server.sendResourceUpdated({ uri: "notes://today" });
@@ -57,10 +62,13 @@ export function talkativeServer(): McpServer {
 
 function addTools(server: McpServer): void {
   const steps = z.object({ steps: z.number(), everyMs: z.number() });
-  const hint = { annotations: { readOnlyHint: true } };
   server.registerTool("count", { description: "Counts, telling its progress.", inputSchema: steps, ...hint }, (args, context) =>
     count(args, context),
   );
+  server.registerTool("pair", { description: "Two numbers.", outputSchema: z.array(z.number()), ...hint }, () => ({
+    ...text("1 and 2"),
+    structuredContent: [1, 2],
+  }));
   server.registerTool(
     "log",
     { description: "Logs.", inputSchema: z.object({ lines: z.number() }), ...hint },
@@ -84,7 +92,7 @@ async function count({ steps, everyMs }: { steps: number; everyMs: number }, { m
 
 /** Each question is asked until it is answered: in the 2026 era the call is made again with the answer. */
 function addQuestions(server: McpServer): void {
-  server.registerTool("introduce", { description: "Asks who you are." }, ({ mcpReq }) => {
+  server.registerTool("introduce", { description: "Asks who you are.", ...hint }, ({ mcpReq }) => {
     const answer = mcpReq.inputResponses?.["who"];
     if (answer === undefined)
       return inputRequired({ inputRequests: { who: inputRequired.elicit({ message: "Who are you?", requestedSchema: FORM }) } });
