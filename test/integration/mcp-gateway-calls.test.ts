@@ -111,6 +111,7 @@ test("a session that ends in the middle of a request does not take the server's 
   await pause(200);
   expect((await raw(target(), { method: "DELETE", headers: session })).status).toBe(204);
   await open;
+  await pause(300);
   const other = await rawSession(target());
   expect((await call(other, 2, count)).text).toContain("counted to 1");
   const after = await platform.client.getMcpServer({ params: { id: talkId } });
