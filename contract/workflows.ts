@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Id, IdParams, Json, Name, PageQuery, Time, pageOf } from "./common.ts";
+import { Environment, Id, IdParams, Json, Name, PageQuery, Slug, Time, pageOf } from "./common.ts";
 import { Definition, NODE_TYPES } from "./definition.ts";
 import { Issue } from "./errors.ts";
 import { defineRoute } from "./route.ts";
@@ -164,13 +164,41 @@ export const NodeTypeInfo = z.object({
   outputSchema: z.record(z.string(), Json).optional(),
 });
 export type NodeTypeInfo = z.infer<typeof NodeTypeInfo>;
+
+/** A tool that may be called, as a node: `type` and `data` go into a definition as they are, `arguments` beside what is in `data`. */
+export const ToolPreset = z.object({
+  type: z.literal("mcp_tool"),
+  data: z.object({ server: Slug, tool: z.string() }),
+  /** Hidden characters in title and description are written out, as in `⟦U+E0072⟧`. */
+  title: z.string(),
+  description: z.string(),
+  /** JSON Schema of the `arguments`. */
+  inputSchema: z.record(z.string(), Json),
+  /** JSON Schema of the step's `structuredContent`; null when the tool does not say. */
+  outputSchema: z.record(z.string(), Json).nullable(),
+  toolId: Id,
+  serverId: Id,
+  serverName: Slug,
+  environment: Environment,
+});
+export type ToolPreset = z.infer<typeof ToolPreset>;
+
+/** About the tools: those of one environment, and of these the ones that `q` finds as it does in `listTools`. */
+export const ToolPresetQuery = PageQuery.extend({ environment: Environment.default("production"), q: z.string().max(200).optional() });
+export type ToolPresetQuery = z.infer<typeof ToolPresetQuery>;
+
 export const listNodeTypes = defineRoute({
   name: "listNodeTypes",
   method: "GET",
   path: "/api/v1/node-types",
-  summary: "List the node types with their schemas",
+  summary: "List the node types with their schemas, and the approved tools of MCP servers as ready-made nodes",
   tag,
   permission: "workflow:read",
-  response: z.object({ items: z.array(NodeTypeInfo) }),
-  errors: [],
+  query: ToolPresetQuery,
+  response: z.object({
+    items: z.array(NodeTypeInfo),
+    /** A page of them; the node types come with every page. */
+    tools: pageOf(ToolPreset),
+  }),
+  errors: ["cursor_invalid"],
 });

@@ -185,6 +185,7 @@ async function createSlices(
     ...base,
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
+    toolPresets: mcp.toolPresets,
   });
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });
   const runs = createRuns({

@@ -55,6 +55,7 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
     newId,
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
+    toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),
   });
   const none = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };
   const runs = createRuns({

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { Environment, Json, Page, PageQuery } from "#contract/common.ts";
 import type { EgressPurpose } from "#contract/egress.ts";
 import type { LiveEvent } from "#contract/system.ts";
+import type { ToolPreset, ToolPresetQuery } from "#contract/workflows.ts";
 import type { McpEra, McpTransport, Message, MessageFilter, Protocol } from "#contract/messages.ts";
 
 /** One statement's rows. `values` are bound, never interpolated. */
@@ -220,3 +221,6 @@ export interface ValueCodec {
   /** Must be awaited once per tenant before `encode` with `confidential` or `decode` of encrypted bytes. */
   prepare(tenantId: string): Promise<void>;
 }
+
+/** The tools of MCP servers that may be called now, as nodes of a workflow. */
+export type ToolPresets = (of: ToolPresetQuery & { tenantId: string }) => Promise<Page<ToolPreset>>;

@@ -13,6 +13,7 @@ import type {
   LiveBus,
   Redactor,
   SecretReader,
+  ToolPresets,
   ValueCodec,
   SecretWriter,
 } from "#server/kernel/ports.ts";
@@ -78,6 +79,8 @@ export type McpDeps = {
 export type Mcp = {
   routes: Handled[];
   executeTool: StepExecutor;
+  /** The tools that may be called, as nodes for workflows. */
+  toolPresets: ToolPresets;
   /** The platform as an MCP server. */
   gateway: McpEndpoint;
   /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */

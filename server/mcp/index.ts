@@ -10,6 +10,7 @@ import { protocolRoutes } from "./protocol/routes.ts";
 import { createOffers } from "./protocol/use-offers.ts";
 import { createSampler } from "./protocol/sample.ts";
 import { createToolReview } from "./catalogue/tool-review.ts";
+import { toolPresets } from "./catalogue/tool-presets.ts";
 import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
 
@@ -58,6 +59,7 @@ export function createMcp(deps: McpDeps): Mcp {
     routes: [...mcpRoutes(useCases), ...review.routes, ...protocol, ...calls.routes, ...diagnosis.routes],
     gateway,
     executeTool,
+    toolPresets: toolPresets(deps.database),
     ensureServer: (spec) => useCases.servers.ensure(spec),
     start: async () => {
       if (!onDemand) deps.leadership?.start();

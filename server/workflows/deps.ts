@@ -1,6 +1,6 @@
 import type { Environment } from "#contract/common.ts";
 import type { LiveRunCounts } from "#contract/versions.ts";
-import type { Audit, Database, LiveBus } from "../kernel/ports.ts";
+import type { Audit, Database, LiveBus, ToolPresets } from "../kernel/ports.ts";
 
 export type WorkflowsDeps = {
   database: Database;
@@ -11,4 +11,5 @@ export type WorkflowsDeps = {
   countLiveRuns: (version: { tenantId: string; workflowId: string; version: number }) => Promise<LiveRunCounts>;
   /** How many live runs each version has in an environment. */
   liveRuns: (of: { tenantId: string; environment: Environment }) => Promise<{ workflowId: string; version: number; runs: number }[]>;
+  toolPresets: ToolPresets;
 };

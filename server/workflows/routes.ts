@@ -1,8 +1,8 @@
 import * as contract from "#contract/workflows.ts";
-import { NODE_TYPE_INFO } from "#engine/index.ts";
 import { handle, type Handled } from "../kernel/handle.ts";
 import { createWorkflow, deleteWorkflow, updateWorkflow } from "./change-workflows.ts";
 import type { WorkflowsDeps } from "./deps.ts";
+import { listNodeTypes } from "./list-node-types.ts";
 import { getVersion, getWorkflow, listVersions, listWorkflows, validateWorkflow, validation } from "./show-workflows.ts";
 
 export function workflowRoutes(deps: WorkflowsDeps): Handled[] {
@@ -14,6 +14,7 @@ export function workflowRoutes(deps: WorkflowsDeps): Handled[] {
   const versions = listVersions(deps);
   const version = getVersion(deps);
   const validate = validateWorkflow(deps);
+  const nodeTypes = listNodeTypes(deps);
   return [
     handle(contract.listWorkflows, ({ query, caller }) => list(caller.tenantId, query)),
     handle(contract.createWorkflow, ({ body, caller }) => create({ ...body, tenantId: caller.tenantId, actor: caller.ref })),
@@ -33,6 +34,6 @@ export function workflowRoutes(deps: WorkflowsDeps): Handled[] {
       validate(caller.tenantId, { id: params.id, definition: body?.definition }),
     ),
     handle(contract.validateDefinition, ({ body }) => validation(body.definition)),
-    handle(contract.listNodeTypes, () => ({ items: [...NODE_TYPE_INFO] })),
+    handle(contract.listNodeTypes, ({ query, caller }) => nodeTypes(caller.tenantId, query)),
   ];
 }

@@ -76,6 +76,7 @@ export function createPlatform(db: TestDatabase): Platform {
     newId,
     countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS),
     liveRuns: () => Promise.resolve([]),
+    toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),
   });
   return {
     db,

@@ -49,7 +49,12 @@ async function arrange(): Promise<World> {
   const changing = await changingServer({ tools: [before] });
   toEnd.push(() => changing.remove());
   const liveRuns: Runs["liveRunsByVersion"] = (of) => runs.liveRunsByVersion(of);
-  const workflows = createWorkflows({ ...base.base, liveRuns, countLiveRuns: (version) => runs.countLiveRuns(version) });
+  const workflows = createWorkflows({
+    ...base.base,
+    liveRuns,
+    countLiveRuns: (version) => runs.countLiveRuns(version),
+    toolPresets: (of) => p.mcp.toolPresets(of),
+  });
   const platform = { ...base, workflows, base: { ...base.base, plans: workflows } };
   const p = await platforms.open({
     workflowsUsing: (tool) => workflows.using(tool),

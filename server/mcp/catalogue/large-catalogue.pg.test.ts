@@ -6,6 +6,7 @@ import { hostile, mcpPlatforms, register } from "#test/support/mcp/platform.ts";
 import type { PinnedTool } from "./catalogue.ts";
 import { seenDefinitions } from "./definitions.pg.ts";
 import { readTool } from "./tool-definition.ts";
+import { toolPresets } from "./tool-presets.ts";
 import { pageTools, saveTool } from "./tools.pg.ts";
 
 let db: TestDatabase;
@@ -105,6 +106,31 @@ test("every tool is on one page, whatever its rank", async () => {
     cursor = nextCursor;
   }
   expect([seen.length, new Set(seen).size]).toEqual([1_000, 1_000]);
+});
+
+test("all of them are nodes for workflows, page by page, but for one that is disabled", async () => {
+  const presets = toolPresets(db.database);
+  const all = async (environment: "production" | "test"): Promise<string[]> => {
+    const seen: string[] = [];
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const { items, nextCursor } = await presets({
+        tenantId: db.tenantId,
+        environment,
+        q: "workspace guide",
+        limit: 200,
+        ...(cursor && { cursor }),
+      });
+      seen.push(...items.map(({ toolId }) => toolId));
+      cursor = nextCursor;
+    }
+    return seen;
+  };
+  const [one] = await all("production");
+  await db.ownerPool.query("update mcp_tools set is_disabled = true where id = $1", [one]);
+  const found = await all("production");
+  expect([found.length, new Set(found).size, found.includes(one ?? "")]).toEqual([TOOLS - 1, TOOLS - 1, false]);
+  expect(await all("test")).toEqual([]);
+  await db.ownerPool.query("update mcp_tools set is_disabled = false where id = $1", [one]);
 });
 
 test("of a tool that never stops changing, the newest definitions are kept, and those that somebody has decided about", async () => {

@@ -4,6 +4,7 @@ import { Effect } from "#contract/policy.ts";
 import { APPROVALS, type Tool } from "#contract/mcp/tools.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import type { Tx } from "#server/kernel/ports.ts";
+import { likeAnywhere, likeText, searched, wordPatterns } from "#server/kernel/search-words.ts";
 import type { PinnedTool } from "./catalogue.ts";
 import { recordListing } from "./definitions.pg.ts";
 import type { Neighbour } from "./scan/neighbours.ts";
@@ -124,7 +125,17 @@ export async function neighboursOf(tx: Tx, { id, environment }: { id: string; en
   return rows.map(({ server, tool, is_approved: isApproved }) => ({ server, tool, isApproved }));
 }
 
-type ToolQuery = { limit: number; cursor?: string; q?: string; approval?: PinnedTool["approval"] };
+type ToolQuery = {
+  limit: number;
+  cursor?: string | undefined;
+  q?: string | undefined;
+  approval?: PinnedTool["approval"] | undefined;
+  /** Only what may be called, of this environment. */
+  usableIn?: Environment;
+};
+
+/** Says of a row what `isUsable` says of a tool. */
+const USABLE = "t.approval = 'approved' and t.hash = t.approved_hash and not t.is_disabled";
 
 /** What of a definition is searched when it was written by a version that did not store it apart. */
 const SEARCHED = "coalesce(t.search, lower(t.definition))";
@@ -135,17 +146,17 @@ const SEARCHED = "coalesce(t.search, lower(t.definition))";
  */
 export async function pageTools(
   tx: Tx,
-  { limit, cursor, q, approval }: ToolQuery,
+  { limit, cursor, q, approval, usableIn }: ToolQuery,
 ): Promise<{ items: ServerTool[]; nextCursor: string | null }> {
   const [rank, after] = decodeCursor(cursor, [/^[0-4]$/, UUID]) ?? [];
-  const whole = (q ?? "").replaceAll("\0", "").trim().toLowerCase();
-  const patterns = whole.split(/\s+/u).filter(Boolean).map(containing);
+  const whole = searched(q);
   const rows = await tx.query(
     `with found as (
        select t.id, case when $4 = '' or t.name ilike $4 then 0 when t.name ilike $5 then 1 when t.name ilike $6 then 2
            when t.name ilike all ($7::text[]) then 3 else 4 end as rank
        from mcp_tools t join mcp_servers s on s.id = t.server_id
        where t.listed and s.deleted_at is null and ($8::text is null or t.approval = $8) and ($4 = '' or ${SEARCHED} like all ($7::text[]))
+         and ($9::text is null or (s.environment = $9 and ${USABLE}))
      ), page as (
        select id, rank from found where $2::int4 is null or rank > $2 or (rank = $2 and id < $3::uuid) order by rank, id desc limit $1
      )
@@ -155,11 +166,12 @@ export async function pageTools(
       limit + 1,
       rank === undefined ? null : Number(rank),
       after ?? null,
-      escaped(whole),
-      `${escaped(whole)}%`,
-      containing(whole),
-      patterns,
+      likeText(whole),
+      `${likeText(whole)}%`,
+      likeAnywhere(whole),
+      wordPatterns(q),
       approval ?? null,
+      usableIn ?? null,
     ],
   );
   const ranked = rows.map((row) => ({ item: fromRow(row), rank: Ranked.parse(row).rank }));
@@ -167,6 +179,3 @@ export async function pageTools(
 }
 
 const Ranked = z.object({ rank: z.number().int() });
-
-const escaped = (text: string): string => text.replaceAll(/[\\%_]/gu, String.raw`\$&`);
-const containing = (text: string): string => `%${escaped(text)}%`;
