@@ -39,6 +39,7 @@ const RULES: readonly Rule[] = [
     pattern:
       /(?!\p{Variation_Selector}|[\u{E0000}-\u{E007F}\u202A-\u202E\u2066-\u2069])\p{Default_Ignorable_Code_Point}|[\uFFF9-\uFFFB\u2800]/u,
   },
+  { finding: "line breaks that most programs do not show", pattern: /[\u2028\u2029]/u },
   { finding: "a terminal sequence", pattern: new RegExp(`[${TERMINAL}]`, "u") },
   { finding: "control characters", pattern: new RegExp(`(?![\\t\\n\\r${TERMINAL}])\\p{Cc}|\\r(?!\\n)`, "u") },
   { finding: "a long run of blank space", pattern: /\s{200}/u },

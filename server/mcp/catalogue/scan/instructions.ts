@@ -17,7 +17,7 @@ const IGNORE: readonly RegExp[] = [
 ];
 
 const HIDE: readonly RegExp[] = [
-  /\b(?:do not|don't|never|without|must not)\b.{0,30}\b(?:tell|telling|inform|informing|mention|mentioning|notify|notifying|reveal|show|ask|asking|alert|alerting)\b.{0,30}\busers?\b/iu,
+  /\b(?:do not|don'?t|never|without|must(?: not|n'?t))\b.{0,30}\b(?:tell|telling|inform|informing|mention|mentioning|notify|notifying|reveal|show|ask|asking|alert|alerting)\b.{0,30}\busers?\b/iu,
   /\b(?:keep|hide|conceal)\b.{0,40}\b(?:secret|hidden)?\b.{0,20}\bfrom (?:the )?users?\b/iu,
   /\b(?:sag|erzähl|informier|verrat)\p{L}{0,3}\b.{0,30}\b(?:nutzer|benutzer|anwender)\p{L}{0,3}\b.{0,30}\b(?:nicht|nichts)\b/iu,
   /\bne\b.{0,20}\b(?:dites|dis|informe[zr]?|mentionne[zr]?)\b.{0,10}\b(?:pas|rien|jamais)\b.{0,30}\butilisat/iu,
@@ -28,14 +28,75 @@ const HIDE: readonly RegExp[] = [
   /ユーザー(?:に|へ)(?:は)?.{0,15}(?:言わない|知らせない|伝えない|言及しない)/u,
 ];
 
+/** Wants to be first, or to be called before whatever else there is. A tool that needs another one says which. */
+const OTHER_TOOLS: readonly RegExp[] = [
+  /\b(?:before|after|instead of|when(?:ever)?|prior to)\b.{0,20}\b(?:us|call|invok|runn)(?:e|ing)\b.{0,20}\b(?:any|other|another|every|all)\b.{0,20}\btools?\b/iu,
+  /\b(?:call|use|invoke|run|execute|consult)(?:d|ed)?\b[^.]{0,60}\b(?:before|prior to|ahead of|instead of|in place of|rather than)\b[^.]{0,20}\b(?:any|every|each|all)(?: of)?(?: the)?(?:thing else\b| others?(?: (?:tool|function|server|one)s?\b|\s?(?:[.,;:!)]|$))| (?:tool|function)s?\b)/iu,
+  /\b(?:always|must|shall|ha(?:ve|s) to|required to|sure to)\b[^.]{0,30}\b(?:call|use|invoke|run|execute)d?\b[^.]{0,10}\bthis(?: (?:tool|function|one|server)\b[^.]{0,12})? first(?:\s?(?:[.,;:!)]|$)| (?:before|to|and|for|in|at|when|whenever)\b)/iu,
+  /\bthis (?:tool|function)\b[^.]{0,10}\b(?:must|shall|has to|needs to|is to)\b[^.]{0,20}\b(?:(?:called|used|invoked|run|executed) first\b|the first (?:tool|function|one)\b)/iu,
+  /\b(?:call|use|invoke|run|execute)\b[^.]{0,10}\bthis (?:tool|function)\b[^.]{0,10}\bat the (?:start|beginning) of (?:every|each|all|any)\b/iu,
+  /\b(?:vor|anstatt|statt|anstelle)\b[^.]{0,10}\b(?:aller|allen|jedem|jedes|irgendeinem)\b[^.]{0,10}\b(?:anderen|weiteren)\b[^.]{0,20}\b(?:tool|werkzeug|funktion)/iu,
+  /\bdies(?:es|e) (?:tool|werkzeug|funktion)\b[^.]{0,10}\b(?:immer|stets|muss)\b[^.]{0,10}\b(?:zuerst|als erstes)\b|\bmuss\b[^.]{0,10}\bdies(?:es|e) (?:tool|werkzeug|funktion)\b[^.]{0,10}\b(?:zuerst|als erstes)\b/iu,
+  /\bavant\b[^.]{0,20}\b(?:tout|tous|toute|toutes|n'importe quel(?:le)?)\b[^.]{0,10}\bautres?\b[^.]{0,10}\b(?:outil|fonction)|\b(?:toujours|doit|devez)\b[^.]{0,30}\bcet(?:te)? (?:outil|fonction)\b[^.]{0,20}\ben premier\b/iu,
+  /\bantes de\b[^.]{0,20}\b(?:cualquier|todas?|todos?|qualquer)\b[^.]{0,10}\b(?:otr|outr)[ao]s?\b[^.]{0,10}\b(?:herramienta|ferramenta)|\b(?:siempre|debes?|sempre|deve)\b[^.]{0,30}\b(?:esta|essa) (?:herramienta|ferramenta)\b[^.]{0,20}\bprimei?r[oa]\b/iu,
+  /\bprima di\b[^.]{0,20}\b(?:qualsiasi|ogni|tutti)\b[^.]{0,10}\baltr[oi]\b[^.]{0,10}\b(?:strument|tool)|\b(?:sempre|deve|devi)\b[^.]{0,30}\bquesto (?:strumento|tool)\b[^.]{0,20}\bper primo\b/iu,
+  /(?<!\p{L})(?:перед|прежде)\s.{0,30}(?:люб|всеми|всех|кажд|друг)\p{L}{0,4}\s.{0,15}инструмент|(?<!\p{L})(?:всегда|обязательно)\s.{0,20}(?:вызывай|используй|запускай)\p{L}{0,2}\s.{0,10}этот инструмент/iu,
+  /在.{0,10}(?:任何|所有|其他|其它|每个).{0,6}工具(?:之前|以前|前)|(?:必须|必須|始终|始終|总是|總是|务必).{0,6}(?:首先|先).{0,6}(?:调用|使用|調用|运行)(?:此|本|这个|該|该)工具/u,
+  /(?:他|ほか|すべて|全て|あらゆる)のツール.{0,12}(?:前に|先に)|(?:必ず|常に).{0,8}(?:最初に|先に|まず).{0,8}このツール|このツール.{0,8}(?:必ず|常に).{0,8}(?:最初に|先に)/u,
+  /(?:다른|모든|어떤).{0,4}(?:도구|툴).{0,14}전에|(?:항상|반드시).{0,6}이 (?:도구|툴).{0,6}(?:먼저|처음)|이 (?:도구|툴).{0,6}(?:항상|반드시).{0,6}(?:먼저|처음)/u,
+];
+
+/** Where people keep what is theirs, as it is written in a path; and files that are made of secrets. */
+const HOME = String.raw`(?:~|\$\{?HOME\}?|%USERPROFILE%|[\/\\](?:home|users)[\/\\][^\s\/\\]{1,64}|\/root)[\/\\]`;
+const PRIVATE = new RegExp(
+  String.raw`(?:${HOME}|\/etc\/|\/proc\/)[\w.]|(?<![\w*\/])\.(?:env|bash\w{2,8}|zsh\w{2,8}|profile|netrc|npmrc|pypirc|git-credentials|ssh|aws|kube|gnupg)(?![\w*])|\b(?:credentials|secrets)\.(?:json|ya?ml|toml|csv|txt)\b|\bmcp\.json\b`,
+  "giu",
+);
+
+/** In each language: to read what is named next, and to hand it over. Tools that read files say what they do, and not what to do. */
+const HAND_OVER: readonly { read: RegExp; give: RegExp }[] = [
+  {
+    read: /\b(?:read|open|load|fetch|cat|access|collect|get|retrieve)\b/iu,
+    give: /\b(?:pass|send|include|attach|append|forward|provide|upload|insert|paste|put|submit|supply)\b.{0,20}\b(?:it|its|them|their|that|this|contents?|everything|results?|text|output)\b/iu,
+  },
+  {
+    read: /\b(?:lies|lese|lade)\b|(?<!\p{L})öffne\b/iu,
+    give: /(?<!\p{L})(?:übergib|übergebe|sende|schick|füge|hänge|gib|übermittle)\p{L}{0,2}\s.{0,20}(?:es|ihn|sie|das|den|die|ihren|seinen|inhalt)\b/iu,
+  },
+  {
+    read: /\b(?:lis|lisez|lire|ouvre|ouvrez)\b/iu,
+    give: /\b(?:passez?|envoyez|envoie|transmet|transmettez|inclus|incluez|ajoute|ajoutez|mets|mettez|fournissez)\b/iu,
+  },
+  {
+    read: /\b(?:lee|lea|leer|abre|abra|leia|ler|leggi|leggere|apri)\b/iu,
+    give: /\b(?:pas[ae]|pásalo|env[ií]a(?:lo)?|envie|incluy[ae]|inclua|adjunta|anexe|invia(?:lo)?|passa(?:lo)?|includi|allega)\b/iu,
+  },
+  { read: /прочитай|прочти|открой/iu, give: /передай|отправь|пришли|включи|вставь|добавь/iu },
+  { read: /读取|讀取|打开|打開|查看/u, give: /传递|傳遞|传给|发送|發送|传入|作为|作為|附上/u },
+  // Here the file stands before both verbs.
+  { read: /(?:)/u, give: /(?:読み|読ん|開い|읽고|읽어|읽은).{0,40}(?:渡|送|含め|入れ|전달|보내|포함|첨부|넣)/u },
+];
+const NEAR = 90;
+
+function handsOver(words: string): boolean {
+  for (const { 0: place, index } of words.matchAll(PRIVATE)) {
+    const before = words.slice(Math.max(0, index - NEAR), index);
+    const after = words.slice(index + place.length, index + place.length + NEAR);
+    if (HAND_OVER.some(({ read, give }) => give.test(after) && read.test(before))) return true;
+  }
+  return false;
+}
+
+/** Folders and files of keys: whoever names them has no good reason to. */
+const CREDENTIALS = new RegExp(
+  String.raw`${HOME}\.(?:ssh|aws|gnupg|kube|netrc|npmrc|git-credentials|docker[\/\\]config|config[\/\\](?:gcloud|gh)|cursor[\/\\]mcp)|(?<!\w)\.(?:ssh|aws|gnupg|kube)[\/\\]\w|\bid_(?:rsa|ed25519|ecdsa)\b|\/etc\/(?:passwd|shadow)\b|\bexfiltrat`,
+  "iu",
+);
+
 const RULES: readonly Rule[] = [
   ...IGNORE.map((pattern) => ({ finding: "an instruction to ignore other instructions", pattern })),
   ...HIDE.map((pattern) => ({ finding: "an instruction to hide something from the user", pattern })),
-  {
-    finding: "an instruction about other tools",
-    pattern:
-      /\b(?:before|after|instead of|when(?:ever)?|prior to)\b.{0,20}\b(?:us|call|invok|runn)(?:e|ing)\b.{0,20}\b(?:any|other|another|every|all)\b.{0,20}\btools?\b/iu,
-  },
+  ...OTHER_TOOLS.map((pattern) => ({ finding: "an instruction about other tools", pattern })),
   {
     finding: "an instruction to give away what the model was told",
     pattern:
@@ -47,11 +108,7 @@ const RULES: readonly Rule[] = [
       /<\/?\s*(?:important|system|instructions?|secret|hidden|assistant|admin|critical)\s*\/?>|<\|(?:im_start|im_end|system|user|assistant)\|>|\[\/?INST\]|<<\/?SYS>>/iu,
   },
   { finding: "a comment that is not shown", pattern: /<!--/u },
-  {
-    finding: "a reference to credentials on the machine",
-    pattern:
-      /~\/\.(?:ssh|aws|gnupg|kube|netrc|npmrc|docker\/config|config\/(?:gcloud|gh)|cursor\/mcp)|\bid_(?:rsa|ed25519|ecdsa)\b|\/etc\/(?:passwd|shadow)\b|\bexfiltrat/iu,
-  },
+  { finding: "a reference to credentials on the machine", pattern: CREDENTIALS },
   {
     finding: "an image that sends data away when shown",
     pattern: /!\[[^\]]{0,200}\]\s?(?:\(\s*<?\s*(?:https?:)?\/\/|\[)|<img\b[^>]{0,200}\bsrc\s*=/iu,
@@ -62,10 +119,16 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+/** One mark for all that stand for it, before NFKC takes some of them apart. */
+const APOSTROPHES = /[\u2018\u2019\u201B\u02BC\u02B9\u2032\u00B4]/gu;
+/** Marks of Markdown that words may stand in, `do **not**`. */
+const EMPHASIS = /[*`]/gu;
+
 /** What addresses the reader in a text, and links that lead elsewhere than they say. */
 export function findInstructions(text: string): string[] {
-  const words = text.normalize("NFKC").replace(/\s+/gu, " ");
+  const words = text.replace(APOSTROPHES, "'").normalize("NFKC").replace(EMPHASIS, "").replace(/\s+/gu, " ");
   const found = RULES.filter(({ pattern }) => pattern.test(words)).map(({ finding }) => finding);
+  if (handsOver(words)) found.push("an instruction to hand over a file of the user");
   return [...new Set(found), ...deceivingLinks(words)];
 }
 
