@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readDocument, readInput } from "./definition-file.ts";
-import { printable } from "./output.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "auterity-cli-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -43,13 +42,5 @@ describe("readInput", () => {
 
   test("names what it cannot read", () => {
     expect(() => readInput(["folder"])).toThrow(/key=value/);
-  });
-});
-
-describe("printable", () => {
-  test("takes the terminal's control characters out of foreign text", () => {
-    expect(printable("a\u001b[2Jb\u202ec\nd")).toBe("a\ufffd[2Jb\ufffdc d");
-    expect(printable(null)).toBe("");
-    expect(printable({ a: 1 })).toBe('{"a":1}');
   });
 });

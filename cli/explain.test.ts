@@ -9,6 +9,6 @@ test("an error that quotes a server does not steer the terminal", () => {
   vi.spyOn(process.stderr, "write").mockImplementation((text) => ((said += String(text)), true));
   const field = "content.\u009b2Ja\u0007\u202eb";
   explain(new AppError("request_invalid", `${field} is required`, { issues: [{ path: field, message: "c\u0000" }], remedy: "d\u0008" }));
-  expect(said).toContain("content.\ufffd2Ja\ufffd\ufffdb is required");
-  expect(said).toContain("  content.\ufffd2Ja\ufffd\ufffdb: c\ufffd\nd\ufffd\n");
+  expect(said).toContain("content.⟦U+009B⟧2Ja⟦U+0007⟧⟦U+202E⟧b is required");
+  expect(said).toContain("  content.⟦U+009B⟧2Ja⟦U+0007⟧⟦U+202E⟧b: c⟦U+0000⟧\nd⟦U+0008⟧\n");
 });

@@ -5,7 +5,7 @@ import * as approvals from "./commands/approvals.ts";
 import * as data from "./commands/data.ts";
 import { runFile } from "./commands/run.ts";
 import * as runs from "./commands/runs.ts";
-import { start } from "./commands/start.ts";
+import { printLink, start } from "./commands/start.ts";
 import * as triggers from "./commands/triggers.ts";
 import { validateFile } from "./commands/validate.ts";
 import * as workflows from "./commands/workflows.ts";
@@ -144,7 +144,7 @@ withServer(program.command("agents"))
   .action((options) => agents.listAgents(connect(options), options.output));
 withServer(program.command("link"))
   .description("make a one-time sign-in link for the browser")
-  .action(async (options) => void process.stdout.write(`${(await connect(options).createLink({})).url}\n`));
+  .action((options) => printLink(connect(options)));
 program
   .command("doctor")
   .description("check this installation")

@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import pc from "picocolors";
-import { stringify } from "yaml";
+import { Document, Scalar, visit } from "yaml";
+import { holdsHidden, replaceHidden, revealUnspelt } from "#contract/hidden-text.ts";
 
 export const FORMATS = ["table", "json", "yaml"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -35,22 +36,63 @@ export function printList<T>(rows: readonly T[], format: Format, columns: readon
   process.stdout.write(rows.length === 0 ? "" : `${table.toString()}\n`);
 }
 
+/** What a pipe or a terminal gets is text without hidden characters that still parses to the same value. */
 export function printDocument(value: unknown, format: Format): void {
-  process.stdout.write(format === "json" ? `${JSON.stringify(value, null, 2)}\n` : stringify(value));
+  process.stdout.write(format === "json" ? `${jsonText(value, 2)}\n` : yamlText(value));
 }
+
+/** In JSON, all that is hidden is inside of strings; what lies beyond 16 bits is written as two halves there. */
+export const jsonText = (value: unknown, indent?: number): string =>
+  replaceHidden(JSON.stringify(value, null, indent) ?? "null", (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+      .join(""),
+  );
+
+/** A scalar with hidden characters stands in double quotes, where they can be escaped. */
+export function yamlText(value: unknown): string {
+  const document = new Document(value);
+  visit(document, {
+    Scalar: (_key, scalar) => {
+      if (typeof scalar.value === "string" && holdsHidden(scalar.value)) scalar.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  return replaceHidden(document.toString(), (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+  });
+}
+
+const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, "0");
 
 /** Notices go to standard error, so that data can be piped. */
 export function notice(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${withoutSteering(text)}\n`);
 }
 
 /** What a command is about goes to standard output. */
 export function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${withoutSteering(text)}\n`);
 }
 
-/** One line without control characters: what a server or agent says must not steer the terminal. */
+/** One line: what a server or agent says must not steer the terminal, hide in it or begin a line that looks like ours. */
 export function printable(value: unknown): string {
   const text = typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value);
-  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (char) => (char === "\n" || char === "\t" ? " " : "\ufffd"));
+  return revealUnspelt(text.replaceAll(/\r?\n|\t/g, " "));
 }
+
+/** The beginning of a text, of so many UTF-16 units at most; no emoji and no letter with its marks is cut in two. */
+export const shortened = (text: string, mostChars: number): string =>
+  text.length <= mostChars ? text : text.slice(0, new Intl.Segmenter().segment(text).containing(mostChars)?.index);
+
+/** The colours that this program uses itself; of all else that steers a terminal, nothing goes out as it is. */
+const ESCAPE = "\u001B";
+const COLOURS = new RegExp(`(${ESCAPE}\\[(?:[12]|22|3[1236]|39)m)`);
+
+const withoutSteering = (text: string): string =>
+  text
+    .replaceAll("\r\n", "\n")
+    .split(COLOURS)
+    .map((part, i) => (i % 2 === 1 ? part : revealUnspelt(part)))
+    .join("");

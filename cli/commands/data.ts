@@ -1,5 +1,4 @@
 import { backup, doctor, readConfig, restore } from "#server/main.ts";
-import pc from "picocolors";
 import { notice, printList, type Format } from "../output.ts";
 
 /** Writes one consistent snapshot of the database; the platform may run meanwhile. */
@@ -18,7 +17,7 @@ export async function restoreFrom(file: string): Promise<void> {
 export async function checkUp(output: Format): Promise<number> {
   const checks = await doctor(readConfig(process.env));
   printList(checks, output, [
-    ["", (check) => (check.ok ? pc.green("✓") : pc.red("✗"))],
+    ["", (check) => (check.ok ? "✓" : "✗")],
     ["CHECK", (check) => check.name],
     ["FOUND", (check) => check.found],
     ["DO", (check) => check.remedy ?? ""],

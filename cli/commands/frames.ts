@@ -1,6 +1,6 @@
 import type { Message } from "#contract/messages.ts";
 import type { Client } from "#sdk/client.ts";
-import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { jsonText, notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
 type Options = { errors?: boolean; tool?: string; run?: string; limit: string; output: Format };
 
@@ -29,7 +29,7 @@ export async function followServerFrames(client: Client, name: string, options: 
   process.once("SIGTERM", () => stop.abort());
   for await (const one of client.followServerFrames(id, { query: filterOf(options), signal: stop.signal })) {
     if (one.kind === "missed") notice(`At least ${one.frames} frames were missed here.`);
-    else if (options.output === "json") say(JSON.stringify(one.message));
+    else if (options.output === "json") say(jsonText(one.message));
     else say(lineOf(one.message));
   }
 }

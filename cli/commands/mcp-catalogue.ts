@@ -1,5 +1,5 @@
 import type { Client } from "#sdk/client.ts";
-import { notice, printList, type Format } from "../output.ts";
+import { notice, printList, shortened, type Format } from "../output.ts";
 import { readPair } from "./mcp-import.ts";
 
 export async function listWellKnown(client: Client, words: readonly string[], output: Format): Promise<void> {
@@ -8,7 +8,7 @@ export async function listWellKnown(client: Client, words: readonly string[], ou
     ["ID", (server) => server.id],
     ["CATEGORY", (server) => server.category],
     ["ASKS FOR", (server) => server.inputs.map(({ id, required }) => (required ? id : `[${id}]`)).join(", ")],
-    ["DESCRIPTION", (server) => server.description.slice(0, 70)],
+    ["DESCRIPTION", (server) => shortened(server.description, 70)],
   ]);
 }
 

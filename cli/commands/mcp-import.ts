@@ -4,7 +4,7 @@ import { Json } from "#contract/common.ts";
 import type { ImportMcpServers, PreviewedServer } from "#contract/mcp/import.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readText } from "../definition-file.ts";
-import { notice, printDocument, printList, type Format } from "../output.ts";
+import { notice, printDocument, printList, printable, type Format } from "../output.ts";
 
 export type ImportOptions = {
   preview?: boolean;
@@ -44,7 +44,8 @@ async function preview(client: Client, body: z.input<typeof ImportMcpServers>, o
     ["WARNINGS", (server) => server.warnings.map(({ code }) => code).join(", ")],
     ["ERRORS", (server) => server.errors.map(({ path, message }) => `${path}: ${message}`).join("; ")],
   ]);
-  for (const { id, description, required } of found.inputs) notice(`--input ${id}=…  ${description}${required ? "" : " (optional)"}`);
+  for (const { id, description, required } of found.inputs)
+    notice(printable(`--input ${id}=…  ${description}${required ? "" : " (optional)"}`));
 }
 
 function startOf({ launch }: PreviewedServer): string {

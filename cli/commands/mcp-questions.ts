@@ -4,7 +4,7 @@ import type { Client } from "#sdk/client.ts";
 import { AppError, checkAnswer } from "#server/main.ts";
 import { fieldsOf, readFields } from "../answer-form.ts";
 import { readInput } from "../definition-file.ts";
-import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 import { readPair } from "./mcp-import.ts";
 
 export const QUESTION_STATUSES = QuestionStatus.options;
@@ -22,7 +22,7 @@ export async function listQuestions(client: Client, { status, run, limit, output
     ["STEP", stepOf],
     ["SINCE", (asked) => asked.askedAt],
     ["FINDINGS", (asked) => (asked.findings.length === 0 ? "" : asked.findings.length)],
-    ["ASKED", (asked) => asked.question.message.slice(0, 70)],
+    ["ASKED", (asked) => shortened(asked.question.message, 70)],
   ]);
 }
 

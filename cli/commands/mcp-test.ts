@@ -3,7 +3,7 @@ import { Json } from "#contract/common.ts";
 import type { CheckFinding, ServerTest } from "#contract/mcp/tests.ts";
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
-import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 import { serverNamed } from "./mcp.ts";
 
 type TestOptions = { tool?: string; arguments?: string[]; output: Format };
@@ -25,7 +25,7 @@ function printTest(name: string, test: ServerTest): void {
     ["STAGE", ({ stage }) => stage],
     ["STATUS", ({ status }) => status],
     ["MS", ({ ms }) => ms],
-    ["DETAIL", ({ detail }) => detail.slice(0, 100)],
+    ["DETAIL", ({ detail }) => shortened(detail, 100)],
   ]);
   const { failure } = test;
   if (failure === null) say(`${name} works: protocol ${test.protocolVersion ?? "unknown"}, ${test.toolCount} tools, ${test.ms} ms.`);
@@ -47,7 +47,7 @@ function printEvidence({ stderr, output, exit, http, error }: NonNullable<Server
       `${http.status} ${Object.entries(http.headers)
         .map(([header, value]) => `${header}: ${value}`)
         .join("; ")}`,
-    body: http?.body.slice(0, 200),
+    body: http && shortened(http.body, 200),
     output,
     stderr: stderr?.slice(-500),
   };

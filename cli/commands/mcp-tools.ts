@@ -3,7 +3,7 @@ import type { DefinitionChange, ToolDiff } from "#contract/mcp/tool-review.ts";
 import { APPROVALS, type Tool } from "#contract/mcp/tools.ts";
 import { Effect } from "#contract/policy.ts";
 import type { Client } from "#sdk/client.ts";
-import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 
 export const EFFECTS = Effect.options;
 export const TOOL_APPROVALS = APPROVALS;
@@ -20,7 +20,7 @@ export async function listTools(client: Client, { approval, pending, search, out
     ["APPROVAL", (tool) => (tool.isEnabled ? tool.approval : `${tool.approval}, disabled`)],
     ["EFFECT", (tool) => tool.effect],
     ["FINDINGS", (tool) => (tool.findings.length === 0 ? "" : tool.findings.length)],
-    ["DESCRIPTION", (tool) => tool.description.slice(0, 70)],
+    ["DESCRIPTION", (tool) => shortened(tool.description, 70)],
   ]);
 }
 
@@ -38,9 +38,8 @@ export async function showDiff(
 }
 
 function printDiff({ tool, from, to, changes, workflows, waiting }: ToolDiff): void {
-  say(
-    `${tool.serverName}/${tool.name} is ${tool.approval}: ${from === null ? "nothing was approved" : short(from.hash)} → ${short(to.hash)}`,
-  );
+  const compared = `${from === null ? "nothing was approved" : short(from.hash)} → ${short(to.hash)}`;
+  say(printable(`${tool.serverName}/${tool.name} is ${tool.approval}: ${compared}`));
   for (const change of changes) say(changeText(change));
   if (changes.length === 0) say("Nothing differs.");
   for (const finding of to.findings) say(pc.yellow(`! ${printable(finding)}`));
@@ -111,7 +110,7 @@ async function decideEach(tools: readonly Tool[], decide: Decide): Promise<numbe
   for (let at = 0; at < tools.length; at += DECIDED_AT_ONCE) {
     const batch = tools.slice(at, at + DECIDED_AT_ONCE);
     const { items, refused } = await decide(batch);
-    for (const { serverName, name, approval, effect } of items) say(`${serverName}/${name} is ${approval}; effect ${effect}.`);
+    for (const { serverName, name, approval, effect } of items) say(printable(`${serverName}/${name} is ${approval}; effect ${effect}.`));
     for (const { id, message, remedy } of refused) {
       const tool = batch.find((candidate) => candidate.id === id);
       notice(printable(`${tool?.serverName}/${tool?.name}: ${message} ${remedy}`));

@@ -4,7 +4,7 @@ import { Json } from "#contract/common.ts";
 import type { Client } from "#sdk/client.ts";
 import { withPlatform, type ConnectOptions } from "../connection.ts";
 import { readDocument, readInput } from "../definition-file.ts";
-import { notice, printDocument, type Format } from "../output.ts";
+import { notice, printDocument, printable, type Format } from "../output.ts";
 import { follow } from "../progress.ts";
 
 /** Exit codes: 0 succeeded, 1 failed or cancelled, 3 waits for a person. */
@@ -18,7 +18,7 @@ export async function runFile(file: string, input: readonly string[], options: C
     notice(pc.dim(`run ${started.id}`));
     const run = await follow(client, started.id, notice);
     if (run.status === "succeeded") printDocument(run.output, options.output === "table" ? "yaml" : options.output);
-    else if (run.error) notice(`${pc.red(run.status)} ${run.error.code}: ${run.error.message}\n${run.error.remedy}`);
+    else if (run.error) notice(`${pc.red(run.status)} ${run.error.code}: ${printable(run.error.message)}\n${run.error.remedy}`);
     else notice(pc.yellow(run.status));
     if (run.status === "succeeded") return 0;
     return run.questions.length > 0 ? 3 : 1;

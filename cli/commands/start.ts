@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import type { Client } from "#sdk/client.ts";
 import { AppError, readConfig, startPlatform, type Platform } from "#server/main.ts";
 import { startDemo, type Demo } from "../demo/flagship.ts";
 import { say } from "../output.ts";
@@ -38,6 +39,9 @@ export async function start(options: StartOptions): Promise<number> {
     await platform?.stop();
   }
 }
+
+/** Makes a link that signs one browser in, once. */
+export const printLink = async (client: Client): Promise<void> => say((await client.createLink({})).url);
 
 /** Aborts on the signals that end a service, and when the process that started us is gone. */
 function stopSignal(): AbortSignal {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { parse } from "yaml";
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import * as mcpCatalogue from "#cli/commands/mcp-catalogue.ts";
@@ -14,6 +15,14 @@ import * as runs from "#cli/commands/runs.ts";
 import * as triggers from "#cli/commands/triggers.ts";
 import { validateFile } from "#cli/commands/validate.ts";
 import { startDemo } from "#cli/demo/flagship.ts";
+import { changingServer } from "#test/support/mcp/changing.ts";
+import {
+  CONTROL_CHARACTERS,
+  FORBIDDEN_OUTPUT,
+  INVISIBLE_CHARACTERS,
+  TAG_CHARACTERS,
+  TERMINAL_SEQUENCES,
+} from "#test/support/mcp/hidden-characters.ts";
 import { ROOT } from "#test/support/source-files.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
@@ -157,6 +166,29 @@ describe("the commands", () => {
     );
     expect(notices).toContain("everything is STOPPED");
     await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
+  });
+
+  test("what a server hides in its texts reaches neither terminal nor pipe", async () => {
+    const hidden = [...CONTROL_CHARACTERS, ...INVISIBLE_CHARACTERS, ...TAG_CHARACTERS].map(([, character]) => character).join("a");
+    const description = `Adds.${hidden}👩‍👩‍👧‍👦 ${TERMINAL_SEQUENCES.map(([, text]) => text).join(" ")}`;
+    const tools = [{ name: "conceal", description, inputSchema: { type: "object" } }];
+    const changing = await changingServer({ tools });
+    await at.client.createMcpServer({ body: { name: "hides", launch: changing.launch } });
+    const read = { json: (text: string): unknown => JSON.parse(text), yaml: (text: string): unknown => parse(text) };
+    const { items } = await at.client.listTools({ query: { q: "conceal" } });
+    expect(items).toMatchObject([{ description, approval: "pending" }]);
+    for (const format of ["json", "yaml"] as const) {
+      out = "";
+      await mcpTools.listTools(at.client, { search: "conceal", output: format });
+      expect(out).not.toMatch(FORBIDDEN_OUTPUT);
+      expect(read[format](out)).toEqual(items);
+    }
+    out = "";
+    await mcpTools.listTools(at.client, { output: "table" });
+    await mcpTools.showDiff(at.client, "hides/conceal", { output: "table" });
+    expect(out).not.toMatch(FORBIDDEN_OUTPUT);
+    expect(out).toContain("Adds.⟦U+0000⟧a⟦U+0001⟧");
+    await changing.remove();
   });
 
   test("MCP servers are previewed, added from the catalogue and changed", async () => {

@@ -4,9 +4,9 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Json } from "#contract/common.ts";
+import { revealHidden } from "#contract/hidden-text.ts";
 import type { DefinitionChange, TextPart } from "#contract/mcp/tool-review.ts";
 import { isRecord } from "../connection/json-value.ts";
-import { revealHidden } from "./scan/hidden-text.ts";
 
 /** `before` undefined: all of `after` was added. Its members count one by one, so that each can be read. */
 export function diffDefinitions(before: Json | undefined, after: Json): DefinitionChange[] {

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
+import {
+  CONTROL_CHARACTERS,
+  INVISIBLE_CHARACTERS,
+  TERMINAL_SEQUENCES,
+  tagCharacters as tags,
+} from "#test/support/mcp/hidden-characters.ts";
 import { LEGITIMATE_TEXTS } from "#test/support/mcp/legitimate-texts.ts";
-import { revealHidden } from "./hidden-text.ts";
+import { revealHidden } from "#contract/hidden-text.ts";
 import { createNeighbourhood } from "./neighbours.ts";
 import { scanDefinition, scanText } from "./scan.ts";
-
-const tags = (text: string): string => Array.from(text, (c) => String.fromCodePoint(0xe0000 + (c.codePointAt(0) ?? 0))).join("");
-const range = (from: number, to: number): [string, string][] =>
-  Array.from({ length: to - from + 1 }, (_, i) => [`U+${(from + i).toString(16).toUpperCase()}`, String.fromCodePoint(from + i)]);
 
 describe("what a person would not see is found", () => {
   test.each([
@@ -19,16 +21,7 @@ describe("what a person would not see is found", () => {
     ["direction marks in Latin text", "Adds\u200E\u200F\u200E"],
     ["a Mongolian vowel separator elsewhere", "Adds\u180Etwo"],
     ["a blank of Braille", "Adds\u2800two"],
-    ["an ANSI sequence", "Adds \u001B[8mhidden\u001B[0m"],
-    ["a cleared screen", "Adds\u001B[2J"],
-    ["a hyperlink of the terminal", "\u001B]8;;https://evil.example\u0007here\u001B]8;;\u0007"],
-    ["a write to the clipboard", "\u001B]52;c;ZXZpbA==\u0007"],
-    ["a C1 sequence", "Adds \u009B2J"],
-    ["a backspace", "Adds\b\b"],
-    ["a carriage return that overwrites", "evil\rgood"],
-    ["NUL", "Adds\u0000"],
-    ["a line separator", "Adds\u2028two"],
-    ["a paragraph separator", "Adds\u2029two"],
+    ...TERMINAL_SEQUENCES,
     ["text below the fold", `Adds.${"\n".repeat(1_000)}More.`],
     ["more than anybody reads", "x".repeat(64 * 1024 + 1)],
     ["a Cyrillic letter in a Latin word", "Calls s\u0435nd_email"],
@@ -36,26 +29,14 @@ describe("what a person would not see is found", () => {
     expect(scanText(text)).not.toEqual([]);
   });
 
-  test.each([
-    ...range(0x200b, 0x200f),
-    ...range(0x2060, 0x2064),
-    ...range(0x202a, 0x202e),
-    ...range(0x2066, 0x2069),
-    ...range(0xfe00, 0xfe0f),
-    ...range(0xfff9, 0xfffb),
-    ...range(0xe0100, 0xe0103),
-    ...range(0xe01ec, 0xe01ef),
-    ["U+FEFF", "\uFEFF"],
-    ["U+AD", "\u00AD"],
-    ["U+180E", "\u180E"],
-    ["U+115F", "\u115F"],
-    ["U+3164", "\u3164"],
-    ["U+FFA0", "\uFFA0"],
-    ["U+34F", "\u034F"],
-  ])("%s in plain text, and it is named", (name, character) => {
+  test.each([...CONTROL_CHARACTERS])("%s", (_name, character) => {
+    expect(scanText(`Adds${character}two`)).not.toEqual([]);
+  });
+
+  test.each([...INVISIBLE_CHARACTERS])("%s in plain text, and it is named", (name, character) => {
     const [finding] = scanText(`Adds${character}two`);
-    expect(finding).toContain(`(U+${name.slice(2).padStart(4, "0")})`);
-    expect(revealHidden(`Adds${character}two`)).toBe(`Adds⟦U+${name.slice(2).padStart(4, "0")}⟧two`);
+    expect(finding).toContain(`(${name})`);
+    expect(revealHidden(`Adds${character}two`)).toBe(`Adds⟦${name}⟧two`);
   });
 });
 

@@ -3,8 +3,9 @@
  * never blocks for good: it only means that nobody but a person may approve the tool. Fits everything that a server
  * describes: tools, resources, prompts, its instructions.
  */
+import { revealHidden } from "#contract/hidden-text.ts";
 import { findPretender } from "./confusables.ts";
-import { findHidden, revealHidden } from "./hidden-text.ts";
+import { findHidden } from "./hidden-text.ts";
 import { findInstructions } from "./instructions.ts";
 import type { Neighbourhood } from "./neighbours.ts";
 
