@@ -1,6 +1,6 @@
 import type { ToolPreset } from "#contract/workflows.ts";
 import type { Database, ToolPresets } from "#server/kernel/ports.ts";
-import { revealHidden } from "./scan/hidden-text.ts";
+import { revealHidden } from "#contract/hidden-text.ts";
 import { pageTools, viewTool, type ServerTool } from "./tools.pg.ts";
 
 /** The tools that may be called, as nodes of a workflow; in the order in which `listTools` finds them. */
