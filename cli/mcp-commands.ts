@@ -14,7 +14,13 @@ import { addToolCommands } from "./tool-commands.ts";
 /** `auterity mcp …` */
 export function addMcpCommands(program: Command): void {
   const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
-  withServer(mcpCommand.command("list", { isDefault: true })).action((options) => mcp.listServers(connect(options), options.output));
+  withServer(mcpCommand.command("list", { isDefault: true }))
+    .description("list the servers, newest first")
+    .option("--search <words>", "only those with these words in their name or description")
+    .addOption(new Option("--state <state>").choices(mcp.STATES))
+    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .addOption(new Option("--approval <approval>", "whether the launch is approved or waits for that").choices(mcp.APPROVALS))
+    .action((options) => mcp.listServers(connect(options), options));
   addToolCommands(mcpCommand);
   withServer(mcpCommand.command("import <what>"))
     .description("register servers: a file of another program, an address, or a command line in quotes")

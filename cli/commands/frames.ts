@@ -1,13 +1,14 @@
 import type { Message } from "#contract/messages.ts";
 import type { Client } from "#sdk/client.ts";
+import { serverNamed } from "./mcp.ts";
 import { jsonText, notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
 type Options = { errors?: boolean; tool?: string; run?: string; limit: string; output: Format };
 
 /** What went to a server and came from it, newest first. */
 export async function listFrames(client: Client, name: string, options: Options): Promise<void> {
-  const params = { id: await serverNamed(client, name) };
-  const { items } = await client.listServerFrames({ params, query: { ...filterOf(options), limit: Number(options.limit) } });
+  const { id } = await serverNamed(client, name);
+  const { items } = await client.listServerFrames({ params: { id }, query: { ...filterOf(options), limit: Number(options.limit) } });
   printList(items, options.output, [
     ["AT", (frame) => frame.at],
     ["", (frame) => (frame.direction === "out" ? "→" : "←")],
@@ -23,7 +24,7 @@ export async function listFrames(client: Client, name: string, options: Options)
 
 /** One line per frame as it is stored, until somebody interrupts. With `json`, one document per line. */
 export async function followServerFrames(client: Client, name: string, options: Options): Promise<void> {
-  const id = await serverNamed(client, name);
+  const { id } = await serverNamed(client, name);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
@@ -50,11 +51,4 @@ function lineOf(frame: Message): string {
   const arrow = frame.direction === "out" ? "→" : "←";
   const parts = [frame.at, arrow, frame.kind, frame.method, frame.tool ?? "", frame.errorCode ?? "", msOf(frame), `${frame.sizeBytes} B`];
   return printable(parts.filter((part) => part !== "").join(" "));
-}
-
-async function serverNamed(client: Client, name: string): Promise<string> {
-  const { items } = await client.listMcpServers({ query: { limit: 200 } });
-  const server = items.find((candidate) => candidate.name === name);
-  if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
-  return server.id;
 }

@@ -1,15 +1,26 @@
 import pc from "picocolors";
-import type { McpServer } from "#contract/mcp/servers.ts";
+import { LAUNCH_APPROVALS, SERVER_STATES, type McpServer, type ServerQuery, type ServerState } from "#contract/mcp/servers.ts";
 import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
-import { Json } from "#contract/common.ts";
+import { Json, type Environment } from "#contract/common.ts";
 import { toolNamed } from "./mcp-tools.ts";
 import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
 
-export async function listServers(client: Client, output: Format): Promise<void> {
-  const { items } = await client.listMcpServers({ query: { limit: 200 } });
-  printList(items, output, [
+export const STATES = SERVER_STATES;
+export const APPROVALS = LAUNCH_APPROVALS;
+
+type Listed = { search?: string; state?: ServerState; env?: Environment; approval?: ServerQuery["approval"]; output: Format };
+
+export async function listServers(client: Client, { search, state, env, approval, output }: Listed): Promise<void> {
+  const servers: McpServer[] = [];
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const query = { q: search, state, environment: env, approval, limit: 200, ...(cursor && { cursor }) };
+    const page: Awaited<ReturnType<Client["listMcpServers"]>> = await client.listMcpServers({ query });
+    servers.push(...page.items);
+    cursor = page.nextCursor;
+  }
+  printList(servers, output, [
     ["NAME", (server) => server.name],
     ["STATE", (server) => server.state],
     ["TOOLS", (server) => server.toolCount],
@@ -41,8 +52,7 @@ export async function controlServer(client: Client, name: string, action: "start
 }
 
 export async function serverNamed(client: Client, name: string): Promise<McpServer> {
-  const { items } = await client.listMcpServers({ query: { limit: 200 } });
-  const server = items.find((candidate) => candidate.name === name);
+  const [server] = (await client.listMcpServers({ query: { name } })).items;
   if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
   return server;
 }

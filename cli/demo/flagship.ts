@@ -73,8 +73,8 @@ function demoServers(dataDir: string, reports: string): CreateMcpServer[] {
 
 /** Registers what is missing and replaces what was registered with another launch (after the folder has moved, for example). */
 async function ensureServer(client: Client, wanted: CreateMcpServer): Promise<void> {
-  const { items } = await client.listMcpServers({ query: { limit: 200 } });
-  const existing = items.find((server) => server.name === wanted.name && server.environment === wanted.environment);
+  const { name, environment } = wanted;
+  const [existing] = (await client.listMcpServers({ query: { name, environment } })).items;
   if (existing && JSON.stringify(existing.launch) === JSON.stringify(wanted.launch)) return;
   if (existing) await client.deleteMcpServer({ params: { id: existing.id } });
   await client.createMcpServer({ body: wanted });

@@ -106,14 +106,29 @@ export const CreateMcpServer = z.strictObject({
 
 export type CreateMcpServer = z.infer<typeof CreateMcpServer>;
 
+export const LAUNCH_APPROVALS = ["approved", "waiting"] as const;
+
+export const ServerQuery = PageQuery.extend({
+  /** Exactly this name; each environment has at most one. */
+  name: z.string().max(LIMITS.nameChars).optional(),
+  /** Each of its words must be in the name or the description. */
+  q: z.string().max(200).optional(),
+  state: ServerState.optional(),
+  environment: Environment.optional(),
+  /** `waiting`: what would run, or its roots, is not what has been approved. */
+  approval: z.enum(LAUNCH_APPROVALS).optional(),
+});
+
+export type ServerQuery = z.infer<typeof ServerQuery>;
+
 export const listMcpServers = defineRoute({
   name: "listMcpServers",
   method: "GET",
   path: "/api/v1/mcp-servers",
-  summary: "List MCP servers",
+  summary: "List MCP servers, all or those that fit every filter",
   tag: "mcp-servers",
   permission: "mcp_server:read",
-  query: PageQuery,
+  query: ServerQuery,
   response: pageOf(McpServer),
   errors: ["cursor_invalid"],
 });

@@ -142,7 +142,7 @@ describe("the commands", () => {
     const servers = file("servers.json", { mcpServers: { everything: { command: process.execPath, args: [script, "stdio"] } } });
     await mcpImport.importServers(at.client, servers, { output: "table" });
     expect(notices).toContain("everything is READY");
-    await mcp.listServers(at.client, "table");
+    await mcp.listServers(at.client, { output: "table" });
     expect(out).toMatch(/everything\s+READY/);
     await mcpTools.listTools(at.client, { output: "yaml" });
     expect(out).toMatch(/name: echo/);

@@ -1,14 +1,15 @@
-import type { Page, PageQuery } from "#contract/common.ts";
-import type { McpServer, UpdateMcpServer } from "#contract/mcp/servers.ts";
+import type { Page } from "#contract/common.ts";
+import type { McpServer, ServerQuery, UpdateMcpServer } from "#contract/mcp/servers.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
 import { addingUseCases, type AddingUseCases } from "./adding-use-cases.ts";
+import { pageServers } from "./page-servers.pg.ts";
 import { prepareDrop, type DropDeps } from "./drop-secrets.ts";
 import type { ImportDeps } from "./import-servers.ts";
 import { ensureServer, registrantOf, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
-import { deleteServer, findServer, pageServers, saveWish } from "./servers.pg.ts";
+import { deleteServer, findServer, saveWish } from "./servers.pg.ts";
 import { startTogether } from "./start-together.ts";
 import { updateServer } from "./update-server.ts";
 import { quarantineUseCases, type QuarantineUseCases } from "../supervision/quarantine.ts";
@@ -17,7 +18,7 @@ export type ServerUseCaseDeps = ImportDeps & ApprovalDeps & DropDeps;
 
 export type ServerUseCases = QuarantineUseCases &
   AddingUseCases & {
-    list(caller: Caller, query: PageQuery): Promise<Page<McpServer>>;
+    list(caller: Caller, query: ServerQuery): Promise<Page<McpServer>>;
     get(caller: Caller, id: string): Promise<McpServer>;
     /** Another launch is pending until it is approved, and what ran of the old one has ended. */
     update(caller: Caller, id: string, change: UpdateMcpServer): Promise<McpServer>;

@@ -4,7 +4,6 @@ import { Quarantine, ServerHealth } from "#contract/mcp/health.ts";
 import { EraVerdict, Launch, ServerState } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import { isUniqueViolation } from "#server/kernel/pg-errors.ts";
 import type { Tx } from "#server/kernel/ports.ts";
 import type { ServerRecord } from "./server-record.ts";
@@ -54,7 +53,7 @@ const Row = z.object({
 /** A server and how many tools it lists. */
 export type CountedServer = { record: ServerRecord; toolCount: number };
 
-function fromRow(raw: unknown): CountedServer {
+export function serverOf(raw: unknown): CountedServer {
   const row = Row.parse(raw);
   const record: ServerRecord = {
     id: row.id,
@@ -91,7 +90,8 @@ function fromRow(raw: unknown): CountedServer {
   return { record, toolCount: row.tool_count };
 }
 
-const SELECT = `
+/** Every server that is not deleted, for `serverOf`. */
+export const SELECT_SERVERS = `
   select s.*, (select count(*)::int from mcp_tools t where t.server_id = s.id and t.listed) as tool_count
   from mcp_servers s where s.deleted_at is null`;
 
@@ -134,28 +134,18 @@ const asNameTaken = (error: unknown, { name, environment }: { name: string; envi
     : error;
 
 export async function findServer(tx: Tx, id: string): Promise<CountedServer | undefined> {
-  const [row] = await tx.query(`${SELECT} and s.id = $1`, [id]);
-  return row && fromRow(row);
+  const [row] = await tx.query(`${SELECT_SERVERS} and s.id = $1`, [id]);
+  return row && serverOf(row);
 }
 
 export async function findServerByName(tx: Tx, environment: string, name: string): Promise<CountedServer | undefined> {
-  const [row] = await tx.query(`${SELECT} and s.environment = $1 and s.name = $2`, [environment, name]);
-  return row && fromRow(row);
-}
-
-/** Newest first. */
-export async function pageServers(
-  tx: Tx,
-  { limit, cursor }: { limit: number; cursor?: string },
-): Promise<{ items: CountedServer[]; nextCursor: string | null }> {
-  const [after] = decodeCursor(cursor, [UUID]) ?? [];
-  const rows = await tx.query(`${SELECT} and ($2::uuid is null or s.id < $2) order by s.id desc limit $1`, [limit + 1, after ?? null]);
-  return toPage(rows.map(fromRow), { limit, map: (server) => server, key: ({ record }) => [record.id] });
+  const [row] = await tx.query(`${SELECT_SERVERS} and s.environment = $1 and s.name = $2`, [environment, name]);
+  return row && serverOf(row);
 }
 
 /** Of all tenants, for the start of the platform. */
 export async function allServers(tx: Tx): Promise<ServerRecord[]> {
-  return (await tx.query(`${SELECT} order by s.id`)).map((row) => fromRow(row).record);
+  return (await tx.query(`${SELECT_SERVERS} order by s.id`)).map((row) => serverOf(row).record);
 }
 
 /** What the supervisor has learned. The launch, its approval and what is wanted are not touched. */
