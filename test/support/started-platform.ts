@@ -109,15 +109,3 @@ export async function addMember(superuser: pg.Client, { role, name }: { role: Ro
   ]);
   return token;
 }
-
-/** How many rows each table holds, tables of `except` left out; partitions count with their parents. */
-export async function rowCounts(superuser: pg.Client, except: readonly string[] = []): Promise<Record<string, number>> {
-  const { rows } = await superuser.query<{ name: string }>(
-    "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition order by 1",
-  );
-  const names = rows.map(({ name }) => name).filter((name) => !except.includes(name));
-  const counted = await superuser.query<{ name: string; rows: number }>(
-    names.map((name) => `select '${name}' as name, count(*)::int as rows from ${name}`).join(" union all "),
-  );
-  return Object.fromEntries(counted.rows.map(({ name, rows: count }) => [name, count]));
-}

@@ -8,10 +8,11 @@ import { newId } from "#server/kernel/ids.ts";
 import { changingServer, plainTool, type ChangingServer, type ChangingTool } from "#test/support/mcp/changing.ts";
 import { callerOf, mcpPlatforms, published, register, settled, stepCall, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { changesNothing } from "#test/support/state-hash.ts";
 
 /*
  * Group T of the threat corpus, a row a test: what a server may do to what is known of its tools. The oracles: what is listed and how it
- * stands, whether the server was called, the audit trail, and the hashes.
+ * stands, whether the server was called, the audit trail, and the hashes, of definitions and of all that the database holds.
  */
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);
@@ -44,6 +45,11 @@ const becomes = (p: McpPlatform, serverId: string, expected: Partial<Tool>, name
     return tool;
   }, patience);
 const call = (p: McpPlatform, { id }: Tool) => p.call(routes.callTool, { params: { id }, body: { arguments: {} } });
+/** Each of these is refused, and all that the database holds stays as it is. */
+const refused = (expected: object, attempts: readonly (() => Promise<unknown>)[]): Promise<void> =>
+  changesNothing(db.ownerPool, async () => {
+    for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject(expected);
+  });
 const approve = (p: McpPlatform, { id, hash }: Tool, more: { acceptFindings?: boolean } = {}) =>
   p.call(routes.approveTool, { params: { id }, body: { hash, ...more } });
 const diffOf = (p: McpPlatform, { id }: Tool, query: { from?: string; to?: string } = {}): Promise<ToolDiff> =>
@@ -83,9 +89,11 @@ describe("a definition that changes after somebody has approved it", () => {
     expect(before).toMatchObject({ approval: "approved", findings: [] });
     await hostile.says({ tools: [{ ...full, ...change }] });
     const changed = await becomes(p, server.id, { approval: "changed" });
-    await expect(call(p, changed)).rejects.toMatchObject({ code: "tool_changed" });
     const request = stepCall(db, { server: server.name, tool: "add", arguments: {} });
-    await expect(p.mcp.executeTool.prepare(request)).rejects.toMatchObject({ code: "tool_changed" });
+    await refused({ code: "tool_changed" }, [() => call(p, changed)]);
+    // That the step of a run waits for the tool is known.
+    const prepared = () => expect(p.mcp.executeTool.prepare(request)).rejects.toMatchObject({ code: "tool_changed" });
+    await changesNothing(db.ownerPool, prepared, { mcp_tool_waits: "all" });
     expect(await hostile.called()).toEqual([]);
     expect(auditOf(p, changed)).toEqual(["mcp_tool.changed", "mcp_tool.call deny tool_changed", "mcp_tool.call deny tool_changed"]);
     const { from, to, changes } = await diffOf(p, changed);
@@ -119,12 +127,13 @@ describe("a definition that changes after somebody has approved it", () => {
     const shown = await becomes(p, server.id, { approval: "changed" });
     await hostile.says({ tools: [{ ...full, title: "Something else" }] });
     const now = await becomes(p, server.id, { title: "Something else" });
-    await expect(approve(p, shown)).rejects.toMatchObject({ code: "conflict" });
-    const decide = { id: shown.id, hash: shown.hash };
-    await expect(p.call(routes.rejectTool, { params: { id: shown.id }, body: { hash: shown.hash, reason: "no" } })).rejects.toMatchObject({
-      code: "conflict",
-    });
-    expect(await p.call(routes.approveTools, { body: { tools: [decide] } })).toMatchObject({ items: [], refused: [{ code: "conflict" }] });
+    const { id, hash } = shown;
+    await refused({ code: "conflict" }, [
+      () => approve(p, shown),
+      () => p.call(routes.rejectTool, { params: { id }, body: { hash, reason: "no" } }),
+    ]);
+    const several = await changesNothing(db.ownerPool, () => p.call(routes.approveTools, { body: { tools: [{ id, hash }] } }));
+    expect(several).toMatchObject({ items: [], refused: [{ code: "conflict" }] });
     expect(await toolNamed(p, server.id, "add")).toEqual(now);
   });
 
@@ -135,14 +144,15 @@ describe("a definition that changes after somebody has approved it", () => {
     const stranger = callerOf(await db.secondTenant(), "owner");
     const params = { id };
     const unseen = { code: "not_found" };
-    await expect(p.call(routes.approveTool, { params, body: { hash } }, stranger)).rejects.toMatchObject(unseen);
-    await expect(p.call(routes.rejectTool, { params, body: { hash, reason: "no" } }, stranger)).rejects.toMatchObject(unseen);
-    await expect(p.call(routes.disableTool, { params, body: { reason: "no" } }, stranger)).rejects.toMatchObject(unseen);
-    await expect(p.call(routes.enableTool, { params, body: { hash } }, stranger)).rejects.toMatchObject(unseen);
-    for (const route of [routes.getToolDiff, routes.getToolHistory, routes.getToolUse]) {
-      await expect(p.call(route, { params }, stranger)).rejects.toMatchObject(unseen);
-    }
-    expect(await p.call(routes.approveTools, { body: { tools: [{ id, hash }] } }, stranger)).toMatchObject({ refused: [unseen] });
+    await refused(unseen, [
+      () => p.call(routes.approveTool, { params, body: { hash } }, stranger),
+      () => p.call(routes.rejectTool, { params, body: { hash, reason: "no" } }, stranger),
+      () => p.call(routes.disableTool, { params, body: { reason: "no" } }, stranger),
+      () => p.call(routes.enableTool, { params, body: { hash } }, stranger),
+      ...[routes.getToolDiff, routes.getToolHistory, routes.getToolUse].map((route) => () => p.call(route, { params }, stranger)),
+    ]);
+    const several = await changesNothing(db.ownerPool, () => p.call(routes.approveTools, { body: { tools: [{ id, hash }] } }, stranger));
+    expect(several).toMatchObject({ items: [], refused: [unseen] });
     expect(await toolNamed(p, server.id, "add")).toMatchObject({ approval: "changed" });
   });
 });
@@ -181,7 +191,7 @@ test("T-05 a tool that appears later waits, and is not callable", async () => {
   const { p, hostile, server } = await serverWith({ tools: [full] });
   await hostile.says({ tools: [full, plainTool({ name: "late" })] });
   const late = await becomes(p, server.id, { approval: "pending" }, "late");
-  await expect(call(p, late)).rejects.toMatchObject({ code: "mcp_tool_not_approved" });
+  await refused({ code: "mcp_tool_not_approved" }, [() => call(p, late)]);
   expect(auditOf(p, late)).toEqual(["mcp_tool.found", "mcp_tool.call deny mcp_tool_not_approved"]);
   expect(await hostile.called()).toEqual([]);
   const { from, changes } = await diffOf(p, late);
@@ -260,11 +270,10 @@ describe("a definition in which the scan finds something", () => {
     const { p, hostile, server } = await serverWith({ tools: [plainTool(change)] });
     const tool = await toolNamed(p, server.id, "add");
     expect(tool).toMatchObject({ approval: "pending", effect: "once", findings: [finding] });
-    await expect(call(p, tool)).rejects.toMatchObject({ code: "mcp_tool_not_approved" });
-    await expect(approve(p, tool)).rejects.toMatchObject({ code: "tool_suspicious" });
-    expect(await p.call(routes.approveTools, { body: { tools: [{ id: tool.id, hash: tool.hash }] } })).toMatchObject({
-      refused: [{ id: tool.id, code: "tool_suspicious" }],
-    });
+    await refused({ code: "mcp_tool_not_approved" }, [() => call(p, tool)]);
+    await refused({ code: "tool_suspicious" }, [() => approve(p, tool)]);
+    const several = () => p.call(routes.approveTools, { body: { tools: [{ id: tool.id, hash: tool.hash }] } });
+    expect(await changesNothing(db.ownerPool, several)).toMatchObject({ items: [], refused: [{ id: tool.id, code: "tool_suspicious" }] });
     const { to, changes } = await diffOf(p, tool);
     expect(to.findings).toEqual([finding]);
     expect(JSON.stringify(changes)).not.toMatch(/\\u00[01]|[\u200B\u2028\u202E\u2060\u00AD\u{E0000}-\u{E007F}]/u);
@@ -321,7 +330,7 @@ test("T-17 what a tool says about itself counts only when it is approved", async
   const tool = await toolNamed(p, server.id, "write");
   expect(tool).toMatchObject({ approval: "pending", effect: "once" });
   const body = { hash: tool.hash, effect: "once" } as const;
-  await expect(p.call(routes.approveTool, { params: { id: tool.id }, body }, maker)).rejects.toMatchObject({ code: "permission_denied" });
+  await refused({ code: "permission_denied" }, [() => p.call(routes.approveTool, { params: { id: tool.id }, body }, maker)]);
   expect(p.audited.at(-1)).toMatchObject({ actor: "user:maker", action: "mcp_tool.approved", outcome: "deny" });
   expect(await p.call(routes.approveTool, { params: { id: tool.id }, body }, checker)).toMatchObject({
     approval: "approved",

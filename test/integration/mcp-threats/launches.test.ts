@@ -9,7 +9,8 @@ import { createClient, type Client } from "#sdk/client.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { badInputs, type BadInput } from "#test/support/bad-inputs.ts";
 import { hostile, processesOf } from "#test/support/mcp/platform.ts";
-import { addMember, rowCounts, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { RUNNING, changesNothing, tablesOf } from "#test/support/state-hash.ts";
 
 /**
  * Group S of the threat corpus, as far as it is about what may be started: one entry a row. The canaries are files that the
@@ -46,17 +47,18 @@ beforeAll(async () => {
   designer = await as("designer");
   const server = await owner.createMcpServer({ body: { name: "known", launch: hostile() } });
   known = { server: server.id };
+  // The key of the workspace is made when it is first needed, also by what is refused afterwards.
+  await owner.putSecret({ params: { name: "known" }, body: { value: "known" } });
 });
 afterAll(async () => {
   await platform.close();
   await rm(folder, { recursive: true });
 });
 
-/** The trail itself, and what the server that runs meanwhile says. */
-const TRACES = ["audit_log", "audit_heads", "mcp_server_logs", "protocol_frames", "sessions", "tenant_keys"];
-
 const canaries = async (): Promise<string[]> => (await readdir(folder)).filter((file) => file.startsWith("canary"));
-const started = async (): Promise<number> => (await rowCounts(superuser))["mcp_processes"] ?? 0;
+/** How many processes have ever been. */
+const started = async (): Promise<number> =>
+  (await superuser.query<{ n: number }>("select count(*)::int as n from mcp_processes")).rows[0]?.n ?? 0;
 const denials = async (): Promise<{ action: string; reason: string | null; actor: string }[]> => {
   const { rows } = await superuser.query("select action, reason, actor from audit_log where outcome = 'deny' order by seq");
   return rows;
@@ -98,12 +100,13 @@ describe("registered by whoever may not approve it, nothing of it runs", () => {
       const server = await client.createMcpServer({ body: { name: name(), launch: launch() } });
       expect(server).toMatchObject({ state: "FAILED", launchApproved: false, pid: null, lastError: { code: "launch_not_approved" } });
       expect(server.warnings.map(({ code }) => code)).toContain(warning);
+      const refused = { code: "launch_not_approved" };
       for (const control of [client.startMcpServer, client.restartMcpServer])
-        await expect(control({ params: { id: server.id } })).rejects.toMatchObject({ code: "launch_not_approved" });
+        await changesNothing(superuser, () => expect(control({ params: { id: server.id } })).rejects.toMatchObject(refused), RUNNING);
       expect(await processesOf(server.id)).toEqual([]);
       await client.deleteMcpServer({ params: { id: server.id } });
       // S-02: a test before the registration is no way around it.
-      await expect(client.testMcpLaunch({ body: { launch: launch() } })).rejects.toMatchObject({ code: "launch_not_approved" });
+      await changesNothing(superuser, () => expect(client.testMcpLaunch({ body: { launch: launch() } })).rejects.toMatchObject(refused));
     }
     expect(await started()).toBe(processes);
     expect(await canaries()).toEqual([]);
@@ -121,9 +124,9 @@ describe("registered by whoever may not approve it, nothing of it runs", () => {
       new Set(["FAILED false null"]),
     );
     expect([await started(), await canaries()]).toEqual([processes, []]);
-    const before = await rowCounts(superuser, TRACES);
-    await expect(designer.importMcpServers({ body: { mcpServers: many(500) } })).rejects.toMatchObject({ code: "request_invalid" });
-    expect(await rowCounts(superuser, TRACES)).toEqual(before);
+    await changesNothing(superuser, () =>
+      expect(designer.importMcpServers({ body: { mcpServers: many(500) } })).rejects.toMatchObject({ code: "request_invalid" }),
+    );
     for (const { id } of items) await designer.deleteMcpServer({ params: { id } });
   });
 });
@@ -160,23 +163,25 @@ describe("refused on every way in, by an owner too, and on record", () => {
 
   test.each(Object.entries(NEVER))("%s", async (_id, launchOf) => {
     const launch = launchOf();
-    const before = await rowCounts(superuser, TRACES);
     const seen = (await denials()).length;
     const entry: Json =
       launch.transport === "http"
         ? { url: launch.url, headers: launch.headers }
         : { command: launch.command, args: launch.args, env: launch.env, ...(launch.cwd && { cwd: launch.cwd }) };
-    const refusal = { code: "launch_refused" };
-    await expect(owner.createMcpServer({ body: { name: name(), launch } })).rejects.toMatchObject(refusal);
-    await expect(designer.createMcpServer({ body: { name: name(), launch } })).rejects.toMatchObject(refusal);
-    await expect(owner.importMcpServers({ body: { mcpServers: { good: { command: "node" }, bad: entry } } })).rejects.toMatchObject(
-      refusal,
-    );
-    await expect(owner.updateMcpServer({ params: { id: known["server"] ?? "" }, body: { launch } })).rejects.toMatchObject(refusal);
-    await expect(owner.testMcpLaunch({ body: { launch } })).rejects.toMatchObject(refusal);
-    expect(await rowCounts(superuser, TRACES)).toEqual(before);
+    const body = { name: name(), launch };
+    const mcpServers = { good: { command: "node" }, bad: entry };
+    const attempts: (() => Promise<unknown>)[] = [
+      () => owner.createMcpServer({ body }),
+      () => designer.createMcpServer({ body }),
+      () => owner.importMcpServers({ body: { mcpServers } }),
+      () => owner.updateMcpServer({ params: { id: known["server"] ?? "" }, body: { launch } }),
+      () => owner.testMcpLaunch({ body: { launch } }),
+    ];
+    await changesNothing(superuser, async () => {
+      for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject({ code: "launch_refused" });
+    });
     const fresh = (await denials()).slice(seen);
-    expect(fresh).toHaveLength(5);
+    expect(fresh).toHaveLength(attempts.length);
     for (const { action, reason } of fresh)
       expect([action, reason ?? ""]).toEqual(["mcp_server.launch_refused", expect.stringMatching(/^\w+$/)]);
     expect(await canaries()).toEqual([]);
@@ -259,10 +264,12 @@ describe("what was approved is what runs", () => {
     for (const client of [designer, admin]) {
       const changed = await client.updateMcpServer({ params: { id }, body: { launch } });
       expect(changed).toMatchObject({ launchApproved: false, state: "FAILED", pid: null, lastError: { code: "launch_not_approved" } });
-      await expect(client.startMcpServer({ params: { id } })).rejects.toMatchObject({ code: "launch_not_approved" });
+      const start = () => client.startMcpServer({ params: { id } });
+      await changesNothing(superuser, () => expect(start()).rejects.toMatchObject({ code: "launch_not_approved" }), RUNNING);
       expect([await processesOf(id), await canaries()]).toEqual([[], []]);
     }
-    await expect(designer.approveMcpLaunch({ params: { id } })).rejects.toMatchObject({ code: "permission_denied" });
+    const approve = () => designer.approveMcpLaunch({ params: { id } });
+    await changesNothing(superuser, () => expect(approve()).rejects.toMatchObject({ code: "permission_denied" }));
     expect((await owner.listAudit({ query: { limit: 200 } })).items.map(({ action }) => action)).toEqual(
       expect.arrayContaining(["mcp_server.updated", "mcp_server.launch_changed"]),
     );
@@ -275,10 +282,9 @@ test("what an import brings in secrets is sealed: neither the database nor an an
   const { transport: _, ...entry } = { ...hostile("reveal"), env: { GITHUB_TOKEN: value } };
   const { items } = await owner.importMcpServers({ body: { ...body, mcpServers: { sealed: entry } } });
   expect(items).toMatchObject([{ state: "READY", launch: { env: { GITHUB_TOKEN: "secret:sealed_GITHUB_TOKEN" } } }]);
-  const tables = Object.keys(await rowCounts(superuser));
-  for (const table of tables) {
+  for (const table of await tablesOf(superuser)) {
     const { rows } = await superuser.query(`select count(*)::int as n from ${table} t where t::text like $1`, [`%${value}%`]);
     expect([table, rows[0]]).toEqual([table, { n: 0 }]);
   }
-  expect((await owner.listSecrets({ query: {} })).items).toMatchObject([{ name: "sealed_GITHUB_TOKEN" }]);
+  expect((await owner.listSecrets({ query: {} })).items.map((secret) => secret.name)).toEqual(["known", "sealed_GITHUB_TOKEN"]);
 });

@@ -11,6 +11,7 @@ import { canary, type Canary } from "#test/support/canary.ts";
 import { modernHttpServer } from "#test/support/mcp/modern-server.ts";
 import { callerOf, mcpPlatforms, register, stepCall, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { changesNothing, type LeftOut } from "#test/support/state-hash.ts";
 
 /**
  * Group N of the threat corpus, one entry a row: addresses of MCP servers that lead where nobody should get. The canary
@@ -135,13 +136,17 @@ const NEVER: readonly Row[] = [
   },
 ];
 
+/** Not known for what they are before they are called: the registration stays, as one of a server that never started. */
+const SEEN_WHEN_CALLED = /\/\/(?:metadata\.google\.internal\.|\[::127\.0\.0\.1\]|\[::a9fe:a9fe\]):/;
+
 describe("N: where the address of a server may lead", () => {
   test.each(NEVER)("$id: no owner can register it", async ({ urls }) => {
     const p = await open();
-    for (const url of urls(trap.port)) expect(["egress_denied", "request_invalid"], url).toContain(await verdictOn(p, url));
-    expect(await p.call(routes.listMcpServers, { query: { limit: 200 } })).toMatchObject({
-      items: expect.not.arrayContaining([expect.objectContaining({ state: "READY" })]),
-    });
+    for (const url of urls(trap.port)) {
+      const leftOut: LeftOut = SEEN_WHEN_CALLED.test(url) ? { mcp_servers: "all" } : {};
+      const verdict = await changesNothing(db.ownerPool, () => verdictOn(p, url), leftOut);
+      expect(["egress_denied", "request_invalid"], url).toContain(verdict);
+    }
     expect(trap.accepted()).toBe(0);
   });
 
@@ -169,10 +174,16 @@ describe("N: where the address of a server may lead", () => {
           code: expect.stringMatching(/^(mcp|egress)_/),
         });
         // Whoever follows redirects is held at the same door.
-        await expect(call(url), location).rejects.toMatchObject({ code: "egress_denied" });
-        await expect(call(url, { method: "POST", body: "{}" }), location).rejects.toMatchObject({ code: "egress_denied" });
+        await changesNothing(db.ownerPool, async () => {
+          await expect(call(url), location).rejects.toMatchObject({ code: "egress_denied" });
+          await expect(call(url, { method: "POST", body: "{}" }), location).rejects.toMatchObject({ code: "egress_denied" });
+        });
       }
-      expect(denials().length).toBeGreaterThanOrEqual(1);
+      // Each place that nobody got to is on record.
+      const places = locations.map((location) => new URL(location, "http://127.0.0.1"));
+      const expected = places.map(({ protocol, host }) => (protocol === "http:" ? host : protocol).replaceAll(/[[\]]/g, ""));
+      const recorded = denials().map(({ target }) => target.replaceAll(/^address:|[[\]]/g, ""));
+      expect(new Set(recorded)).toEqual(new Set(expected));
       expect(trap.accepted()).toBe(0);
     },
   );
@@ -192,16 +203,54 @@ describe("N: where the address of a server may lead", () => {
     expect(trap.accepted()).toBe(0);
   });
 
-  test("N-11: a chain of redirects and a loop end after five", async () => {
-    const p = await open();
-    let hops = 0;
-    const loop = await serve((request, response) => {
-      hops += 1;
-      redirectTo(`${request.url ?? ""}x`, 308)(request, response);
+  describe("N-11: redirects end after five, however they are laid", () => {
+    const hops: string[] = [];
+    const hopping =
+      (next: (path: string) => string | undefined, status = 307): RequestListener =>
+      (request, response) => {
+        hops.push(request.url ?? "");
+        const location = next(request.url ?? "");
+        if (location === undefined) response.end("the end of the chain");
+        else redirectTo(location, status)(request, response);
+      };
+    type Lay = (p: McpPlatform) => Promise<string>;
+    /** With how many requests a client that speaks to a server makes of one: it goes to no other origin at all. */
+    const laid: [string, number, Lay][] = [
+      ["a loop that looks new each time", 6, () => serve(hopping((path) => `${path}x`))],
+      [
+        "a chain of 21",
+        6,
+        () => serve(hopping((path) => (path === "/mcp21" ? undefined : `/mcp${Number(path.slice("/mcp".length)) + 1}`))),
+      ],
+      [
+        "two servers, both known, that point at each other",
+        1,
+        async (p) => {
+          let other = "";
+          // Any other redirect would take a body to another origin, which ends at the first.
+          const url = await serve(hopping(() => other, 303));
+          other = await serve(hopping(() => url, 303));
+          await p.call(routes.createMcpServer, { body: { name: "other", launch: http(other), start: false } });
+          return url;
+        },
+      ],
+    ];
+
+    test.each(laid)("%s", async (_, perCall, lay) => {
+      const p = await open();
+      const url = await lay(p);
+      hops.length = 0;
+      expect(await register(p, http(url))).toMatchObject({ state: "FAILED", lastError: { code: expect.stringMatching(/^(mcp|egress)_/) } });
+      // So many ways to speak to a server are tried, each of them one call.
+      expect([1, 2, 3].map((ways) => ways * perCall)).toContain(hops.length);
+      const call = guard.egress.fetchFor(db.tenantId, "mcp_server");
+      for (const init of [{}, { method: "POST", body: "{}" }]) {
+        hops.length = 0;
+        const refused = { code: "egress_denied", reason: "redirect_refused" };
+        await changesNothing(db.ownerPool, () => expect(call(url, init)).rejects.toMatchObject(refused));
+        expect(hops).toHaveLength(1 + 5);
+      }
     });
-    expect(await register(p, http(loop))).toMatchObject({ state: "FAILED" });
-    await expect(guard.egress.fetchFor(db.tenantId, "mcp_server")(loop)).rejects.toMatchObject({ code: "egress_denied" });
-    expect(hops).toBeLessThanOrEqual(3 * 6);
   });
 
   test.each([22, 25, 5432, 6379, 11211, 2375, 10250])("N-16: port %i of a public host is not called", async (port) => {
@@ -272,9 +321,10 @@ describe("N: what an address may answer", () => {
     names = { "inside.example.com": ["127.0.0.1"] };
     const told: string[] = [];
     for (const port of [trap.port, 1_025]) {
-      const call = guard.egress.fetchFor(db.tenantId, "mcp_server")(`http://inside.example.com:${port}/`);
-      const text: unknown = await call.catch((error: Error) => error.message.replaceAll(String(port), "PORT"));
-      told.push(String(text));
+      const call = guard.egress.fetchFor(db.tenantId, "mcp_server");
+      const failed = await changesNothing(db.ownerPool, () => call(`http://inside.example.com:${port}/`).catch((error: unknown) => error));
+      expect(failed).toMatchObject({ code: "egress_denied" });
+      told.push(String(failed).replaceAll(String(port), "PORT"));
     }
     expect(new Set(told).size).toBe(1);
     expect(trap.accepted()).toBe(0);
