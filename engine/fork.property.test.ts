@@ -175,21 +175,19 @@ describe("forks of random workflows", { timeout: 60_000 }, () => {
   });
 
   test("of a failed run end as if nothing had failed, and repeat nothing that has succeeded", async () => {
-    let failures = 0;
     await fc.assert(
       fc.asyncProperty(timeless, fc.nat(), fc.nat(), async (given, seed, timing) => {
         const parent = await runOf(given, broken(seed), (count) => timing % count);
-        if (parent.state.status !== "failed") return;
-        failures += 1;
+        // Those that do not fail are no example of it: others are made in their place.
+        fc.pre(parent.state.status === "failed");
         const { run } = await childOf(given, parent.journal, {});
         expect(run.state.status).toBe("succeeded");
         expect(run.calls.filter((call) => finishedIn(parent.journal).has(call))).toEqual([]);
         // An item whose failure a map has taken for its result stays one.
         if (!given.kinds.includes("tolerant")) expect(outcome(run.state)).toEqual(outcome((await runOf(given, healthy, () => 0)).state));
       }),
-      { numRuns: 80 },
+      { numRuns: 40 },
     );
-    expect(failures).toBeGreaterThan(30);
   });
 
   test("of a run that still goes on take over what has finished", async () => {

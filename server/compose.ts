@@ -77,6 +77,7 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
     webDir: join(PROJECT_DIR, "web", "dist"),
     metrics: base.metrics,
     host: config.host,
+    ...(config.mcp.requestsPerMinute !== undefined && { limits: { mcpRequestsPerMinute: config.mcp.requestsPerMinute } }),
     version: VERSION,
     checkResponses: config.checkResponses,
   });
@@ -173,6 +174,8 @@ async function createSlices(
     askModel: (question) => agents.askModel(question),
     dataDir: config.dataDir,
     ownerApproves,
+    launchPolicy: { commands: config.mcp.commands, folders: config.mcp.folders },
+    tenantCalls: config.mcp.tenantCalls,
     leadership,
     stateKey: deriveSecret(masterKey, "mcp-gateway"),
     ...sharing(config),

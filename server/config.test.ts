@@ -21,6 +21,29 @@ describe("readConfig", () => {
     expect(() => readConfig({ AUTERITY_TENANT_CONCURRENCY: "0" })).toThrow(/AUTERITY_TENANT_CONCURRENCY/);
   });
 
+  test("takes lists of what MCP servers may run and use, and limits on calls of them", () => {
+    expect(readConfig({}).mcp).toEqual({ commands: undefined, folders: undefined, tenantCalls: undefined, requestsPerMinute: undefined });
+    const env = { AUTERITY_MCP_COMMANDS: "npx, uvx,/usr/bin/node", AUTERITY_MCP_FOLDERS: "/srv/mcp,/data" };
+    expect(readConfig(env).mcp).toMatchObject({ commands: ["npx", "uvx", "/usr/bin/node"], folders: ["/srv/mcp", "/data"] });
+    expect(readConfig({ AUTERITY_MCP_TENANT_CALLS: "10", AUTERITY_MCP_REQUESTS_PER_MINUTE: "60" }).mcp).toMatchObject({
+      tenantCalls: 10,
+      requestsPerMinute: 60,
+    });
+  });
+
+  test.each([
+    { AUTERITY_MCP_COMMANDS: "npx -y" },
+    { AUTERITY_MCP_COMMANDS: "./run" },
+    { AUTERITY_MCP_FOLDERS: "srv" },
+    { AUTERITY_MCP_FOLDERS: "/srv/../etc" },
+    { AUTERITY_MCP_FOLDERS: "/srv,," },
+    { AUTERITY_MCP_TENANT_CALLS: "0" },
+    { AUTERITY_MCP_TENANT_CALLS: "8001" },
+    { AUTERITY_MCP_REQUESTS_PER_MINUTE: "300001" },
+  ])("refuses %j", (env) => {
+    expect(() => readConfig(env)).toThrow(new RegExp(Object.keys(env)[0] ?? ""));
+  });
+
   test("names every wrong setting at once", () => {
     const read = () => readConfig({ AUTERITY_PORT: "many", DATABASE_URL: "mysql://x" });
     expect(read).toThrow(/AUTERITY_PORT.*DATABASE_URL/);

@@ -2,10 +2,19 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "./kernel/errors.ts";
 
 /** The project's folder, wherever the process was started from. */
 export const PROJECT_DIR = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Several values in one. */
+const list = (fits: (item: string) => boolean, expected: string) =>
+  z
+    .string()
+    .transform((text) => text.split(",").map((item) => item.trim()))
+    .refine((items) => items.every(fits), expected)
+    .optional();
 
 const Settings = z.object({
   AUTERITY_HOST: z.string().min(1).max(255).default("127.0.0.1"),
@@ -19,6 +28,13 @@ const Settings = z.object({
   AUTERITY_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).optional(),
   AUTERITY_FRAME_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
   AUTERITY_TENANT_CONCURRENCY: z.coerce.number().int().min(1).max(100_000).optional(),
+  AUTERITY_MCP_COMMANDS: list(
+    (command) => /^[^/\s]+$|^\/\S+$/.test(command),
+    "expected names of commands or absolute paths, with commas between",
+  ),
+  AUTERITY_MCP_FOLDERS: list((folder) => folder === resolve(folder), "expected absolute paths, with commas between"),
+  AUTERITY_MCP_TENANT_CALLS: z.coerce.number().int().min(1).max(LIMITS.mcpTenantCalls).optional(),
+  AUTERITY_MCP_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(LIMITS.mcpRequestsPerMinute).optional(),
   AUTERITY_RUN_RETENTION_DAYS: z.coerce.number().int().min(1).max(36_500).optional(),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "expected postgres://user:password@host:port/database" }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: "expected redis://user:password@host:port/number" }).optional(),
@@ -55,6 +71,15 @@ export type Config = {
   readonly runRetentionDays: number | undefined;
   /** The most calls of a workspace at once, over all processes. Undefined: as many as come. */
   readonly tenantConcurrency: number | undefined;
+  readonly mcp: {
+    /** What servers may run, and the folders that they may name. Undefined: whatever somebody has approved. */
+    readonly commands: readonly string[] | undefined;
+    readonly folders: readonly string[] | undefined;
+    /** The most calls of a workspace at once, in one process. */
+    readonly tenantCalls: number | undefined;
+    /** Of one caller, to the MCP endpoints. */
+    readonly requestsPerMinute: number | undefined;
+  };
   /** Undefined means the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   /** Undefined: processes find each other's work by looking into the database. */
@@ -89,6 +114,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     frameRetentionDays: s.AUTERITY_FRAME_RETENTION_DAYS,
     runRetentionDays: s.AUTERITY_RUN_RETENTION_DAYS,
     tenantConcurrency: s.AUTERITY_TENANT_CONCURRENCY,
+    mcp: {
+      commands: s.AUTERITY_MCP_COMMANDS,
+      folders: s.AUTERITY_MCP_FOLDERS,
+      tenantCalls: s.AUTERITY_MCP_TENANT_CALLS,
+      requestsPerMinute: s.AUTERITY_MCP_REQUESTS_PER_MINUTE,
+    },
     databaseUrl: s.DATABASE_URL,
     redisUrl: s.REDIS_URL,
     openai: s.OPENAI_API_KEY === undefined ? undefined : { apiKey: s.OPENAI_API_KEY, baseUrl: s.OPENAI_BASE_URL },

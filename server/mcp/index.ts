@@ -17,7 +17,8 @@ import { TIMINGS } from "./supervision/timings.ts";
 export type { Mcp, McpDeps } from "./deps.ts";
 export { checkAnswer } from "./questions/show-question.ts";
 
-export function createMcp(deps: McpDeps): Mcp {
+export function createMcp(given: McpDeps): Mcp {
+  const deps = { ...given, launchPolicy: given.launchPolicy ?? {} };
   const timings = { ...TIMINGS, ...deps.timings };
   const path = deps.path ?? systemPath();
   const { isShared = false, onDemand = false } = deps;

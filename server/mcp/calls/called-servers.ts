@@ -14,8 +14,13 @@ const newLoad = (name: string, atOnce: number): Load => ({ name, running: 0, wai
 
 /** What this process knows of its calls, by tenant, server and tool. */
 export class CalledServers {
+  readonly #tenantCalls: number;
   readonly #tenants = new Map<string, CalledTenant>();
   readonly #servers = new Map<string, CalledServer>();
+
+  constructor(tenantCalls: number = LIMITS.mcpTenantCalls) {
+    this.#tenantCalls = tenantCalls;
+  }
 
   of({ record }: SupervisedServer, toolName: string): Called {
     const { calls } = record.settings;
@@ -46,7 +51,7 @@ export class CalledServers {
   #tenantOf(tenantId: string): CalledTenant {
     const known = this.#tenants.get(tenantId);
     if (known) return known;
-    const made = { load: newLoad("the workspace", LIMITS.mcpTenantCalls), gate: new CallGate() };
+    const made = { load: newLoad("the workspace", this.#tenantCalls), gate: new CallGate() };
     this.#tenants.set(tenantId, made);
     return made;
   }

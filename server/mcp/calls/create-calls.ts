@@ -11,7 +11,8 @@ import { createCallTool, createInvokeTool, type CallTool, type InvokeTool } from
 import type { ReplayDeps } from "./replay-frame.ts";
 import { frameUseCases } from "./server-frames.ts";
 
-type Deps = Omit<ReplayDeps, "invoke"> & QuestionDeps & { now: () => Date; registry?: Registry | undefined; firstListMs: number };
+type Deps = Omit<ReplayDeps, "invoke"> &
+  QuestionDeps & { now: () => Date; registry?: Registry | undefined; tenantCalls?: number | undefined; firstListMs: number };
 type Calls = { call: CallTool; invoke: InvokeTool; executeTool: StepExecutor; routes: Handled[] };
 
 /** The ways to a tool: as its server answers, as a person sees it, and as a step of a run. All of them ask first whether it may be called. */

@@ -22,18 +22,19 @@ type Guarded = {
   hasAsked: boolean;
 };
 
-type Deps = { now: () => Date; registry?: Registry | undefined };
+type Deps = { now: () => Date; registry?: Registry | undefined; tenantCalls?: number | undefined };
 type Turn = { call: Guarded; called: Called; loads: Loads };
 type Send = () => Promise<CallToolResult>;
 
 /** What stands between an allowed call and its server: kept results, breakers, and how many calls there may be at once. */
 export class CallGuard {
-  readonly #servers = new CalledServers();
+  readonly #servers: CalledServers;
   readonly #cache = new ResultCache();
   readonly #metrics: CallMetrics;
   readonly #now: () => number;
 
-  constructor({ now, registry }: Deps) {
+  constructor({ now, registry, tenantCalls }: Deps) {
+    this.#servers = new CalledServers(tenantCalls);
     this.#metrics = new CallMetrics(registry);
     this.#now = () => now().getTime();
   }

@@ -10,6 +10,7 @@ import { serverFolders } from "../process/server-folders.ts";
 import type { InspectLaunch } from "../registration/check-launch.ts";
 import { findExecutable } from "../registration/executable.ts";
 import { launchHash, secretInArgument, secretName } from "../registration/launch.ts";
+import type { LaunchPolicy } from "../registration/launch-policy.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import { hasApprovedRoots, type ServerRecord } from "../registration/server-record.ts";
 import { causeOf } from "./explain-failure.ts";
@@ -25,6 +26,7 @@ export type CheckDeps = {
   egress: Egress;
   secrets: SecretReader;
   inspect: InspectLaunch;
+  launchPolicy: LaunchPolicy;
   dataDir: string;
   path: string;
   toolsUsed: ToolsUsed;
@@ -50,8 +52,8 @@ const finding = (path: string, error: AppError): CheckFinding => ({
   remedy: error.remedy,
 });
 
-const rules: Check = async (_deps, { launch }) => {
-  const issues = await allLaunchIssues(launch);
+const rules: Check = async ({ launchPolicy }, { launch }) => {
+  const issues = await allLaunchIssues(launch, launchPolicy);
   return issues.map(({ path, message }) => finding(path, new AppError("launch_refused", message)));
 };
 

@@ -2,6 +2,7 @@ import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress } from "#server/kernel/ports.ts";
 import { isPrivateTarget, type InspectLaunch } from "./check-launch.ts";
+import type { LaunchPolicy } from "./launch-policy.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
 import { approvalOf } from "./register-server.ts";
 import { findServer, saveAsked, saveLaunch } from "./servers.pg.ts";
@@ -15,11 +16,12 @@ export type ApprovalDeps = {
   supervisor: Supervisor;
   inspect: InspectLaunch;
   ownerApproves: boolean;
+  launchPolicy: LaunchPolicy;
 };
 
 /** Approves the launch as it would run at this moment, with its roots. Throws `permission_denied` when maker and checker must differ and do not. */
 export const approveLaunch =
-  ({ database, audit, egress, supervisor, inspect, ownerApproves }: ApprovalDeps) =>
+  ({ database, audit, egress, supervisor, inspect, ownerApproves, launchPolicy }: ApprovalDeps) =>
   async (caller: Caller, id: string): Promise<SupervisedServer> => {
     const server = await supervisor.get(caller.tenantId, id);
     // What is stored is what the approver was shown; this process may not hold it yet.
@@ -33,7 +35,7 @@ export const approveLaunch =
         remedy: "Ask another owner or admin to approve it.",
       });
     }
-    await refuseLaunches({ database, audit })({ tenantId: caller.tenantId, actor: caller.ref }, [record]);
+    await refuseLaunches({ database, audit, launchPolicy })({ tenantId: caller.tenantId, actor: caller.ref }, [record]);
     const { hash } = await inspect(id, record.launch);
     const change = { launchHash: hash, approvedLaunchHash: hash, approvedRoots: record.settings.roots ?? null, launchMakers: [] };
     const approved = { ...record, ...change };

@@ -6,22 +6,30 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
 import { findExecutable } from "./executable.ts";
 import { launchHash } from "./launch.ts";
+import type { LaunchPolicy } from "./launch-policy.ts";
 import { allLaunchIssues } from "./refuse-launch.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import type { ServerRecord } from "./server-record.ts";
 import { saveLaunch, saveLaunchHash } from "./servers.pg.ts";
 import type { ApprovedLaunch } from "../supervision/supervisor-ports.ts";
 
-type Inspect = { dataDir: string; path: string; hashFile: (file: string) => Promise<string> };
+type Inspect = { launchPolicy: LaunchPolicy; dataDir: string; path: string; hashFile: (file: string) => Promise<string> };
 type Inspected = { hash: string; file: string | undefined };
 
-/** What a launch would run now. Throws `mcp_command_not_found`, and `launch_refused` for a folder that has become a link. */
+/** What can forbid a launch that could once be approved. */
+const NOT_ANY_MORE: ReadonlySet<string> = new Set(["cwd_refused", "command_not_allowed", "folder_not_allowed"]);
+
+/**
+ * What a launch would run now. Throws `mcp_command_not_found`, and `launch_refused` for a folder that has become a link and for what the
+ * operator does not allow any more.
+ */
 export const inspectLaunch =
-  ({ dataDir, path, hashFile }: Inspect) =>
+  ({ launchPolicy, dataDir, path, hashFile }: Inspect) =>
   async (serverId: string, launch: Launch): Promise<Inspected> => {
     if (launch.transport === "http") return { hash: launchHash(launch, null), file: undefined };
-    const [refused] = await allLaunchIssues({ ...launch, env: {} });
-    if (refused?.code === "cwd_refused") throw new AppError("launch_refused", refused.message, { issues: [refused] });
+    const issues = await allLaunchIssues({ ...launch, env: {} }, launchPolicy);
+    const refused = issues.find(({ code = "" }) => NOT_ANY_MORE.has(code));
+    if (refused !== undefined) throw new AppError("launch_refused", refused.message, { issues: [refused] });
     const { work } = await serverFolders(dataDir, serverId);
     const file = await findExecutable({ command: launch.command, cwd: launch.cwd ?? work, path });
     return { hash: launchHash(launch, await hashFile(file)), file };

@@ -17,9 +17,9 @@ export const previewImport =
     return { format: read.format, items: await Promise.all(plan.map((one) => preview(deps, one))), inputs: read.inputs };
   };
 
-async function preview({ isInstalled }: ImportDeps, planned: PlannedServer): Promise<PreviewedServer> {
+async function preview({ isInstalled, launchPolicy }: ImportDeps, planned: PlannedServer): Promise<PreviewedServer> {
   const { key, name, renamed, draft, launch, secrets, inputs, isDisabled } = planned;
-  const refused = launch === undefined ? [] : await allLaunchIssues(launch);
+  const refused = launch === undefined ? [] : await allLaunchIssues(launch, launchPolicy);
   return {
     key,
     name,

@@ -4,15 +4,16 @@ import type { Issue } from "#contract/errors.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
+import { policyIssues, type LaunchPolicy } from "./launch-policy.ts";
 import { folderIssues, launchIssues } from "./launch-rules.ts";
 
-type Deps = { database: Database; audit: Audit };
+type Deps = { database: Database; audit: Audit; launchPolicy: LaunchPolicy };
 type Asked = { tenantId: string; actor: string };
 export type NamedLaunch = { name: string; launch: Launch };
 
 /** Everything that forbids this launch, the folder looked at on disk. */
-export async function allLaunchIssues(launch: Launch): Promise<Issue[]> {
-  const issues = launchIssues(launch);
+export async function allLaunchIssues(launch: Launch, policy: LaunchPolicy): Promise<Issue[]> {
+  const issues = [...launchIssues(launch), ...policyIssues(launch, policy)];
   if (launch.transport === "http" || launch.cwd === undefined || issues.length > 0) return issues;
   return pathIssues(launch.cwd, "launch.cwd");
 }
@@ -34,9 +35,11 @@ async function realFolder(folder: string): Promise<string> {
 
 /** The gate of every way in: throws `launch_refused`, with all reasons, and leaves them in the audit trail. */
 export const refuseLaunches =
-  ({ database, audit }: Deps) =>
+  ({ database, audit, launchPolicy }: Deps) =>
   async ({ tenantId, actor }: Asked, launches: readonly NamedLaunch[]): Promise<void> => {
-    const found = await Promise.all(launches.map(async ({ name, launch }) => ({ name, issues: await allLaunchIssues(launch) })));
+    const found = await Promise.all(
+      launches.map(async ({ name, launch }) => ({ name, issues: await allLaunchIssues(launch, launchPolicy) })),
+    );
     const refused = found.filter(({ issues }) => issues.length > 0);
     if (refused.length === 0) return;
     await database.asTenant(tenantId, async (tx) => {

@@ -6,6 +6,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
 import { needsOwner } from "./launch-warnings.ts";
+import type { LaunchPolicy } from "./launch-policy.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
 import type { ServerRecord } from "./server-record.ts";
 import { insertServer, saveLaunch } from "./servers.pg.ts";
@@ -22,6 +23,7 @@ export type RegistrationDeps = {
   now: () => Date;
   /** On a loopback install the registration by an owner is the approval; elsewhere somebody else has to approve. */
   ownerApproves: boolean;
+  launchPolicy: LaunchPolicy;
 };
 
 /** Who registers, and whether that person could approve: anything (an owner), or what needs no owner. */

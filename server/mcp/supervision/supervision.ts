@@ -4,6 +4,7 @@ import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReade
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
 import { createConnect, type Connect } from "../connection/connect.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
+import type { LaunchPolicy } from "../registration/launch-policy.ts";
 import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
 import { createConfine } from "../process/sandbox.ts";
@@ -27,6 +28,7 @@ type Deps = {
   now: () => Date;
   random: () => number;
   instanceId: string;
+  launchPolicy: LaunchPolicy;
   dataDir: string;
   path: string;
   version: string;
