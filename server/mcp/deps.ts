@@ -23,8 +23,7 @@ import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
 import type { SecretsUsed } from "./registration/drop-secrets.ts";
-import type { LaunchPolicy } from "./registration/launch-policy.ts";
-import type { ServerSpec } from "./registration/register-server.ts";
+import type { RegistrationDeps, ServerSpec } from "./registration/register-server.ts";
 import type { AskModel } from "./protocol/sample.ts";
 import type { Timings } from "./supervision/timings.ts";
 
@@ -48,7 +47,7 @@ export type McpDeps = {
   /** A loopback install: the owner's own registration is the approval. Elsewhere maker and checker differ. */
   ownerApproves: boolean;
   /** What the operator lets servers run; by default all that the rules allow. */
-  launchPolicy?: LaunchPolicy;
+  launchPolicy?: RegistrationDeps["launchPolicy"];
   /** The most calls of a workspace at once, in this process; by default `LIMITS.mcpTenantCalls`. */
   tenantCalls?: number | undefined;
   redactor: Redactor;

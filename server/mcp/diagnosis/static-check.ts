@@ -10,7 +10,6 @@ import { serverFolders } from "../process/server-folders.ts";
 import type { InspectLaunch } from "../registration/check-launch.ts";
 import { findExecutable } from "../registration/executable.ts";
 import { launchHash, secretInArgument, secretName } from "../registration/launch.ts";
-import type { LaunchPolicy } from "../registration/launch-policy.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import { hasApprovedRoots, type ServerRecord } from "../registration/server-record.ts";
 import { causeOf } from "./explain-failure.ts";
@@ -26,7 +25,7 @@ export type CheckDeps = {
   egress: Egress;
   secrets: SecretReader;
   inspect: InspectLaunch;
-  launchPolicy: LaunchPolicy;
+  launchPolicy: Parameters<typeof allLaunchIssues>[1];
   dataDir: string;
   path: string;
   toolsUsed: ToolsUsed;

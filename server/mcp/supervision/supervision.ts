@@ -4,7 +4,6 @@ import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReade
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
 import { createConnect, type Connect } from "../connection/connect.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
-import type { LaunchPolicy } from "../registration/launch-policy.ts";
 import { fileHasher } from "../registration/executable.ts";
 import { createProcessJournal } from "../process/process-journal.ts";
 import { createConfine } from "../process/sandbox.ts";
@@ -28,7 +27,7 @@ type Deps = {
   now: () => Date;
   random: () => number;
   instanceId: string;
-  launchPolicy: LaunchPolicy;
+  launchPolicy: Parameters<typeof inspectLaunch>[0]["launchPolicy"];
   dataDir: string;
   path: string;
   version: string;
