@@ -72,7 +72,7 @@ export const LIMITS = {
   /** Of a server's launch, as JSON. */
   launchBytes: 128 * 1024,
   launchArguments: 128,
-  /** Variables or headers of a launch. */
+  /** Variables, headers or parameters of the address of a launch. */
   launchValues: 64,
   /** Servers of one imported document. */
   importedServers: 64,

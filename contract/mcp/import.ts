@@ -86,6 +86,7 @@ const PreviewedLaunch = z.discriminatedUnion("transport", [
     url: z.string(),
     type: z.enum(["streamable-http", "sse"]).optional(),
     headers: z.record(z.string(), z.string()),
+    query: z.record(z.string(), z.string()).optional(),
   }),
 ]);
 

@@ -22,7 +22,7 @@ export const EnvValue = z.string().max(4_096);
 const noNul = (text: string): boolean => !text.includes("\0");
 const NUL = "expected text without the NUL character";
 
-/** Named values of a launch: environment variables or headers. */
+/** Named values of a launch: environment variables, headers or parameters of the address. */
 const values = (name: z.ZodString) =>
   z
     .record(name, EnvValue)
@@ -47,6 +47,8 @@ export const HttpLaunch = z.strictObject({
   /** `sse` is HTTP with SSE as of 2024-11-05. Without a type, Streamable HTTP is tried first and that where it is not there. */
   type: z.enum(["streamable-http", "sse"]).optional(),
   headers: values(z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/)).default({}),
+  /** Parameters that the address gets when it is called: a credential stands here as `secret:name`, never in `url`. */
+  query: values(z.string().regex(/^[!-~]{1,128}$/)).optional(),
 });
 
 export const Launch = z.discriminatedUnion("transport", [StdioLaunch, HttpLaunch]);

@@ -59,8 +59,8 @@ const redirectTo =
   (_request, response) =>
     response.writeHead(status, { location }).end();
 
-type Open = { allow?: readonly number[]; names?: Record<string, string[]> };
-function guardedBy({ allow = [], names = {} }: Open): typeof fetch {
+type Open = { allow?: readonly number[]; names?: Record<string, string[]>; staysAtOrigin?: boolean };
+function guardedBy({ allow = [], names = {}, staysAtOrigin }: Open): typeof fetch {
   const connect = guardedConnector({
     lookup: async (host): Promise<Address[]> => (names[host] ?? []).map((address) => ({ address, family: 4 })),
     destination: (host, port) => ({
@@ -71,7 +71,7 @@ function guardedBy({ allow = [], names = {} }: Open): typeof fetch {
   });
   const agent = new Agent({ connect, maxResponseSize: RESPONSE_BYTES });
   agents.push(agent);
-  return guardedFetch(agent);
+  return guardedFetch(agent, { staysAtOrigin });
 }
 
 const denied = (reason?: string) => expect.objectContaining({ code: "egress_denied", ...(reason === undefined ? {} : { reason }) });
@@ -154,6 +154,21 @@ test("the tripwire sees a socket that the guard has not (N-34)", async () => {
 });
 
 describe("redirects", () => {
+  test("stay at the origin where the address may hold a credential", async () => {
+    const other = await serve(ok);
+    const { origin, port, seen } = await serve((request, response) =>
+      request.url.startsWith("/b")
+        ? ok(request, response)
+        : redirectTo(request.url.startsWith("/a") ? "/b?key=1" : `http://127.0.0.1:${other.port}/b?key=1`, 307)(request, response),
+    );
+    const call = guardedBy({ allow: [port, other.port], staysAtOrigin: true });
+    expect(await (await call(`${origin}/a?key=1`, { method: "POST", body: "x" })).text()).toBe("POST /b?key=1 x");
+    const refused = await call(`${origin}/out?key=1`).catch((error: unknown) => error);
+    expect(refused).toEqual(denied("redirect_refused"));
+    expect(refused).toMatchObject({ at: `127.0.0.1:${other.port}`, message: expect.not.stringContaining("key") });
+    expect([seen.length, other.seen]).toEqual([3, []]);
+  });
+
   test.each([301, 302, 303, 307, 308])("are checked like a first call (%i)", async (status) => {
     const secret = await serve(ok);
     for (const location of [

@@ -15,9 +15,9 @@ type Hop = { target: Target; method: string; headers: Headers; body: NonNullable
 /**
  * `fetch` whose every socket goes through `dispatcher`. Redirects are followed here, hop by hop, so that each one is
  * checked like a first call; credentials and bodies stay with the origin they were meant for. `signal` bounds the time,
- * there is no other limit.
+ * there is no other limit. With `staysAtOrigin` no redirect leads to another origin.
  */
-export function guardedFetch(guarded: Dispatcher): typeof globalThis.fetch {
+export function guardedFetch(guarded: Dispatcher, { staysAtOrigin = false } = {}): typeof globalThis.fetch {
   // Node's own fetch, so that callers get the global Response class; it speaks the dispatcher interface of undici 7.
   const dispatcher = new Dispatcher1Wrapper(guarded);
   return async (input, init = {}) => {
@@ -31,7 +31,10 @@ export function guardedFetch(guarded: Dispatcher): typeof globalThis.fetch {
       await response.body?.cancel();
       if (mode === "error") throw new TypeError("The answer is a redirect, and the caller follows none.");
       if (redirects === MAX_REDIRECTS) throw refuse(hop.target.url, `The call was redirected more than ${MAX_REDIRECTS} times.`);
-      hop = nextHop(hop, response.status, location);
+      const next = nextHop(hop, response.status, location);
+      if (staysAtOrigin && next.target.url.origin !== hop.target.url.origin)
+        throw refuse(next.target.url, "A redirect to another origin is not followed: the address may hold a credential.");
+      hop = next;
     }
   };
 }
@@ -46,7 +49,7 @@ function firstHop(url: string | URL, init: RequestInit): Hop {
   const headers = new Headers(init.headers);
   for (const name of headers.keys())
     if (RESERVED_HEADERS.test(name))
-      throw new EgressDenied(`The header ${name} may not be set.`, { reason: "header_refused", at: String(url) });
+      throw new EgressDenied(`The header ${name} may not be set.`, { reason: "header_refused", at: parseTarget(url).url.host });
   return { target: parseTarget(url), method: (init.method ?? "GET").toUpperCase(), headers, body: init.body ?? null };
 }
 

@@ -40,8 +40,8 @@ export function createEgress(deps: EgressDeps): { egress: Egress; routes: Handle
   };
 
   const egress: Egress = {
-    fetchFor: (tenantId, purpose) => (input, init) =>
-      recorded(tenantId, purpose, () => guardedFetch(pools.of(tenantId, purpose))(input, init)),
+    fetchFor: (tenantId, purpose, options) => (input, init) =>
+      recorded(tenantId, purpose, () => guardedFetch(pools.of(tenantId, purpose), options)(input, init)),
     connectFor: (tenantId, purpose) => (target) =>
       recorded(tenantId, purpose, async () => {
         const destination = destinations(deps.database, tenantId, purpose);

@@ -13,7 +13,10 @@ export function capInflated(response: Response, maxBytes: number = RESPONSE_BYTE
       if (seen <= maxBytes) controller.enqueue(chunk);
       else
         controller.error(
-          new EgressDenied(`The answer unpacks to more than ${maxBytes} bytes.`, { reason: "answer_too_large", at: response.url }),
+          new EgressDenied(`The answer unpacks to more than ${maxBytes} bytes.`, {
+            reason: "answer_too_large",
+            at: URL.parse(response.url)?.host ?? "unknown",
+          }),
         );
     },
   });

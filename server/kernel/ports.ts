@@ -191,8 +191,11 @@ export interface Leadership {
 
 /** Where the platform's own process may open sockets to, for addresses taken from data. */
 export interface Egress {
-  /** A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. */
-  fetchFor(tenantId: string, purpose: EgressPurpose): typeof globalThis.fetch;
+  /**
+   * A `fetch` that checks each socket at connect time and each redirect hop; throws `egress_denied`. With `staysAtOrigin`, a redirect to
+   * another origin is refused: for addresses that hold a credential, which the receiver could pass on in the one it redirects to.
+   */
+  fetchFor(tenantId: string, purpose: EgressPurpose, options?: { staysAtOrigin?: boolean }): typeof globalThis.fetch;
   /**
    * Opens sockets for any protocol, checked at connect time like those of `fetchFor`. Rejects with `egress_denied`, or with what
    * the system says. Whoever gets a socket ends it; an error of it is heard as its end.

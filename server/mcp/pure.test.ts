@@ -55,6 +55,9 @@ describe("the hash of a launch", () => {
     const http = { transport: "http", url: "https://example.com/mcp", headers: { authorization: "secret:token" } } as const;
     expect(launchHash(http, null)).not.toBe(launchHash({ ...http, url: "https://example.org/mcp" }, null));
     expect(launchHash(http, null)).not.toBe(launchHash({ ...http, headers: {} }, null));
+    const asking = (query: Record<string, string>) => launchHash({ ...http, query }, null);
+    expect(new Set([launchHash(http, null), asking({ a: "1" }), asking({ a: "2" }), asking({ b: "1" })]).size).toBe(4);
+    expect(launchHash(http, null)).toBe("85ba7f129e19d43a77ef1b1cce9bb524b5b135dddda9bbe7fd09f7e0e771e5ed");
   });
 });
 

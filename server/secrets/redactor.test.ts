@@ -5,7 +5,7 @@ import { REDACTED, createRedactor } from "./redactor.ts";
 import { secretForms } from "./secret-forms.ts";
 import { SecretMatcher } from "./secret-matcher.ts";
 
-const SECRET = 'sk-cänary/7+"9\\f~ x';
+const SECRET = `sk-cänary/7+"9\\f'(~ x`;
 const redactorFor = (...values: string[]) => {
   const redactor = createRedactor();
   for (const value of values) redactor.track(value);
@@ -21,6 +21,7 @@ describe("the redactor's text", () => {
     ["inside JSON", JSON.stringify(SECRET).slice(1, -1)],
     ["inside JSON inside JSON", JSON.stringify(JSON.stringify(SECRET)).slice(3, -3)],
     ["URL-encoded", encodeURIComponent(SECRET)],
+    ["URL-encoded, as part of an address", new URL(`https://h.example/?a=${encodeURIComponent(SECRET)}`).search.slice(3)],
     ["URL-encoded in lower case", encodeURIComponent(SECRET).replaceAll(/%../g, (code) => code.toLowerCase())],
     ["as a form field", new URLSearchParams({ a: SECRET }).toString().slice(2)],
     ["base64", bytes.toString("base64")],

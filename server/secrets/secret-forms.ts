@@ -25,8 +25,10 @@ function textForms(value: string): string[] {
 function urlForms(value: string): string[] {
   const component = encodeURIComponent(value.toWellFormed());
   const strict = component.replaceAll(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  // What the URL parser makes of the first, when it meets it in an address.
+  const parsed = component.replaceAll("'", "%27");
   const form = new URLSearchParams({ v: value }).toString().slice(2);
-  return [component, strict, form].flatMap((text) => [text, text.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
+  return [component, strict, parsed, form].flatMap((text) => [text, text.replaceAll(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())]);
 }
 
 function hexForms(value: string): string[] {

@@ -81,11 +81,19 @@ const agent = (keySecret: string) => ({
   name: `a-${newId().slice(-12)}`,
   endpoint: { kind: "openai" as const, baseUrl: "https://example.com/v1", keySecret, models: ["m"] },
 });
-const server = (launch: ReturnType<typeof http>) => ({ name: `s-${newId().slice(-12)}`, launch, start: false });
+const server = (launch: ReturnType<typeof http> & { query?: Record<string, string> }) => ({
+  name: `s-${newId().slice(-12)}`,
+  launch,
+  start: false,
+});
 
 describe("a secret stays that", () => {
   test.each<[string, (secret: string) => Promise<unknown>]>([
     ["another server sends in a header", (secret) => client.createMcpServer({ body: server(http({ "X-Key": `secret:${secret}` })) })],
+    [
+      "another server sends in its address",
+      (secret) => client.createMcpServer({ body: server({ ...http({}), query: { key: `secret:${secret}` } }) }),
+    ],
     [
       "another server has in its arguments",
       (secret) =>

@@ -15,6 +15,7 @@ import {
 import { handshake, newClient, speak, type Connection } from "./connection.ts";
 import type { Opening } from "./era-verdicts.ts";
 import { connectFailure } from "./failures.ts";
+import { addressWith } from "./address-with.ts";
 import { witnessAnswers } from "./http-answer.ts";
 import { HttpTransport, type HttpTransportOptions } from "./http-transport.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
@@ -49,12 +50,15 @@ const sse: Way = (options) => new SseTransport(options);
 
 async function open(deps: ConnectDeps, { server, launch, options, opening }: HttpAttempt, way: Way): Promise<Connection> {
   const headers = await resolveValues(deps.secrets, server, launch.headers);
+  const query = launch.query && (await resolveValues(deps.secrets, server, launch.query));
   const watch = watchVersion(recorder(deps, server, { connectionId: deps.newId(), transport: way === sse ? "sse" : "http" }));
-  const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server"), () => options.onOpen?.());
+  const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server", { staysAtOrigin: query !== undefined }), () =>
+    options.onOpen?.(),
+  );
   let fatal: Error | undefined;
   const answering = answeringFor(deps, server, { options });
   const transport = way({
-    url: launch.url,
+    url: query ? addressWith(launch.url, query) : launch.url,
     headers,
     fetch: answers.fetch,
     frames: watch.frames,

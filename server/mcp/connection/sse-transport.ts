@@ -99,7 +99,8 @@ export class SseTransport implements Transport {
     const { url } = this.#options;
     const endpoint = URL.parse(where, url);
     if (endpoint !== null && endpoint.origin === new URL(url).origin) return this.#endpoint.resolve(endpoint);
-    const message = `The server wants messages at ${where.slice(0, 200)}, which is not where it was registered.`;
+    const elsewhere = endpoint?.origin ?? "an address that cannot be read";
+    const message = `The server wants messages at ${elsewhere}, which is not where it was registered.`;
     this.#lose(new ConnectionFailure("mcp_redirect_refused", message));
   }
 

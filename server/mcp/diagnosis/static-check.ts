@@ -9,7 +9,7 @@ import { networkFailure } from "../connection/network-failure.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import type { InspectLaunch } from "../registration/check-launch.ts";
 import { findExecutable } from "../registration/executable.ts";
-import { launchHash, secretInArgument, secretName } from "../registration/launch.ts";
+import { launchHash, namedValues, secretInArgument, secretName } from "../registration/launch.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import { hasApprovedRoots, type ServerRecord } from "../registration/server-record.ts";
 import { causeOf } from "./explain-failure.ts";
@@ -94,9 +94,9 @@ const approval: Check = async ({ inspect }, { id, launch, settings, approvedLaun
 };
 
 const secrets: Check = async ({ secrets: vault }, { tenantId, id, environment, launch }) => {
-  const values = launch.transport === "http" ? launch.headers : launch.env;
-  const where = launch.transport === "http" ? "launch.headers" : "launch.env";
-  const named = Object.entries(values).map(([key, value]) => ({ path: `${where}.${key}`, name: secretName(value) }));
+  const named = namedValues(launch).flatMap(([where, values]) =>
+    Object.entries(values).map(([key, value]) => ({ path: `launch.${where}.${key}`, name: secretName(value) })),
+  );
   const args = launch.transport === "http" ? [] : launch.args;
   const all = [...named, ...args.map((arg, i) => ({ path: `launch.args.${i}`, name: secretInArgument(arg)?.name }))];
   const found = all.map(async ({ path, name }) => {

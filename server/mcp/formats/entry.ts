@@ -35,6 +35,7 @@ const Server = z.looseObject({
   serverUrl: Text.optional(),
   httpUrl: Text.optional(),
   headers: Values.optional(),
+  query: Values.optional(),
   caps: Caps.optional(),
   sandbox: Sandbox.optional(),
   disabled: z.boolean().optional(),
@@ -53,7 +54,7 @@ export function readEntry(key: string, path: string, raw: unknown): Entry {
     const errors = parsed.error.issues.map((issue) => ({ path: [path, ...issue.path.map(String)].join("."), message: issue.message }));
     return { ...entry, errors };
   }
-  const { command, args = [], env = {}, cwd, caps, sandbox, headers = {}, disabled, enabled, description = "" } = parsed.data;
+  const { command, args = [], env = {}, cwd, caps, sandbox, headers = {}, query, disabled, enabled, description = "" } = parsed.data;
   const url = parsed.data.url ?? parsed.data.serverUrl ?? parsed.data.httpUrl;
   const common = {
     ...entry,
@@ -67,7 +68,10 @@ export function readEntry(key: string, path: string, raw: unknown): Entry {
     return { ...common, draft: { transport: "stdio", command, args, env: texts(env), cwd, caps, sandbox } };
   }
   if (url === undefined) return wrong("expected a command or an address (`url`)");
-  return { ...common, draft: { transport: "http", url, type: httpType(parsed.data.type), headers: texts(headers) } };
+  return {
+    ...common,
+    draft: { transport: "http", url, type: httpType(parsed.data.type), headers: texts(headers), ...(query && { query: texts(query) }) },
+  };
 }
 
 /** `http` leaves it open: those who write it try Streamable HTTP first. */

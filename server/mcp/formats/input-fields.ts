@@ -46,6 +46,6 @@ function describe(id: string): string {
 
 export function textsOf(draft: Draft | undefined): string[] {
   if (draft === undefined) return [];
-  if (draft.transport === "http") return [draft.url, ...Object.values(draft.headers)];
+  if (draft.transport === "http") return [draft.url, ...Object.values(draft.headers), ...Object.values(draft.query ?? {})];
   return [draft.command, ...draft.args, ...Object.values(draft.env), draft.cwd ?? ""];
 }

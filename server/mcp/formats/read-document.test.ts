@@ -220,6 +220,121 @@ describe("the import matrix", () => {
   });
 });
 
+describe("credentials in an address", () => {
+  const key = `tvly-${"a1B2".repeat(6)}`;
+  const planned = (url: string, inputs: Record<string, string> = {}, query?: Record<string, string>) => {
+    const given = readDocument({
+      servers: { t: { url, ...(query && { query }) } },
+      inputs: [
+        { id: "key", type: "promptString", password: true },
+        { id: "mode", type: "promptString" },
+        { id: "more", type: "promptString", default: "1" },
+      ],
+    });
+    const [plan] = planImport(given, { onClash: "fail", inputs }, { servers: new Set(), secrets: new Set(["t_apiKey"]) });
+    return plan;
+  };
+  const rows: [
+    string,
+    string,
+    Record<string, string>,
+    { url: string; query?: Record<string, string>; secrets: [string, string, string?][] },
+  ][] = [
+    [
+      "a value that is one",
+      `https://h.example/mcp?tavilyApiKey=${key}`,
+      {},
+      {
+        url: "https://h.example/mcp",
+        query: { tavilyApiKey: "secret:tavilyApiKey" },
+        secrets: [["query.tavilyApiKey", "tavilyApiKey", key]],
+      },
+    ],
+    [
+      "one among others, which stay as they are written",
+      `https://h.example/mcp?a=%20b+c&apiKey=${key}&d#f`,
+      {},
+      {
+        url: "https://h.example/mcp?a=%20b+c&d#f",
+        query: { apiKey: "secret:t_apiKey_2" },
+        secrets: [["query.apiKey", "t_apiKey_2", key]],
+      },
+    ],
+    [
+      "one that was escaped",
+      "https://h.example/?access_token=q9Zr%2F7Lw2%26Xc5V%3D%3D",
+      {},
+      {
+        url: "https://h.example/",
+        query: { access_token: "secret:t_access_token" },
+        secrets: [["query.access_token", "t_access_token", "q9Zr/7Lw2&Xc5V=="]],
+      },
+    ],
+    [
+      "a password that was given",
+      "https://h.example/?k=${input:key}&m=${input:mode}",
+      { key: "a&b=c#d", mode: "x" },
+      {
+        url: "https://h.example/?m=x",
+        query: { k: "secret:t_k" },
+        secrets: [["query.k", "t_k", "a&b=c#d"]],
+      },
+    ],
+    [
+      "a password that is still asked for",
+      "https://h.example/?k=${input:key}",
+      {},
+      {
+        url: "https://h.example/",
+        query: { k: "secret:t_k" },
+        secrets: [["query.k", "t_k", undefined]],
+      },
+    ],
+    [
+      "a reference that stands there already",
+      "https://h.example/?k=secret:mine",
+      {},
+      {
+        url: "https://h.example/",
+        query: { k: "secret:mine" },
+        secrets: [],
+      },
+    ],
+    [
+      "no credential at all",
+      "https://h.example/?toolsets=a,b&n=${input:more}",
+      {},
+      { url: "https://h.example/?toolsets=a,b&n=1", secrets: [] },
+    ],
+  ];
+  test.each(rows)("%s", (_what, url, inputs, { url: address, query, secrets }) => {
+    const plan = planned(url, inputs);
+    expect(plan?.errors).toEqual([]);
+    expect(plan?.draft).toEqual({ transport: "http", url: address, headers: {}, ...(query && { query }) });
+    expect(plan?.secrets.map(({ at, name, value }) => [at, name, value])).toEqual(secrets);
+  });
+
+  test("parameters that a document gives beside the address are looked at in the same way", () => {
+    expect(planned("https://h.example/", {}, { token: key, mode: "fast" })).toMatchObject({
+      draft: { query: { token: "secret:token", mode: "fast" } },
+      secrets: [{ at: "query.token", name: "token", value: key }],
+    });
+  });
+
+  test.each([
+    ["the host", "https://${input:key}.example/"],
+    ["a user's password", "https://user:${input:key}@h.example/"],
+    ["the path", "https://h.example/s/${input:key}/mcp"],
+    ["the name of a parameter", "https://h.example/?${input:key}"],
+    ["the fragment", "https://h.example/#${input:key}"],
+    ["two values of one name", `https://h.example/?k=\${input:key}&k=${key}`],
+  ])("a password in %s has no place, and the import says where it would have one", (_where, url) => {
+    const plan = planned(url, { key: "pass-word" });
+    expect(plan?.errors).toMatchObject([{ path: "servers.t.url", message: /parameter/ }]);
+    expect(plan?.launch).toBeUndefined();
+  });
+});
+
 describe("a command line", () => {
   test.each<[string, string[]]>([
     [`a  b\tc`, ["a", "b", "c"]],

@@ -20,6 +20,9 @@ export function fillIn(text: string, valueOf: (variable: Variable) => string | u
   });
 }
 
+/** The text with a filler of the same length for each variable: what stands where, apart from them. */
+export const blankVariables = (text: string): string => text.replaceAll(VARIABLE, (whole) => "_".repeat(whole.length));
+
 const EDITOR = new Set(["workspaceFolder", "userHome"]);
 
 function toVariable([, kind, named, plain, fallback]: readonly (string | undefined)[]): Variable | undefined {

@@ -66,7 +66,7 @@ describe("an import", () => {
     await toolNamed(p, items[0]?.id ?? "", "add");
   });
 
-  test("finds credentials that were written down: in variables, headers and arguments", async () => {
+  test("finds credentials that were written down: in variables, headers, arguments and addresses", async () => {
     const p = await platforms.open();
     const body = {
       mcpServers: {
@@ -83,7 +83,7 @@ describe("an import", () => {
     expect(JSON.stringify(previewed)).not.toContain(TOKEN);
     expect(previewed.map(({ warnings }) => warnings.map(({ code }) => code))).toEqual([
       expect.arrayContaining(["secret_in_arguments", "placeholder", "unconfined", "unknown_command", "command_not_found"]),
-      ["secret_in_address"],
+      [],
     ]);
     const { items } = await p.call(routes.importMcpServers, { body });
     expect(items.map(({ launch }) => launch)).toMatchObject([
@@ -91,13 +91,18 @@ describe("an import", () => {
         args: ["--token", "secret:one_token", "--key=secret:one_key", "secret:one_arg_3"],
         env: { GH: "secret:one_token", API_KEY: "********", SIZE: "12345678" },
       },
-      { headers: { Authorization: "secret:two_Authorization", "X-Mode": "fast" } },
+      {
+        url: "https://two.example/mcp",
+        headers: { Authorization: "secret:two_Authorization", "X-Mode": "fast" },
+        query: { api_key: "secret:two_api_key" },
+      },
     ]);
     expect(Object.fromEntries(p.stored)).toEqual({
       one_token: TOKEN,
       one_key: `${TOKEN}x`,
       one_arg_3: "postgres://u:pw@db/x",
       two_Authorization: `Bearer ${TOKEN}`,
+      two_api_key: "q9Zr7Lw2Xc5V",
     });
     expect(JSON.stringify([items, p.audited])).not.toContain(TOKEN);
   });
@@ -192,7 +197,7 @@ test("a preview says what an import would refuse, and changes nothing", async ()
   const document = {
     mcpServers: {
       a: { command: "bash", args: ["-c", "x"], env: { PATH: "/evil" }, cwd: "relative" },
-      b: { url: "https://b.example/?k=${input:password}" },
+      b: { url: "https://b.example/${input:password}" },
       c: {},
     },
   };

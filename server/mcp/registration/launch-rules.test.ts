@@ -13,7 +13,11 @@ const stdio = (change: Partial<Extract<Launch, { transport: "stdio" }>> = {}): L
   env: {},
   ...change,
 });
-const http = (headers: Record<string, string>, url = "https://example.com/mcp"): Launch => ({ transport: "http", url, headers });
+const http = (headers: Record<string, string>, url = "https://example.com/mcp"): Extract<Launch, { transport: "http" }> => ({
+  transport: "http",
+  url,
+  headers,
+});
 const codes = (launch: Launch): (string | undefined)[] => launchIssues(launch).map(({ code }) => code);
 
 describe("what no approval can allow", () => {
@@ -41,6 +45,17 @@ describe("what no approval can allow", () => {
   test("a header of two lines, an address with a password", () => {
     expect(codes(http({ "X-Key": "a\r\nHost: internal" }))).toEqual(["header_invalid"]);
     expect(codes(http({}, "https://user:secret@example.com/mcp"))).toEqual(["url_credentials"]);
+  });
+  test.each([
+    [["url_credentials"], "https://example.com/mcp?apiKey=q9Zr7Lw2Xc5V"],
+    [["url_credentials"], `https://example.com/mcp?a=1&anything=tvly-${"a1B2".repeat(6)}`],
+    [["url_credentials"], "https://example.com/mcp?k=secret:mine"],
+    [["query_repeated"], "https://example.com/mcp?key=1", { key: "secret:mine" }],
+    [[], "https://example.com/mcp?apiKey=YOUR_KEY&mode=q9Zr7Lw2Xc5V", { key: "secret:mine", token: "q9Zr7Lw2Xc5V" }],
+  ])("%j: parameters of %s", (expected, url, query?: Record<string, string>) => {
+    const issues = launchIssues({ transport: "http", url, headers: {}, ...(query && { query }) });
+    expect(issues.map(({ code }) => code)).toEqual(expected);
+    expect(JSON.stringify(issues)).not.toMatch(/q9Zr|tvly/);
   });
 
   test.each([
@@ -128,6 +143,11 @@ describe("what an approver is warned of", () => {
     expect(launchWarnings(http({}, "http://tools.example/mcp"))).toMatchObject([{ code: "plain_http" }]);
     expect(launchWarnings(http({}, "http://localhost:3000/mcp"))).toEqual([]);
   });
+  test("a credential in the path, which has no other place", () => {
+    const address = `https://tools.example/s/sk-${"a1B2".repeat(6)}/mcp`;
+    expect(launchIssues(http({}, address))).toEqual([]);
+    expect(launchWarnings(http({}, address))).toMatchObject([{ code: "secret_in_address" }]);
+  });
 });
 
 test("what a package runner fetches is told from its options", () => {
@@ -155,4 +175,10 @@ test("an argument may name a secret, whole or behind an option; a mask that come
   const shown = maskLaunch(stored);
   expect(unmaskLaunch(shown, stored)).toEqual(stored);
   expect(() => unmaskLaunch(stdio({ env: { OTHER: "********" } }), stored)).toThrow(expect.objectContaining({ code: "request_invalid" }));
+  const called: Launch = { ...http({ key: "h" }), query: { key: "q", k: `tvly-${"a1B2".repeat(6)}`, t: "secret:t", mode: "fast" } };
+  expect(maskLaunch(called)).toMatchObject({
+    headers: { key: "********" },
+    query: { key: "********", k: "********", t: "secret:t", mode: "fast" },
+  });
+  expect(unmaskLaunch(maskLaunch(called), called)).toEqual(called);
 });

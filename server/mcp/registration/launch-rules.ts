@@ -1,6 +1,8 @@
 import type { Issue } from "#contract/errors.ts";
 import { LIMITS } from "#contract/limits.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
+import { looksSecret } from "../formats/secret-values.ts";
+import { secretName } from "./launch.ts";
 import { commandName } from "./runners.ts";
 
 type StdioLaunch = Extract<Launch, { transport: "stdio" }>;
@@ -86,8 +88,8 @@ export function folderIssues(folder: string, path: string): Issue[] {
   return system === undefined ? [] : refuse(`expected a folder that is not in ${system}`);
 }
 
-function httpIssues({ url, headers }: HttpLaunch): Issue[] {
-  const issues: Issue[] = [];
+function httpIssues({ url, headers, query = {} }: HttpLaunch): Issue[] {
+  const issues = parameterIssues(url, query);
   const { username, password } = new URL(url);
   if (username !== "" || password !== "") {
     issues.push({
@@ -104,6 +106,20 @@ function httpIssues({ url, headers }: HttpLaunch): Issue[] {
     if (/[\r\n\0]/.test(value)) issues.push({ path, message: "expected one line without the NUL character", code: "header_invalid" });
   }
   return issues;
+}
+
+/** What is in the address is shown to everybody who may see the server; what is in `query` is not, or only its secret's name. */
+function parameterIssues(url: string, query: Readonly<Record<string, string>>): Issue[] {
+  return [...new URL(url).searchParams].flatMap(([name, value]): Issue[] => {
+    const isCredential = secretName(value) !== undefined || looksSecret(name, value);
+    if (Object.hasOwn(query, name))
+      return [
+        { path: `launch.query.${name}`, message: `expected ${name} either here or in the address, not in both`, code: "query_repeated" },
+      ];
+    if (!isCredential) return [];
+    const message = `expected an address without a credential; take ${name} out of it and give it in query, as \`"query": {"${name}": "secret:…"}\``;
+    return [{ path: "launch.url", message, code: "url_credentials" }];
+  });
 }
 
 function matches(patterns: readonly string[], name: string): boolean {

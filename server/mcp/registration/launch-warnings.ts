@@ -1,5 +1,6 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import type { LaunchWarning } from "#contract/mcp/warnings.ts";
+import { looksSecret } from "../formats/secret-values.ts";
 import { commandName, dockerOptions, fetchedCode } from "./runners.ts";
 
 type StdioLaunch = Pick<Extract<Launch, { transport: "stdio" }>, "command" | "args">;
@@ -28,7 +29,7 @@ const INLINE: readonly [RegExp, RegExp][] = [
 
 /** What whoever approves this launch should know of it. */
 export function launchWarnings(launch: Launch): LaunchWarning[] {
-  if (launch.transport === "http") return isPlainHttp(launch.url) ? [PLAIN_HTTP] : [];
+  if (launch.transport === "http") return addressWarnings(launch.url);
   return [inlineCode(launch), debuggerOpen(launch), remoteCode(launch), startsAnother(launch), ...docker(launch)].filter(
     (one) => one !== undefined,
   );
@@ -46,9 +47,19 @@ const PLAIN_HTTP: LaunchWarning = {
   message: "The address is not https: what is sent there, tokens included, can be read on the way.",
 };
 
-function isPlainHttp(address: string): boolean {
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  return url?.protocol === "http:" && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/.test(url.hostname);
+const SECRET_IN_ADDRESS: LaunchWarning = {
+  code: "secret_in_address",
+  message:
+    "The address holds what looks like a credential; whoever may see the server sees it. If the server also takes it elsewhere, give it in query or headers.",
+};
+
+function addressWarnings(address: string): LaunchWarning[] {
+  const url = URL.parse(address);
+  if (url === null) return [];
+  const isPlain = url.protocol === "http:" && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|.*\.localhost)$/.test(url.hostname);
+  const parts = [...url.pathname.split("/"), url.hash.slice(1)].map((part) => ["", part] as const);
+  const holdsSecret = [...parts, ...url.searchParams].some(([name, value]) => looksSecret(name, value));
+  return [...(isPlain ? [PLAIN_HTTP] : []), ...(holdsSecret ? [SECRET_IN_ADDRESS] : [])];
 }
 
 function inlineCode({ command, args }: StdioLaunch): Found {

@@ -2,6 +2,7 @@ import type { Launch } from "#contract/mcp/servers.ts";
 import { IDENTIFIER } from "#contract/common.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { canonicalJson, sha256 } from "../catalogue/canonical.ts";
+import { looksSecret } from "../formats/secret-values.ts";
 
 /**
  * What an approval of a launch is about: the exact arguments, environment (names and values as written, so secrets by
@@ -11,11 +12,14 @@ export function launchHash(launch: Launch, executable: string | null): string {
   const subject =
     launch.transport === "stdio"
       ? { transport: "stdio", argv: [launch.command, ...launch.args], ...placeOf(launch), executable }
-      : { transport: "http", url: launch.url, headers: launch.headers, ...(launch.type && { type: launch.type }) };
+      : { transport: "http", url: launch.url, headers: launch.headers, ...optionalOf(launch) };
   return sha256(canonicalJson(subject) ?? JSON.stringify(subject));
 }
 
 type StdioLaunch = Extract<Launch, { transport: "stdio" }>;
+type HttpLaunch = Extract<Launch, { transport: "http" }>;
+
+const optionalOf = ({ type, query }: HttpLaunch) => ({ ...(type && { type }), ...(query && { query }) });
 
 /** What a launch does not name is left out: what was approved before it could be named stays approved. */
 const placeOf = ({ env, cwd, caps, sandbox }: StdioLaunch) => ({
@@ -41,9 +45,17 @@ export function secretInArgument(argument: string): { before: string; name: stri
   return name === undefined ? undefined : { before, name };
 }
 
+type NamedValues = [where: "env" | "headers" | "query", values: Record<string, string>];
+
+/** The values of a launch that have names, by the member that holds them. */
+export function namedValues(launch: Launch): NamedValues[] {
+  if (launch.transport === "stdio") return [["env", launch.env]];
+  return [["headers", launch.headers], ...(launch.query ? [["query", launch.query] satisfies NamedValues] : [])];
+}
+
 /** The secrets that a launch refers to. */
 export function secretsNamedBy(launch: Launch): Set<string> {
-  const values = Object.values(launch.transport === "stdio" ? launch.env : launch.headers).map(secretName);
+  const values = namedValues(launch).flatMap(([, named]) => Object.values(named).map(secretName));
   const args = launch.transport === "stdio" ? launch.args.map((argument) => secretInArgument(argument)?.name) : [];
   return new Set([...values, ...args].filter((name) => name !== undefined));
 }
@@ -53,15 +65,21 @@ const MASK = "********";
 
 /** A launch as it may be shown: values that look like credentials and were written in plain are masked. */
 export function maskLaunch(launch: Launch): Launch {
-  return launch.transport === "stdio" ? { ...launch, env: maskValues(launch.env) } : { ...launch, headers: maskValues(launch.headers) };
+  return withNamed(launch, maskValues);
 }
 
 /** A launch that somebody was shown and sends back: what was masked there is what is stored. Throws `request_invalid` for a mask of nothing. */
 export function unmaskLaunch(launch: Launch, stored: Launch): Launch {
-  const known = stored.transport === "stdio" ? stored.env : stored.headers;
-  return launch.transport === "stdio"
-    ? { ...launch, env: unmaskValues(launch.env, known, "env") }
-    : { ...launch, headers: unmaskValues(launch.headers, known, "headers") };
+  const known = new Map(namedValues(stored));
+  return withNamed(launch, (values, where) => unmaskValues(values, known.get(where) ?? {}, where));
+}
+
+type Change = (values: Record<string, string>, where: NamedValues[0]) => Record<string, string>;
+
+function withNamed(launch: Launch, change: Change): Launch {
+  if (launch.transport === "stdio") return { ...launch, env: change(launch.env, "env") };
+  const { headers, query } = launch;
+  return { ...launch, headers: change(headers, "headers"), ...(query && { query: change(query, "query") }) };
 }
 
 function unmaskValues(values: Record<string, string>, known: Record<string, string>, where: string): Record<string, string> {
@@ -79,7 +97,7 @@ function unmaskValues(values: Record<string, string>, known: Record<string, stri
 
 function maskValues(values: Record<string, string>): Record<string, string> {
   const masked = Object.entries(values).map(([name, value]) => {
-    const shown = secretName(value) !== undefined || !CREDENTIAL.test(name);
+    const shown = secretName(value) !== undefined || !(CREDENTIAL.test(name) || looksSecret(name, value));
     return [name, shown ? value : MASK];
   });
   return Object.fromEntries(masked);

@@ -37,8 +37,12 @@ export function fill(placing: Placing, text: string): Filled {
 const valueOf = ({ values, fields }: Placing, id: string): string | undefined =>
   (Object.hasOwn(values, id) && values[id] !== "" ? values[id] : undefined) ?? fields.get(id)?.default;
 
-/** Environment or headers: what is secret is replaced by a reference. */
-export function placeNamed(placing: Placing, where: "env" | "headers", texts: Readonly<Record<string, string>>): Record<string, string> {
+/** Environment, headers or parameters: what is secret is replaced by a reference. */
+export function placeNamed(
+  placing: Placing,
+  where: "env" | "headers" | "query",
+  texts: Readonly<Record<string, string>>,
+): Record<string, string> {
   const placed = Object.entries(texts).flatMap(([name, text]) => {
     const filled = fill(placing, text);
     return filled.isLeftOut ? [] : [[name, placeText(placing, { at: `${where}.${name}`, name, filled })]];
@@ -61,7 +65,8 @@ export function placeArguments(placing: Placing, args: readonly string[]): strin
 
 type Place = { at: string; name: string; filled: Filled };
 
-function placeText(placing: Placing, { at, name, filled }: Place): string {
+/** The text, or the reference to the secret that it becomes. */
+export function placeText(placing: Placing, { at, name, filled }: Place): string {
   const { text, isPassword, isMissing } = filled;
   if (text.startsWith("secret:")) return text;
   if (!isPassword && isPlaceholder(text) && !isMissing) {

@@ -5,7 +5,7 @@ import { Launch } from "#contract/mcp/servers.ts";
 import type { LaunchWarning } from "#contract/mcp/warnings.ts";
 import type { Draft, Entry, ReadDocument } from "../formats/entry.ts";
 import { toSlug } from "../formats/names.ts";
-import { looksSecret } from "../formats/secret-values.ts";
+import { placeAddress } from "./place-address.ts";
 import { fill, placeArguments, placeNamed, type PlannedSecret, type Placing } from "./place-values.ts";
 
 /** What would become of one server of a document. */
@@ -111,13 +111,9 @@ function place(draft: Draft, { path, placing, errors }: Context): Draft {
     return filled.text;
   };
   if (draft.transport === "http") {
-    const url = open("url", draft.url);
-    if (holdsSecret(url))
-      placing.warnings.push({
-        code: "secret_in_address",
-        message: "The address holds what looks like a credential; whoever may see the server sees it.",
-      });
-    return { ...draft, url, headers: placeNamed(placing, "headers", draft.headers) };
+    const { url, query, problems } = placeAddress(placing, draft);
+    errors.push(...problems.map((message) => ({ path: `${path}.url`, message })));
+    return { ...draft, url, headers: placeNamed(placing, "headers", draft.headers), ...(query && { query }) };
   }
   const { cwd } = draft;
   return {
@@ -128,6 +124,3 @@ function place(draft: Draft, { path, placing, errors }: Context): Draft {
     cwd: cwd === undefined || cwd === "" ? undefined : open("cwd", cwd),
   };
 }
-
-const holdsSecret = (url: string): boolean =>
-  URL.canParse(url) && [...new URL(url).searchParams].some(([name, value]) => looksSecret(name, value));

@@ -136,7 +136,8 @@ export const approvalOf = ({ approvedLaunchHash: hash, approvedRoots: roots }: S
 
 /** A launch as the audit trail keeps it: what runs where, without values that may be secret. */
 function summary(launch: Launch): Record<string, string | string[]> {
-  if (launch.transport === "http") return { url: launch.url, headers: Object.keys(launch.headers) };
+  if (launch.transport === "http")
+    return { url: launch.url, headers: Object.keys(launch.headers), ...(launch.query && { query: Object.keys(launch.query) }) };
   return { argv: [launch.command, ...launch.args], env: Object.keys(launch.env), cwd: launch.cwd ?? "" };
 }
 
