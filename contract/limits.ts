@@ -81,6 +81,9 @@ export const LIMITS = {
   toolsDecided: 200,
   /** Definitions that are kept of a tool, beside those that somebody has decided about. */
   toolDefinitionsKept: 100,
+  /** Of a hint about tools: how many of them, and of the workflows that call them, it names. */
+  liveTools: 20,
+  liveWorkflows: 20,
   frameBytes: 64 * 1024,
   /** Lines of a server's log: how many are kept, how long one may be, and what is searched for in them. */
   mcpLogLines: 5_000,

@@ -1,5 +1,6 @@
 import { QuestionStatus } from "./mcp/questions.ts";
 import { z } from "zod";
+import { LIMITS } from "./limits.ts";
 import { defineRoute } from "./route.ts";
 import { RunStatus } from "./runs.ts";
 import { ServerState } from "#contract/mcp/servers.ts";
@@ -37,6 +38,10 @@ export const metricsText = defineRoute({
   stream: "text",
 });
 
+/** What a fresh list has shown of a tool (`reverted`: it is again what was approved; `back`: listed again), or what somebody has decided. */
+export const ToolChange = z.enum(["new", "changed", "reverted", "gone", "back", "approved", "rejected", "disabled", "enabled"]);
+export type ToolChange = z.infer<typeof ToolChange>;
+
 /**
  * One stream per browser. Each event is a hint that something changed; the reader fetches the truth by REST.
  * `run` carries the newest `seq`, so a reader asks for the journal after the one it has.
@@ -44,6 +49,15 @@ export const metricsText = defineRoute({
 export const LiveEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run"), runId: z.string(), workflowId: z.string(), status: RunStatus, seq: z.number().int() }),
   z.object({ type: z.literal("mcp_server"), serverId: z.string(), state: ServerState }),
+  z.object({
+    type: z.literal("mcp_tools"),
+    serverId: z.string(),
+    /** The first of them; `count` is how many there are. */
+    tools: z.array(z.object({ id: z.string(), name: z.string(), change: ToolChange })).max(LIMITS.liveTools),
+    count: z.number().int(),
+    /** Workflows that call them, as far as they are named. */
+    workflows: z.array(z.string()).max(LIMITS.liveWorkflows),
+  }),
   z.object({ type: z.literal("mcp_question"), questionId: z.string(), runId: z.string(), status: QuestionStatus }),
   z.object({ type: z.literal("agent"), agentId: z.string(), status: z.enum(["online", "offline", "unknown"]) }),
   z.object({ type: z.literal("workflow"), workflowId: z.string(), version: z.number().int() }),

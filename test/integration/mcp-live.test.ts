@@ -3,47 +3,29 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { changingServer, plainTool } from "#test/support/mcp/changing.ts";
+import { liveEventsOf, type LiveEvents } from "#test/support/live-events.ts";
 import { busy } from "#test/support/mcp/platform.ts";
-import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { addTenant, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 let platform: StartedPlatform;
-let stream: { events: { at: number; serverId: string; state: string }[]; stop: () => void };
+let stream: LiveEvents;
 
 beforeAll(async () => {
   platform = await startedPlatform();
-  stream = await listen();
+  stream = await liveEventsOf(platform);
 }, 120_000);
 afterAll(async () => {
   stream.stop();
   await platform.close();
 });
 
-/** The states of MCP servers as the event stream tells them. */
-async function listen(): Promise<typeof stream> {
-  const controller = new AbortController();
-  const response = await fetch(`${platform.url}/api/v1/events`, {
-    headers: { authorization: `Bearer ${platform.token}` },
-    signal: controller.signal,
-  });
-  const events: (typeof stream)["events"] = [];
-  let seen = "";
-  const read = async (): Promise<void> => {
-    for await (const chunk of response.body ?? []) {
-      seen += Buffer.from(chunk).toString("utf8");
-      const lines = seen.split("\n");
-      seen = lines.pop() ?? "";
-      for (const line of lines.filter((one) => one.startsWith("data:"))) {
-        const event: { type: string; serverId: string; state: string } = JSON.parse(line.slice(5));
-        if (event.type === "mcp_server") events.push({ at: performance.now(), serverId: event.serverId, state: event.state });
-      }
-    }
-  };
-  void read().catch(() => {});
-  return { events, stop: () => controller.abort() };
-}
-
 const register = (name: string): Promise<McpServer> => platform.client.createMcpServer({ body: { name, launch: busy() } });
-const statesOf = ({ id }: McpServer): string[] => stream.events.filter(({ serverId }) => serverId === id).map(({ state }) => state);
+const statesOf = ({ id }: McpServer): string[] =>
+  stream
+    .of("mcp_server")
+    .filter(({ serverId }) => serverId === id)
+    .map(({ state }) => state);
 
 describe("the live status of servers", () => {
   test("a killed server's event arrives within two seconds, and what arrives last is what REST says", async () => {
@@ -52,14 +34,14 @@ describe("the live status of servers", () => {
       async () => statesOf(server),
       (states) => states.at(-1) === "READY",
     );
-    const before = stream.events.length;
+    const before = stream.of("mcp_server").length;
     process.kill(server.pid ?? 0, "SIGKILL");
     const killed = performance.now();
     await eventually(
-      async () => stream.events.length,
+      async () => stream.of("mcp_server").length,
       (count) => count > before,
     );
-    const [first] = stream.events.slice(before);
+    const [first] = stream.of("mcp_server").slice(before);
     expect(first).toMatchObject({ serverId: server.id, state: "STARTING" });
     expect((first?.at ?? Infinity) - killed).toBeLessThan(2_000);
     await eventually(
@@ -72,14 +54,90 @@ describe("the live status of servers", () => {
   test("each state that a person brings about is told, and can be read by then", async () => {
     const server = await register("controlled");
     const params = { id: server.id };
-    const known = stream.events.length;
+    const known = statesOf(server).length;
     await platform.client.quarantineMcpServer({ params, body: { reason: "A look at it." } });
     await platform.client.releaseMcpServer({ params });
     const { state } = await platform.client.stopMcpServer({ params });
     await pause(200);
-    const told = stream.events.slice(known).filter(({ serverId }) => serverId === server.id);
-    expect(told.map((event) => event.state)).toEqual(["STOPPING", "QUARANTINED", "STOPPED", "STARTING", "READY", "STOPPING", "STOPPED"]);
+    expect(statesOf(server).slice(known)).toEqual(["STOPPING", "QUARANTINED", "STOPPED", "STARTING", "READY", "STOPPING", "STOPPED"]);
     expect(state).toBe("STOPPED");
+  });
+});
+
+describe("the live news of tools", () => {
+  test("tell what has become of which tool and whom that concerns, once it can be read, and nobody else's workspace", async () => {
+    const changing = await changingServer({ tools: [plainTool()] });
+    const { client } = platform;
+    const stranger = await liveEventsOf({ url: platform.url, token: (await addTenant(await platform.sql(), "Strangers")).token });
+    const server = await client.createMcpServer({ body: { name: "sums", launch: changing.launch } });
+    const [tool] = (await client.listServerTools({ params: { id: server.id } })).items;
+    const params = { id: tool?.id ?? "" };
+    const nodes = [
+      { id: "start", type: "start" },
+      { id: "sum", type: "mcp_tool", data: { server: "sums", tool: "add" } },
+      { id: "end", type: "end" },
+    ];
+    const edges = [
+      { id: "a", source: "start", target: "sum" },
+      { id: "b", source: "sum", target: "end" },
+    ];
+    const workflow = await client.createWorkflow({ body: { name: "Sums", definition: { version: 2, name: "Sums", nodes, edges } } });
+    const told = () => stream.of("mcp_tools").filter(({ serverId }) => serverId === server.id);
+    const next = () => {
+      const before = told().length;
+      return async () =>
+        (
+          await eventually(
+            async () => told(),
+            (all) => all.length > before,
+          )
+        ).slice(before);
+    };
+    const concerning = (change: string, workflows: string[] = [workflow.id]) => [
+      { type: "mcp_tools", serverId: server.id, tools: [{ id: params.id, name: "add", change }], count: 1, workflows },
+    ];
+    expect(told()).toMatchObject(concerning("new", []));
+
+    const changed = next();
+    await changing.says({ tools: [plainTool({ description: "Adds. Always." })] });
+    expect(await changed()).toMatchObject(concerning("changed"));
+    const { hash, approval } = (await client.listServerTools({ params: { id: server.id } })).items[0] ?? {};
+    expect(approval).toBe("changed");
+    const { items } = await client.listAudit({ query: { action: "mcp_tool.changed" } });
+    expect(items).toMatchObject([{ target: `mcp_tool:${params.id}`, details: { workflows: [workflow.id] } }]);
+
+    const decisions = [
+      ["approved", () => client.approveTool({ params, body: { hash: hash ?? "" } })],
+      ["disabled", () => client.disableTool({ params, body: { reason: "A look at it." } })],
+      ["enabled", () => client.enableTool({ params, body: { hash: hash ?? "" } })],
+      ["rejected", () => client.rejectTool({ params, body: { hash: hash ?? "", reason: "No." } })],
+    ] as const;
+    for (const [change, decide] of decisions) {
+      const decided = next();
+      await decide();
+      expect(await decided()).toMatchObject(concerning(change));
+    }
+
+    const gone = next();
+    await changing.says({ tools: [] });
+    expect(await gone()).toMatchObject(concerning("gone"));
+    expect(stranger.of("mcp_tools")).toEqual([]);
+    stranger.stop();
+    await changing.remove();
+  });
+
+  test("are told of a server that says nothing of its changes when it is next looked at", async () => {
+    const changing = await changingServer({ tools: [plainTool()], isQuiet: true });
+    const server = await platform.client.createMcpServer({ body: { name: "quiet", launch: changing.launch } });
+    await changing.says({ tools: [plainTool(), plainTool({ name: "subtract" })], isQuiet: true });
+    await platform.client.restartMcpServer({ params: { id: server.id } });
+    const told = () => stream.of("mcp_tools").filter(({ serverId }) => serverId === server.id);
+    await eventually(
+      async () => told(),
+      (all) => all.length === 2,
+    );
+    expect(told().at(-1)).toMatchObject({ tools: [{ name: "subtract", change: "new" }], count: 1, workflows: [] });
+    await changing.remove();
   });
 });
 

@@ -8,6 +8,7 @@ import type { Supervisor } from "../supervision/supervisor.ts";
 import { approved, rejected, type PinnedTool } from "./catalogue.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
 import { findTool, saveTool, toolsOfServer, viewTool } from "./tools.pg.ts";
+import type { ToolNews } from "./tool-news.ts";
 import type { ToolWaits } from "./waits.ts";
 
 export type DecideDeps = {
@@ -15,6 +16,7 @@ export type DecideDeps = {
   audit: Audit;
   supervisor: Supervisor;
   waits: Pick<ToolWaits, "settle">;
+  news: ToolNews;
   /** A loopback install: whoever has registered the server may approve its tools. */
   ownerApproves: boolean;
 };
@@ -44,7 +46,7 @@ type Decision = {
   reason?: string;
 };
 
-/** What people decide about tools. Each decision is audited; the steps that wait for it go on. */
+/** What people decide about tools. Each decision is audited and told to listeners; the steps that wait for it go on. */
 export function toolDecisions(deps: DecideDeps): ToolDecisions {
   const approve: ToolDecisions["approve"] = (caller, { id, hash, effect, acceptFindings }) =>
     decide(deps, caller, {
@@ -71,7 +73,7 @@ export function toolDecisions(deps: DecideDeps): ToolDecisions {
 }
 
 async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply, reason }: Decision): Promise<Tool> {
-  const { database, audit, supervisor, waits } = deps;
+  const { database, audit, supervisor, waits, news } = deps;
   const { tenantId, ref: actor } = caller;
   const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
   if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
@@ -94,6 +96,8 @@ async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply,
     return decided;
   });
   waits.settle({ tenantId, serverId, tool: tool.name });
+  const told = [{ id, name: tool.name, change: verb }];
+  news.tell(server.record, told, await news.affected(server.record, told));
   return viewTool({ ...known, tool });
 }
 

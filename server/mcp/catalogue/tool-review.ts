@@ -10,11 +10,13 @@ import {
   rejectTools,
 } from "#contract/mcp/tool-review.ts";
 import { handle, type Handled } from "#server/kernel/handle.ts";
+import type { LiveBus } from "#server/kernel/ports.ts";
 import { toolDecisions, type DecideDeps } from "./decide-tools.ts";
+import { createToolNews } from "./tool-news.ts";
 import { createToolWaits, type WaitDeps } from "./waits.ts";
 import { toolReviews, type ReviewDeps } from "./review-tools.ts";
 
-type Deps = Omit<DecideDeps, "waits"> & ReviewDeps & Omit<WaitDeps, "everyMs"> & { settleMs: number };
+type Deps = Omit<DecideDeps, "waits" | "news"> & ReviewDeps & Omit<WaitDeps, "everyMs"> & { settleMs: number; live: LiveBus };
 
 export type ToolReview = {
   routes: Handled[];
@@ -26,7 +28,7 @@ export type ToolReview = {
 /** What a person looks at before deciding about a tool, the decisions, and the steps that wait for them. */
 export function createToolReview(deps: Deps): ToolReview {
   const waits = createToolWaits({ ...deps, everyMs: deps.settleMs });
-  const decisions = toolDecisions({ ...deps, waits });
+  const decisions = toolDecisions({ ...deps, waits, news: createToolNews(deps) });
   const reviews = toolReviews(deps);
   const routes = [
     handle(getToolDiff, ({ caller, params, query }) => reviews.diff(caller, { ...params, ...query })),

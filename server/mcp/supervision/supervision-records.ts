@@ -3,6 +3,8 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Audit, AuditRecord, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
 import type { CatalogueChange } from "../catalogue/catalogue.ts";
+import type { WorkflowsUsing } from "../catalogue/review-tools.ts";
+import { createToolNews } from "../catalogue/tool-news.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { CataloguePorts } from "../catalogue/server-catalogue.ts";
 import type { ServerLogs } from "./server-logs.ts";
@@ -22,6 +24,7 @@ export type SupervisionDeps = {
   processes: ProcessJournal;
   checkLaunch: SupervisorPorts["checkLaunch"];
   connect: SupervisorPorts["connect"];
+  workflowsUsing: WorkflowsUsing;
   newId: () => string;
   now: () => Date;
   random: () => number;
@@ -91,35 +94,51 @@ async function persistHealth({ database, log }: SupervisionDeps, { id, tenantId,
     .catch((error: unknown) => log.warn("a server's health was not stored", { serverId: id, error }));
 }
 
-export function cataloguePorts({ database, audit, logs, newId }: SupervisionDeps): CataloguePorts {
+export function cataloguePorts(deps: SupervisionDeps): CataloguePorts {
+  const { database, logs, newId } = deps;
+  const news = createToolNews(deps);
   return {
     newId,
     note: (server, text) => logs.add(server, "event", text),
     neighbours: ({ tenantId, id, environment }) => database.asTenant(tenantId, (tx) => neighboursOf(tx, { id, environment })),
-    saveCatalogue: (server, changes, isFirst) =>
-      database.asTenant(server.tenantId, async (tx) => {
-        const { tenantId, id: serverId } = server;
-        const by = server.createdBy;
-        for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
-        if (isFirst) await markPinned(tx, serverId);
-        for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change));
-        const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
-        if (pinned.length === 0) return;
-        const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
-        await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
-      }),
+    saveCatalogue: async (server, changes, isFirst) => {
+      const told = changes.map(({ kind, tool: { id, name } }) => ({ id, name, change: kind }));
+      const workflows = await news.affected(server, told);
+      await storeCatalogue(deps, { server, changes, isFirst, workflows });
+      if (told.length > 0) news.tell(server, told, workflows);
+    },
   };
 }
+
+type Catalogue = {
+  server: ServerRecord;
+  changes: readonly CatalogueChange[];
+  isFirst: boolean;
+  workflows: ReadonlyMap<string, readonly string[]>;
+};
+
+const storeCatalogue = ({ database, audit }: SupervisionDeps, { server, changes, isFirst, workflows }: Catalogue): Promise<void> =>
+  database.asTenant(server.tenantId, async (tx) => {
+    const { tenantId, id: serverId, createdBy: by } = server;
+    for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
+    if (isFirst) await markPinned(tx, serverId);
+    for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change, workflows.get(change.tool.id)));
+    const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
+    if (pinned.length === 0) return;
+    const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
+    await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
+  });
 
 const isNews = ({ kind, tool }: CatalogueChange): boolean =>
   kind === "changed" || kind === "reverted" || (kind === "new" && tool.approval !== "approved");
 
-function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange): AuditRecord {
+function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange, workflows: readonly string[] = []): AuditRecord {
+  const { name, hash, approval, findings } = tool;
   return {
     tenantId: server.tenantId,
     actor: "system:mcp",
     action: `mcp_tool.${kind === "new" ? "found" : kind}`,
     target: `mcp_tool:${tool.id}`,
-    details: { name: tool.name, hash: tool.hash, approval: tool.approval, findings: [...tool.findings] },
+    details: { name, hash, approval, findings: [...findings], ...(workflows.length > 0 && { workflows: [...workflows] }) },
   };
 }

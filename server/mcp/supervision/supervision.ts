@@ -1,6 +1,5 @@
 import type { Registry } from "prom-client";
-import type { Log } from "#server/kernel/log.ts";
-import type { Audit, Database, Egress, FrameSink, LiveBus, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { Egress, FrameSink, SecretReader } from "#server/kernel/ports.ts";
 import { checkLaunch, inspectLaunch, type InspectLaunch } from "../registration/check-launch.ts";
 import { createConnect, type Connect } from "../connection/connect.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
@@ -12,30 +11,18 @@ import { createTreeWatch, type TreeWatch } from "../process/tree-watch.ts";
 import { registerUsage } from "../process/usage-metrics.ts";
 import { createServerLogs, type ServerLogs } from "./server-logs.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
-import type { Timings } from "./timings.ts";
+import type { SupervisionDeps } from "./supervision-records.ts";
 
-type Deps = {
-  database: Database;
-  audit: Audit;
+type Deps = Omit<SupervisionDeps, "logs" | "processes" | "checkLaunch" | "connect"> & {
   egress: Egress;
   secrets: SecretReader;
   frames: FrameSink;
-  live: LiveBus;
-  log: Log;
-  redactor: Redactor;
-  newId: () => string;
-  now: () => Date;
-  random: () => number;
   instanceId: string;
   launchPolicy: Parameters<typeof inspectLaunch>[0]["launchPolicy"];
   dataDir: string;
   path: string;
   version: string;
-  timings: Timings;
-  isShared: boolean;
-  onDemand: boolean;
   sample: Sampler;
-  leads: () => boolean;
   registry?: Registry;
 };
 

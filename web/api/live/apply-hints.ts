@@ -21,7 +21,7 @@ export function applyHints(client: QueryClient, hints: readonly LiveEvent[], lat
   }
   for (const hint of newestPerRun(hints)) applyRunHint(client, hint, later);
   const kinds = new Set(hints.map((hint) => hint.type));
-  if (kinds.has("mcp_server")) void client.invalidateQueries({ queryKey: keys.mcp.all });
+  if (kinds.has("mcp_server") || kinds.has("mcp_tools")) void client.invalidateQueries({ queryKey: keys.mcp.all });
   if (kinds.has("agent")) void client.invalidateQueries({ queryKey: keys.agents.all });
   if (kinds.has("workflow")) void client.invalidateQueries({ queryKey: keys.workflows.all });
 }
