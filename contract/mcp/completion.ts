@@ -28,7 +28,7 @@ export const completeMcp = defineRoute({
   params: IdParams,
   body: CompleteMcp,
   response: z.object({ values: z.array(z.string()), total: z.number().nullable(), hasMore: z.boolean() }),
-  errors: [...SERVER_ERRORS, "mcp_unsupported"],
+  errors: [...SERVER_ERRORS, "mcp_uri_refused", "mcp_unsupported"],
 });
 
 export const ToolSuggestion = z.object({

@@ -2,6 +2,7 @@ import type { Implementation, ServerCapabilities } from "@modelcontextprotocol/s
 import type { FrameRecorder } from "../connection/frames.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Exposure } from "./exposure.ts";
+import type { Find } from "./find.ts";
 import type { InputState } from "./input-state.ts";
 
 /** Who is served, and what. */
@@ -9,6 +10,7 @@ export type Client = {
   /** Tells endpoints apart. */
   key: string;
   exposure: Exposure;
+  find: Find;
   /** One server as it is, not all of them as one. */
   isOne: boolean;
   info: Implementation;

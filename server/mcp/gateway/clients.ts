@@ -7,11 +7,12 @@ import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { DISCONNECTED } from "./disconnected.ts";
 import type { Endpoint } from "./identity.ts";
 import { createInputState } from "./input-state.ts";
-import { createKnownLists } from "./lists.ts";
+import type { KnownLists } from "./lists.ts";
 import { protocolServer, type Served } from "./protocol-server.ts";
 
 export type ClientDeps = {
   call: CallTool;
+  lists: KnownLists;
   redactor: Redactor;
   frames: FrameSink;
   database: Database;
@@ -25,23 +26,19 @@ export type ClientDeps = {
 export type ServeClient = (endpoint: Endpoint, caller: Caller, session: string | undefined) => Served;
 
 export function createServeClient(deps: ClientDeps): ServeClient {
-  const lists = createKnownLists();
   const { stateKey = randomBytes(32) } = deps;
   return (endpoint, caller, session) => {
     const { tenantId, ref } = caller;
     const frames = frameRecorder({ sink: deps.frames, tenantId, remote: ref, connectionId: session ?? deps.newId() });
-    return protocolServer(
-      { ...deps, lists },
-      {
-        ...endpoint,
-        actor: ref,
-        isSession: session !== undefined,
-        sessionKey: session ?? ref,
-        frames,
-        input: createInputState(stateKey, `${tenantId}\0${ref}`),
-        onLeft: recordLeft(deps, caller),
-      },
-    );
+    return protocolServer(deps, {
+      ...endpoint,
+      actor: ref,
+      isSession: session !== undefined,
+      sessionKey: session ?? ref,
+      frames,
+      input: createInputState(stateKey, `${tenantId}\0${ref}`),
+      onLeft: recordLeft(deps, caller),
+    });
   };
 }
 

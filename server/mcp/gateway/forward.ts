@@ -39,7 +39,7 @@ const methodUnknown = (method: string): ProtocolError => new ProtocolError(Proto
 
 /** Refusals that must not tell whether the thing exists. */
 const HIDDEN: ReadonlySet<string> = new Set(["mcp_tool_unknown", "mcp_tool_not_approved", "tool_changed", "mcp_server_unknown"]);
-const INVALID: ReadonlySet<string> = new Set(["request_invalid", "cursor_invalid", "not_found"]);
+const INVALID: ReadonlySet<string> = new Set(["request_invalid", "cursor_invalid", "not_found", "mcp_uri_refused"]);
 
 /** What a client is told of a failure: the server's own error where it is one, else ours with its code and what to do. */
 export function asProtocolError(thrown: unknown, what: string, redactor: Redactor): ProtocolError {

@@ -1,19 +1,22 @@
-import { LRUCache } from "lru-cache";
-import { Environment } from "#contract/common.ts";
-import { AppError } from "#server/kernel/errors.ts";
 import { background, type Log } from "#server/kernel/log.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
+import type { ServerLists } from "../protocol/server-lists.ts";
 import { createChanges } from "./changes.ts";
 import { createServeClient, type ClientDeps } from "./clients.ts";
-import { isStateless } from "./era.ts";
 import type { McpAnswer, McpEndpoint, McpRequest } from "#server/kernel/mcp-endpoint.ts";
-import { endpointOfAll, endpointOfOne, keysOf, type Endpoint } from "./identity.ts";
+import { createEndpoints } from "./endpoints.ts";
+import { isStateless } from "./era.ts";
+import { createFind } from "./find.ts";
+import { keysOf, type Endpoint } from "./identity.ts";
+import { createKnownLists } from "./lists.ts";
 import { readMessage } from "./messages.ts";
 import { createStateful, refuse } from "./stateful.ts";
 import { createStateless } from "./stateless.ts";
 
-export type GatewayDeps = ClientDeps & {
+export type GatewayDeps = Omit<ClientDeps, "lists"> & {
   supervisor: Supervisor;
+  /** What the servers offer, as far as the guard of addresses has to know. */
+  offered: ServerLists;
   version: string;
   log: Log;
   timings: { gatewayLookMs: number; gatewayBeatMs: number; sessionIdleMs: number };
@@ -22,15 +25,14 @@ export type GatewayDeps = ClientDeps & {
 /** What reaches a server, beyond being told what there is. */
 const CALLS: ReadonlySet<string> = new Set(["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"]);
 
-const ENDPOINTS = 1_000;
-
 /** From here on a client hears of changes. */
 const BEGINNINGS: ReadonlySet<string> = new Set(["initialize", "subscriptions/listen"]);
 
 /** The platform as an MCP server: all servers as one at `/mcp`, each as it is at `/mcp/servers/<name>`. */
 export function createGateway(deps: GatewayDeps): McpEndpoint {
   const { log, timings, newId } = deps;
-  const serveClient = createServeClient(deps);
+  const lists = createKnownLists();
+  const serveClient = createServeClient({ ...deps, lists });
   const stateful = createStateful({ serveClient, newId, idleMs: timings.sessionIdleMs });
   const stateless = createStateless({ serveClient, log });
   const changes = createChanges(({ record }, list) => {
@@ -49,7 +51,7 @@ export function createGateway(deps: GatewayDeps): McpEndpoint {
   const look = setInterval(() => background(log, "a look at MCP sessions", lookAtAll), timings.gatewayLookMs).unref();
   const beat = setInterval(() => stateful.beat(), timings.gatewayBeatMs).unref();
 
-  const endpointOf = endpoints(deps);
+  const endpointOf = createEndpoints({ ...deps, findAt: (exposure) => createFind({ ...deps, lists, exposure }) });
   const post = async (endpoint: Endpoint, request: McpRequest, answer: McpAnswer): Promise<void> => {
     const incoming = readMessage(request.body);
     if (incoming.kind === "invalid") return refuse(answer, 400, incoming);
@@ -72,25 +74,4 @@ export function createGateway(deps: GatewayDeps): McpEndpoint {
       await Promise.all([stateless.close(), stateful.close()]);
     },
   };
-}
-
-/** The endpoints of all servers of a place; the last ones are kept, as each of their calls asks for its own. */
-function endpoints(deps: GatewayDeps): (request: McpRequest) => Endpoint | Promise<Endpoint> {
-  const ofAll = new LRUCache<string, Endpoint>({ max: ENDPOINTS });
-  return ({ caller: { tenantId }, server, url }) => {
-    const place = { tenantId, environment: environmentOf(url) };
-    if (server !== undefined) return endpointOfOne(deps, place, server);
-    const key = `${tenantId}/${place.environment}`;
-    const endpoint = ofAll.get(key) ?? endpointOfAll(deps, place);
-    ofAll.set(key, endpoint);
-    return endpoint;
-  };
-}
-
-function environmentOf(url: string): Environment {
-  const at = url.indexOf("?");
-  const wanted = at < 0 ? undefined : new URLSearchParams(url.slice(at)).get("environment");
-  const environment = Environment.safeParse(wanted ?? "production");
-  if (!environment.success) throw new AppError("not_found", `There is no environment ${String(wanted).slice(0, 40)}.`);
-  return environment.data;
 }

@@ -1,6 +1,7 @@
 import type { Implementation, ServerCapabilities } from "@modelcontextprotocol/server";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
-import { allServers, instructionsOf, oneServer, serverUnknown } from "./exposure.ts";
+import { allServers, instructionsOf, oneServer, serverUnknown, type Exposure } from "./exposure.ts";
+import type { Find } from "./find.ts";
 import type { Client } from "./client.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
@@ -13,7 +14,7 @@ const keyOf = ({ tenantId, environment }: Place, name: string): string => `${ten
 /** The endpoints at which a server is served. */
 export const keysOf = (server: Place & { name: string }): string[] => [keyOf(server, "*"), keyOf(server, server.name)];
 
-type Deps = { supervisor: Supervisor; version: string };
+export type EndpointDeps = { supervisor: Supervisor; version: string; findAt: (exposure: Exposure) => Find };
 
 /** How long the first client of a server that is starting waits to be told what it can do. */
 const FIRST_MS = 10_000;
@@ -31,11 +32,13 @@ const INSTRUCTIONS =
   "The tools and prompts of several MCP servers, each named after its server: <server>__<tool>. Resources are at auterity:<server>/<their own address>.";
 
 /** All servers of a place as one. */
-export function endpointOfAll({ supervisor, version }: Deps, place: Place): Endpoint {
+export function endpointOfAll({ supervisor, version, findAt }: EndpointDeps, place: Place): Endpoint {
+  const exposure = allServers(supervisor, place);
   return {
     key: keyOf(place, "*"),
     isOne: false,
-    exposure: allServers(supervisor, place),
+    exposure,
+    find: findAt(exposure),
     info: { name: "auterity", version },
     instructions: INSTRUCTIONS,
     capabilities: ALL,
@@ -43,14 +46,16 @@ export function endpointOfAll({ supervisor, version }: Deps, place: Place): Endp
 }
 
 /** One server as it is. Throws `not_found`. */
-export async function endpointOfOne({ supervisor }: Deps, place: Place, name: string): Promise<Endpoint> {
+export async function endpointOfOne({ supervisor, findAt }: EndpointDeps, place: Place, name: string): Promise<Endpoint> {
   const server = supervisor.known({ ...place, name }) ?? (await supervisor.find({ ...place, name }));
   if (server === undefined) throw serverUnknown(name);
   const { info, capabilities } = await describe(server);
+  const exposure = oneServer(server);
   return {
     key: keyOf(place, name),
     isOne: true,
-    exposure: oneServer(server),
+    exposure,
+    find: findAt(exposure),
     info,
     instructions: instructionsOf(server),
     capabilities,

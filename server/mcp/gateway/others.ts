@@ -1,17 +1,17 @@
 import type { Result, ServerCapabilities } from "@modelcontextprotocol/server";
-import { AppError } from "#server/kernel/errors.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
 import { isRecord } from "../connection/json-value.ts";
 import { pageOf, type Exposure, type Own } from "./exposure.ts";
+import type { Find } from "./find.ts";
 import { forward } from "./forward.ts";
 import { LISTS, itemsOf, type Item, type KnownLists, type ListKind } from "./lists.ts";
 import type { Asked, Handler, Params } from "./handler.ts";
 import { plain } from "./plain.ts";
 
-type Deps = { exposure: Exposure; lists: KnownLists; isOne: boolean; redactor: Redactor };
+type Deps = { exposure: Exposure; find: Find; lists: KnownLists; isOne: boolean; redactor: Redactor };
 
 /** What servers offer beside tools: resources, their templates, prompts, and suggestions for arguments of both. */
-export function otherHandlers({ exposure, lists, isOne, redactor }: Deps, capabilities: ServerCapabilities): [string, Handler][] {
+export function otherHandlers({ exposure, find, lists, isOne, redactor }: Deps, capabilities: ServerCapabilities): [string, Handler][] {
   const list = (kind: ListKind, expose: (own: Own, item: Item) => Item): Handler =>
     isOne ? listOne(exposure, kind) : listAll({ exposure, lists, kind, expose });
   const uri: (own: Own, item: Item) => Item = ({ server }, item) => withUri(item, "uri", (own) => exposure.uri(server, own));
@@ -20,16 +20,16 @@ export function otherHandlers({ exposure, lists, isOne, redactor }: Deps, capabi
   const resources: [string, Handler][] = [
     [LISTS.resources.method, list("resources", uri)],
     [LISTS.templates.method, list("templates", template)],
-    ["resources/read", (params, asked) => readResource(exposure, params, asked)],
+    ["resources/read", (params, asked) => readResource({ exposure, find }, params, asked)],
   ];
   const prompts: [string, Handler][] = [
     [LISTS.prompts.method, list("prompts", prompt)],
-    ["prompts/get", (params, asked) => getPrompt({ exposure, lists }, params, asked)],
+    ["prompts/get", (params, asked) => getPrompt({ exposure, find }, params, asked)],
   ];
   const handlers = [
     ...(capabilities.resources ? resources : []),
     ...(capabilities.prompts ? prompts : []),
-    ...(capabilities.completions ? [complete({ exposure, lists })] : []),
+    ...(capabilities.completions ? [complete(find)] : []),
   ];
   return handlers.map(([method, handler]) => [method, async (params, asked) => plain(redactor, await handler(params, asked))]);
 }
@@ -56,41 +56,34 @@ const listAll =
     return { [LISTS[kind].member]: items, ...rest };
   };
 
-async function readResource(exposure: Exposure, params: Params, asked: Asked): Promise<Result> {
-  const { uri } = params;
-  const found = typeof uri === "string" ? exposure.ofUri(uri) : undefined;
-  if (found === undefined) throw new AppError("not_found", "There is no such resource.");
-  const { server, own } = found;
+type Finding = Pick<Deps, "exposure" | "find">;
+
+async function readResource({ exposure, find }: Finding, params: Params, asked: Asked): Promise<Result> {
+  const { server, own } = await find.resource(params["uri"], asked.signal);
   const answer = await forward(server, { method: "resources/read", params: { ...params, uri: own } }, asked);
   if (!Array.isArray(answer["contents"])) return answer;
   return { ...answer, contents: itemsOf(answer, "contents").map((item) => withUri(item, "uri", (one) => exposure.uri(server, one))) };
 }
 
-const namesIn = ({ lists }: Pick<Deps, "lists">) =>
-  ((server) => lists.known("prompts", server).map(({ name }) => String(name))) satisfies Parameters<Exposure["promptOf"]>[1];
-
-async function getPrompt(deps: Pick<Deps, "exposure" | "lists">, params: Params, asked: Asked): Promise<Result> {
-  const found = deps.exposure.promptOf(String(params["name"]), namesIn(deps));
-  if (found === undefined) throw new AppError("not_found", "There is no such prompt.");
-  const answer = await forward(found.server, { method: "prompts/get", params: { ...params, name: found.own } }, asked);
+async function getPrompt({ exposure, find }: Finding, params: Params, asked: Asked): Promise<Result> {
+  const { server, own } = await find.prompt(params["name"], asked.signal);
+  const answer = await forward(server, { method: "prompts/get", params: { ...params, name: own } }, asked);
   if (!Array.isArray(answer["messages"])) return answer;
-  const { server } = found;
   const messages = itemsOf(answer, "messages").map((message) => ({
     ...message,
-    content: exposeContent(deps.exposure, server, message["content"]),
+    content: exposeContent(exposure, server, message["content"]),
   }));
   return { ...answer, messages };
 }
 
-const complete = ({ exposure, lists }: Pick<Deps, "exposure" | "lists">): [string, Handler] => [
+const complete = (find: Find): [string, Handler] => [
   "completion/complete",
-  (params, asked) => {
+  async (params, asked) => {
     const ref = isRecord(params["ref"]) ? params["ref"] : {};
     const isPrompt = ref["type"] === "ref/prompt";
-    const found = isPrompt ? exposure.promptOf(String(ref["name"]), namesIn({ lists })) : exposure.ofUri(String(ref["uri"]));
-    if (found === undefined) throw new AppError("not_found", "There is nothing of that name that arguments could be suggested for.");
-    const own = isPrompt ? { ...ref, name: found.own } : { ...ref, uri: found.own };
-    return forward(found.server, { method: "completion/complete", params: { ...params, ref: own } }, asked);
+    const { server, own } = await (isPrompt ? find.prompt(ref["name"], asked.signal) : find.reference(ref["uri"], asked.signal));
+    const named = isPrompt ? { ...ref, name: own } : { ...ref, uri: own };
+    return forward(server, { method: "completion/complete", params: { ...params, ref: named } }, asked);
   },
 ];
 

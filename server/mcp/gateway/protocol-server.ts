@@ -29,7 +29,7 @@ const AnyParams = z.looseObject({});
 
 /** An SDK server for one client: its own ids, its own level of logging, nothing of anybody else's. */
 export function protocolServer(deps: ProtocolDeps, client: Client): Served {
-  const { capabilities, instructions, exposure, isOne, isSession, input, key, sessionKey } = client;
+  const { capabilities, instructions, exposure, find, isOne, isSession, input, key, sessionKey } = client;
   const requestState = { verify: input.verify };
   const options = { capabilities, requestState, ...(instructions !== undefined && { instructions }) };
   const mcp = new ExposedServer(client.info, options, exposure);
@@ -46,7 +46,7 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
         throw failure(method, thrown, params);
       }
     });
-  for (const [method, handler] of otherHandlers({ ...deps, exposure, isOne }, capabilities)) serve(method, handler);
+  for (const [method, handler] of otherHandlers({ ...deps, exposure, find, isOne }, capabilities)) serve(method, handler);
   const handler = callTool({ ...deps, project: (result, schema) => server.projectCallToolResult(result, schema) }, client);
   const calls = new SessionCalls({ handler, askedBy: asked, failure: (thrown, params) => failure("tools/call", thrown, params) });
   if (capabilities.tools) {
@@ -60,7 +60,7 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
       logLevel = wanted.data;
       return {};
     });
-  const subscriptions = createSubscriptions(exposure, (uri) => void server.sendResourceUpdated({ uri }).catch(() => {}));
+  const subscriptions = createSubscriptions({ exposure, find }, (uri) => void server.sendResourceUpdated({ uri }).catch(() => {}));
   if (capabilities.resources?.subscribe) {
     serve("resources/subscribe", ({ uri }) => subscriptions.add(String(uri)).then(() => ({})));
     serve("resources/unsubscribe", ({ uri }) => subscriptions.remove(String(uri)).then(() => ({})));

@@ -1,5 +1,6 @@
 import { createMcpHandler, type McpHttpHandler, type McpRequestContext } from "@modelcontextprotocol/server";
 import { LIMITS } from "#contract/limits.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { ListName } from "../connection/connection.ts";
 import { isRecord } from "../connection/json-value.ts";
@@ -15,6 +16,9 @@ import { sendResponse, webRequest } from "./web-request.ts";
 type Deps = { serveClient: ServeClient; log: Log };
 type Open = { request: McpRequest; subscriptions: Subscriptions };
 type Served = { endpoint: Endpoint; request: McpRequest };
+
+/** How long a stream may wait until it is known whether its resources may be asked for. */
+const FIND_MS = 5_000;
 
 /** The 2026 era: every request stands alone and brings all that is to be known of its client. */
 export type Stateless = {
@@ -40,12 +44,15 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
     async serve(endpoint, request, answer) {
       const wanted = wantedResources(request.body);
       if (wanted.length > LIMITS.mcpSubscriptions) return refuse(answer, 400, { why: TOO_MANY, id: idOf(request.body) });
+      if (wanted.length > 0) await request.need("tool:call");
+      const unfit = await refusalOf(endpoint, wanted);
+      if (unfit !== undefined) return refuse(answer, 400, { why: unfit.message, id: idOf(request.body) });
       const gone = new AbortController();
       answer.raw.once("close", () => gone.abort());
       const web = webRequest({ method: request.method, headers: request.headers, signal: gone.signal });
       served.set(web, { endpoint, request });
       const { notify } = handlerOf(endpoint.key);
-      const subscriptions = createSubscriptions(endpoint.exposure, (uri) => notify.resourceUpdated(uri));
+      const subscriptions = createSubscriptions(endpoint, (uri) => notify.resourceUpdated(uri));
       open.set(gone, { request, subscriptions });
       for (const uri of wanted) {
         subscriptions.add(uri).catch((error: unknown) => log.debug("a resource could not be subscribed to", { error }));
@@ -96,6 +103,14 @@ const idOf = (body: unknown): string | number | null => {
   const incoming = readMessage(body);
   return incoming.kind === "request" ? incoming.message.id : null;
 };
+
+/** Why no server is asked for one of them. That it is not there, or cannot be asked now, is no reason: it may come. */
+async function refusalOf({ find }: Endpoint, wanted: readonly string[]): Promise<AppError | undefined> {
+  const signal = AbortSignal.timeout(FIND_MS);
+  const found = await Promise.allSettled(wanted.map((uri) => find.resource(uri, signal)));
+  const reasons = found.map((one): unknown => (one.status === "rejected" ? one.reason : undefined));
+  return reasons.filter((reason) => reason instanceof AppError).find(({ code }) => code === "mcp_uri_refused");
+}
 
 /** The resources that a request opens a stream for. */
 function wantedResources(body: unknown): string[] {

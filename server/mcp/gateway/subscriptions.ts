@@ -3,12 +3,13 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Exposure } from "./exposure.ts";
+import type { Find } from "./find.ts";
 
 type Watch = { server: SupervisedServer; own: string; connection: Connection | undefined; stop: (() => Promise<void>) | undefined };
 
 /** The resources that one client wants to hear of. */
 export type Subscriptions = {
-  /** Throws `not_found`, `rate_limited`, or what the server says. */
+  /** Throws `not_found`, `mcp_uri_refused`, `rate_limited`, or what the server says. */
   add(uri: string): Promise<void>;
   remove(uri: string): Promise<void>;
   /** Subscribes again where a server has come back. */
@@ -18,7 +19,10 @@ export type Subscriptions = {
 
 const WATCH_MS = 10_000;
 
-export function createSubscriptions(exposure: Exposure, onUpdated: (uri: string) => void): Subscriptions {
+export function createSubscriptions(
+  { exposure, find }: { exposure: Exposure; find: Find },
+  onUpdated: (uri: string) => void,
+): Subscriptions {
   const watches = new Map<string, Watch>();
   const begin = async (watch: Watch): Promise<void> => {
     const { server, own } = watch;
@@ -34,8 +38,8 @@ export function createSubscriptions(exposure: Exposure, onUpdated: (uri: string)
   return {
     async add(uri) {
       if (watches.has(uri)) return;
-      const found = exposure.ofUri(uri);
-      if (found === undefined) throw new AppError("not_found", "There is no such resource.");
+      const found = await find.resource(uri, AbortSignal.timeout(WATCH_MS));
+      if (watches.has(uri)) return;
       if (watches.size >= LIMITS.mcpSubscriptions)
         throw new AppError("rate_limited", `At most ${LIMITS.mcpSubscriptions} resources may be subscribed to at once.`);
       const watch: Watch = { ...found, connection: undefined, stop: undefined };

@@ -158,6 +158,10 @@ describe("prompts and completion", () => {
     const ref = { type: "resource", uriTemplate: "notes://of/{who}" } as const;
     const body = { ref, argument: { name: "who", value: "b" }, timeoutMs: 10_000 };
     expect((await p.call(completeMcp, { params: { id }, body })).values).toEqual(["bert"]);
+    for (const uriTemplate of ["file://{+path}", "file:///etc/passwd", "notes://of/../{who}"])
+      await expect(p.call(completeMcp, { params: { id }, body: { ...body, ref: { ...ref, uriTemplate } } })).rejects.toMatchObject({
+        code: "mcp_uri_refused",
+      });
     const tool = await toolNamed(p, id, "count");
     const { items } = await p.call(completeTool, { params: { id: tool.id }, query: { path: "" } });
     expect(items).toMatchObject([

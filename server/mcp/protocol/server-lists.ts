@@ -1,5 +1,7 @@
+import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/client";
 import type { McpPrompt } from "#contract/mcp/prompts.ts";
 import type { McpResource, McpResourceTemplate } from "#contract/mcp/resources.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import type { Connection, ListName } from "../connection/connection.ts";
 import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
@@ -51,11 +53,20 @@ function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: ListDeps, { list,
     const connection = current ?? (await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(firstListMs)])));
     listen(connection);
     const at = performance.now();
-    const items = await request(server, connection, () => read(connection, { timeoutMs: listMs }));
+    const items: (T | undefined)[] = await request(server, connection, () => read(connection, { timeoutMs: listMs })).catch(noList);
     const taken = { items: items.filter((item) => item !== undefined), listedAt: now().toISOString(), connection, at };
     held.set(server.record.id, taken);
     return show(taken, false);
   };
+}
+
+const METHOD_NOT_FOUND: number = ProtocolErrorCode.MethodNotFound;
+
+/** Many servers have resources and no templates, and say so by not knowing what is asked. */
+function noList(thrown: unknown): never[] {
+  const cause = thrown instanceof AppError ? thrown.cause : undefined;
+  if (cause instanceof ProtocolError && cause.code === METHOD_NOT_FOUND) return [];
+  throw thrown;
 }
 
 const show = <T>({ items, listedAt }: Held<T>, isStale: boolean): Listed<T> => ({ items, listedAt, isStale });

@@ -2,8 +2,8 @@ import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
 
 /**
- * RFC 6570, all four levels, for expansion only: nothing is ever matched against a template, so there is no expression whose
- * evaluation could take long. Time and result grow with the length of template and values, and both are bounded.
+ * RFC 6570, all four levels, for expansion. Of an address only the fixed ends of a template are looked for, so there is no
+ * expression whose evaluation could take long. Time and result grow with the length of template and values, and both are bounded.
  */
 export type Variables = Readonly<Record<string, string | readonly string[]>>;
 
@@ -67,6 +67,21 @@ function parseExpression(expression: string): { operator: Operator; variables: V
 export const variablesOf = (template: string): string[] => [
   ...new Set(parseTemplate(template).flatMap((part) => (typeof part === "string" ? [] : part.variables.map(({ name }) => name)))),
 ];
+
+/**
+ * Whether a template could have become this address: it begins and ends like the template, and has as many folders, unless
+ * a variable may hold some. What is in between is the server's to say.
+ */
+export function couldBecome(template: string, uri: string): boolean {
+  const parts = parseTemplate(template);
+  const fixed = parts.map((part) => (typeof part === "string" ? encode(part, true) : ""));
+  const text = fixed.join("");
+  if (fixed.every((part) => part !== "")) return uri === text;
+  const [begin = "", end = ""] = [fixed[0], fixed.at(-1)];
+  if (uri.length < begin.length + end.length || !uri.startsWith(begin) || !uri.endsWith(end)) return false;
+  const holdsFolders = parts.some((part) => typeof part !== "string" && (part.operator.allowsReserved || part.operator.first === "/"));
+  return holdsFolders || uri.split("/").length === text.split("/").length;
+}
 
 /** Throws `mcp_uri_refused` when the result would be too long. */
 export function expandTemplate(template: string, values: Variables): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
-import { expandTemplate, variablesOf } from "./uri-template.ts";
+import { couldBecome, expandTemplate, variablesOf } from "./uri-template.ts";
 import { checkUri } from "./uris.ts";
 
 const values = {
@@ -70,6 +70,25 @@ describe("a template of RFC 6570", () => {
       expect(error).toMatchObject({ code: "mcp_uri_refused" });
     }
     expect(uri.length).toBeLessThanOrEqual(LIMITS.mcpUriChars);
+  });
+});
+
+describe("an address that a template could have become", () => {
+  test.each([
+    ["file:///srv/{name}", "file:///srv/a.txt", true],
+    ["file:///srv/{name}", "file:///srv/a/b.txt", false],
+    ["file:///srv/{name}", "file:///etc/passwd", false],
+    ["file:///srv/{name}.txt", "file:///srv/a.txt", true],
+    ["file:///srv/{name}.txt", "file:///srv/a.key", false],
+    ["file:///srv/{+path}", "file:///srv/a/b.txt", true],
+    ["file:///srv{/path*}", "file:///srv/a/b.txt", true],
+    ["file:///srv/my file{?q}", "file:///srv/my%20file?q=1", true],
+    ["file:///srv/a", "file:///srv/a", true],
+    ["file:///srv/a", "file:///srv/ab", false],
+    ["file:///srv/{a}srv/", "file:///srv/", false],
+    ["{+any}", "file:///etc/passwd", true],
+  ])("%s, %s: %s", (template, uri, could) => {
+    expect(couldBecome(template, uri)).toBe(could);
   });
 });
 

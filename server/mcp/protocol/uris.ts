@@ -10,14 +10,16 @@ const UNFIT = /[\p{Cc}\s<>"{}|\\^`]/u;
 /** How often something may have been encoded before it counts as what it says. */
 const LAYERS = 3;
 
-/** `isOffered`: the server lists this very address, or a template that begins with its scheme. Throws `mcp_uri_refused`. */
+export const isFile = (uri: string): boolean => /^file:/i.test(uri);
+
+/** `isOffered`: the server lists this very address, or a template of files that could become it. Throws `mcp_uri_refused`. */
 export function checkUri(uri: string, { isOffered }: { isOffered: boolean }): void {
   if (uri.length > LIMITS.mcpUriChars) throw refused(`it is longer than ${LIMITS.mcpUriChars} characters`);
   if (!uri.isWellFormed()) throw refused("it is not well-formed Unicode");
   if (UNFIT.test(uri)) throw refused("it holds characters that no address has");
   if (!SCHEME.test(uri)) throw refused("expected an absolute address, with a scheme");
   if (climbs(uri)) throw refused("it climbs out of a folder (`..`)");
-  if (!isOffered && /^file:/i.test(uri)) throw refused("the server does not list this file");
+  if (!isOffered && isFile(uri)) throw refused("the server does not list this file");
 }
 
 /** Whether a segment is `..`, however it is written. */

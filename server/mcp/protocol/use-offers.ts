@@ -11,7 +11,7 @@ import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { askServer } from "./request.ts";
-import { resolveUri } from "./resolve-uri.ts";
+import { checkReference, resolveUri } from "./resolve-uri.ts";
 import { createServerLists, type Listed, type ListDeps, type ServerLists } from "./server-lists.ts";
 
 type Deps = { supervisor: Supervisor; lists: ServerLists; redactor: Redactor };
@@ -64,6 +64,7 @@ function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
       return { description: filled.description ?? null, messages, findings: scanDefinition(filled.messages) };
     },
     async complete(at, { ref, argument, context, timeoutMs }) {
+      if (ref.type === "resource") await checkReference(await find(at), lists, { uri: ref.uriTemplate, signal: at.signal });
       const target = ref.type === "prompt" ? { type: "ref/prompt" as const, name: ref.name } : ofTemplate(ref.uriTemplate);
       const { values, total, hasMore } = await ask(at, timeoutMs, (connection, options) => {
         needs(connection, "completions");

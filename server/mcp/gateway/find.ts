@@ -1,0 +1,46 @@
+import { AppError } from "#server/kernel/errors.ts";
+import { checkAddress, checkReference } from "../protocol/resolve-uri.ts";
+import type { ServerLists } from "../protocol/server-lists.ts";
+import type { Exposure, Own } from "./exposure.ts";
+import type { KnownLists } from "./lists.ts";
+
+/**
+ * What clients name beside tools, and whose it is. Throws `not_found` for what is not there, and `mcp_uri_refused` for an address
+ * that no server is asked for.
+ */
+export type Find = {
+  resource(uri: unknown, signal: AbortSignal): Promise<Own>;
+  /** A template by which it is listed, or an address. */
+  reference(uri: unknown, signal: AbortSignal): Promise<Own>;
+  prompt(name: unknown, signal: AbortSignal): Promise<Own>;
+};
+
+type Deps = { exposure: Exposure; lists: KnownLists; offered: ServerLists };
+
+export function createFind({ exposure, lists, offered }: Deps): Find {
+  const ofUri = (uri: unknown): Own => {
+    const found = typeof uri === "string" ? exposure.ofUri(uri) : undefined;
+    if (found === undefined) throw notThere("resource");
+    return found;
+  };
+  return {
+    async resource(uri, signal) {
+      const found = ofUri(uri);
+      await checkAddress(found.server, offered, { uri: found.own, signal });
+      return found;
+    },
+    async reference(uri, signal) {
+      const found = ofUri(uri);
+      await checkReference(found.server, offered, { uri: found.own, signal });
+      return found;
+    },
+    prompt(name) {
+      const known: Parameters<Exposure["promptOf"]>[1] = (server) => lists.known("prompts", server).map((prompt) => String(prompt["name"]));
+      const found = exposure.promptOf(String(name), known);
+      if (found === undefined) throw notThere("prompt");
+      return Promise.resolve(found);
+    },
+  };
+}
+
+const notThere = (what: "resource" | "prompt"): AppError => new AppError("not_found", `There is no such ${what}.`);
