@@ -108,7 +108,7 @@ describe("resources", () => {
     const { p, id } = await serverOf(talkativeLaunch);
     const names = async () => (await p.call(listMcpPrompts, { params: { id } })).items.map(({ name }) => name);
     const uris = async () => (await p.call(listMcpResources, { params: { id } })).items.map(({ uri }) => uri);
-    expect([await names(), await uris()]).toEqual([["greet"], ["notes://today"]]);
+    expect([await names(), await uris()]).toEqual([["greet"], ["notes://today", "notes://slow"]]);
     await call(p, id, "grow");
     await vi.waitFor(async () => expect(await names()).toContain("added"));
     await vi.waitFor(async () => expect(await uris()).toContain("notes://tomorrow"));
