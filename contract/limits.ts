@@ -75,7 +75,7 @@ export const LIMITS = {
   /** Variables, headers or parameters of the address of a launch. */
   launchValues: 64,
   /** Servers of one imported document. */
-  importedServers: 64,
+  importedServers: 500,
   importChars: 256 * 1024,
   /** Tools that are approved or rejected by one request. */
   toolsDecided: 200,

@@ -42,7 +42,7 @@ export function createMcp(given: McpDeps): Mcp {
   const review = createToolReview({ ...shared, settleMs: timings.settleMs });
   const diagnosis = createDiagnosis({ ...shared, ...supervision, path, timings });
   const protocol = protocolRoutes({ ...shared, lists, offers, firstListMs });
-  const useCases = mcpUseCases({ ...shared, invoke, logs, watch: supervision.watch });
+  const useCases = mcpUseCases({ ...shared, ...timings, invoke, logs, watch: supervision.watch });
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
   const gateway = createGateway({ ...deps, supervisor, call, version, timings, offered: lists });
   let stopping: Promise<void> | undefined;

@@ -2,6 +2,7 @@ import type { ImportMcpServers, importMcpServers, previewMcpImport } from "#cont
 import type { CreateMcpServer, McpServer } from "#contract/mcp/servers.ts";
 import type { RouteResponse } from "#contract/route.ts";
 import type { Caller } from "#server/kernel/caller.ts";
+import { atMost } from "#server/kernel/at-most.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { addWellKnown, type AddWellKnown } from "../well-known/add-server.ts";
@@ -10,7 +11,7 @@ import { previewImport } from "./preview-import.ts";
 import { registerServers, registrantOf } from "./register-server.ts";
 import { startTogether } from "./start-together.ts";
 
-/** The ways in which people bring servers here. Each but the preview waits for the servers' first attempts. */
+/** The ways in which people bring servers here. Each but the preview waits for the servers' first attempts; an import not for longer than it may. */
 export type AddingUseCases = {
   create(caller: Caller, body: CreateMcpServer): Promise<McpServer>;
   importDocument(caller: Caller, body: ImportMcpServers): Promise<RouteResponse<typeof importMcpServers>>;
@@ -19,23 +20,22 @@ export type AddingUseCases = {
   addWellKnown(caller: Caller, request: AddWellKnown): Promise<McpServer>;
 };
 
-type Deps = ImportDeps & { view: (tenantId: string, id: string) => Promise<McpServer> };
+export type AddingDeps = ImportDeps & { importWaitMs: number };
+type Deps = AddingDeps & { view: (tenantId: string, id: string) => Promise<McpServer> };
 
 export function addingUseCases(deps: Deps): AddingUseCases {
-  const begin = async (servers: readonly SupervisedServer[]): Promise<McpServer[]> => {
-    await startTogether(servers);
-    return Promise.all(servers.map(({ record }) => deps.view(record.tenantId, record.id)));
-  };
+  const view = ({ record }: SupervisedServer): Promise<McpServer> => deps.view(record.tenantId, record.id);
   const beginOne = async (server: SupervisedServer | undefined): Promise<McpServer> => {
-    const [begun] = server === undefined ? [] : await begin([server]);
-    if (!begun) throw new AppError("internal", "A registration returned no server.");
-    return begun;
+    if (!server) throw new AppError("internal", "A registration returned no server.");
+    await startTogether([server]);
+    return view(server);
   };
   return {
     create: async (caller, body) => beginOne((await registerServers(deps)(registrantOf(caller), [body]))[0]),
     importDocument: async (caller, body) => {
       const { servers, skipped } = await importServers(deps)(caller, body);
-      return { items: await begin(servers), skipped };
+      await atMost(deps.importWaitMs, startTogether(servers));
+      return { items: await Promise.all(servers.map(view)), skipped };
     },
     previewImport: previewImport(deps),
     addWellKnown: async (caller, request) => beginOne(await addWellKnown(deps)(caller, request)),

@@ -1,7 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
+import { newId } from "#server/kernel/ids.ts";
 import { callerOf, hostile, mcpPlatforms, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
+
+import { STARTS_AT_ONCE } from "./start-together.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);
@@ -175,21 +182,74 @@ describe("an import", () => {
     expect([await names(p), p.stored.size]).toEqual([[], 0]);
     expect(await importing({ good }, "designer")).toMatchObject({ items: [{ state: "FAILED", launchApproved: false }] });
   });
+});
 
-  test("of 500 servers is refused; of 64 by somebody who may not approve, all are inert", async () => {
+describe("an import of many servers (S-20)", () => {
+  const many = (count: number, command: string, ...args: string[]) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`s${i}`, { command, args }]));
+  const states = (items: readonly McpServer[]): string[] => [
+    ...new Set(items.map((one) => `${one.state} ${one.launchApproved} ${one.pid}`)),
+  ];
+  const processes = async (): Promise<number> => (await db.ownerPool.query("select 1 from mcp_processes")).rows.length;
+  const startsOf = ({ published }: McpPlatform): { all: number; atOnce: number } => {
+    const starting = new Set<string>();
+    const found = { all: 0, atOnce: 0 };
+    for (const event of published) {
+      if (event.type !== "mcp_server") continue;
+      if (event.state === "STARTING") {
+        starting.add(event.serverId);
+        found.all += 1;
+      } else starting.delete(event.serverId);
+      found.atOnce = Math.max(found.atOnce, starting.size);
+    }
+    return found;
+  };
+
+  test("leaves all 500 inert when somebody asks who may not approve; one more is refused", async () => {
     const p = await platforms.open();
-    const many = (n: number) =>
-      Object.fromEntries(Array.from({ length: n }, (_, i) => [`s${i}`, { command: "sh", args: ["-c", "touch /tmp/aut-canary-S20"] }]));
-    await expect(p.call(routes.importMcpServers, { body: { mcpServers: many(500) } })).rejects.toMatchObject({
+    const canary = join(tmpdir(), `aut-canary-S20-${newId()}`);
+    const designer = callerOf(db.tenantId, "designer");
+    const before = await processes();
+    const importing = (count: number) =>
+      p.call(routes.importMcpServers, { body: { mcpServers: many(count, "sh", "-c", `touch ${canary}`) } }, designer);
+    await expect(importing(501)).rejects.toMatchObject({
       code: "request_invalid",
-      message: /at most 64/,
+      message: expect.stringMatching(/at most 500 servers; the document has 501/),
     });
-    const { items } = await p.call(routes.importMcpServers, { body: { mcpServers: many(64) } }, callerOf(db.tenantId, "designer"));
-    expect(new Set(items.map(({ state, launchApproved, pid }) => `${state} ${launchApproved} ${pid}`))).toEqual(
-      new Set(["FAILED false null"]),
-    );
+    expect(await names(p)).toEqual([]);
+    const { items } = await importing(500);
+    expect([items.length, states(items)]).toEqual([500, ["FAILED false null"]]);
     expect(p.audited.map(({ action }) => action)).not.toContain("mcp_process.starting");
-  });
+    expect([await processes(), existsSync(canary)]).toEqual([before, false]);
+  }, 60_000);
+
+  test("starts all 500 of an owner, each once, a few at a time", async () => {
+    const p = await platforms.open();
+    const { items } = await p.call(routes.importMcpServers, { body: { mcpServers: many(500, "/nowhere/at-all") } });
+    expect([items.length, states(items)]).toEqual([500, ["FAILED true null"]]);
+    expect(startsOf(p)).toEqual({ all: 500, atOnce: STARTS_AT_ONCE });
+  }, 60_000);
+
+  test("does not keep the caller waiting for what hangs; the others have their turn later, unless they are stopped before", async () => {
+    const p = await platforms.open({ timings: { importWaitMs: 100, probeMs: 400, handshakeMs: 500, quickFailures: 1 } });
+    const before = await processes();
+    const { items } = await p.call(routes.importMcpServers, { body: { mcpServers: many(10, "sleep", "600") } });
+    expect(items.filter(({ state }) => state === "STOPPED").length).toBeGreaterThanOrEqual(10 - STARTS_AT_ONCE);
+    const [stopped] = items.filter(({ name }) => name === "s9");
+    await p.call(routes.stopMcpServer, { params: { id: stopped?.id ?? "" } });
+    await vi.waitFor(
+      async () => {
+        const { items: now } = await p.call(routes.listMcpServers, { query: {} });
+        expect(now.map(({ name, state }) => `${name} ${state}`)).toEqual([
+          "s9 STOPPED",
+          ...Array.from({ length: 9 }, (_, i) => `s${8 - i} FAILED`),
+        ]);
+      },
+      { timeout: 30_000, interval: 50 },
+    );
+    expect(startsOf(p)).toEqual({ all: 9, atOnce: STARTS_AT_ONCE });
+    expect(await processes()).toBeGreaterThanOrEqual(before + 9);
+  }, 60_000);
 });
 
 test("a preview says what an import would refuse, and changes nothing", async () => {

@@ -3,10 +3,9 @@ import type { McpServer, ServerQuery, UpdateMcpServer } from "#contract/mcp/serv
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
-import { addingUseCases, type AddingUseCases } from "./adding-use-cases.ts";
+import { addingUseCases, type AddingDeps, type AddingUseCases } from "./adding-use-cases.ts";
 import { pageServers } from "./page-servers.pg.ts";
 import { prepareDrop, type DropDeps } from "./drop-secrets.ts";
-import type { ImportDeps } from "./import-servers.ts";
 import { ensureServer, registrantOf, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
 import { deleteServer, findServer, saveWish } from "./servers.pg.ts";
@@ -14,7 +13,7 @@ import { startTogether } from "./start-together.ts";
 import { updateServer } from "./update-server.ts";
 import { quarantineUseCases, type QuarantineUseCases } from "../supervision/quarantine.ts";
 
-export type ServerUseCaseDeps = ImportDeps & ApprovalDeps & DropDeps;
+export type ServerUseCaseDeps = AddingDeps & ApprovalDeps & DropDeps;
 
 export type ServerUseCases = QuarantineUseCases &
   AddingUseCases & {

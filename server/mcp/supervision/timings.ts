@@ -52,6 +52,8 @@ export type Timings = {
   readonly settleMs: number;
   /** How long a step may wait for the first list of tools before it is refused. */
   readonly firstListMs: number;
+  /** How long an import waits for the first attempts of what it has registered; they go on after that. */
+  readonly importWaitMs: number;
   readonly logFlushMs: number;
   readonly listChangedDebounceMs: number;
   /** How often the gateway looks whether its clients may go on, and what has changed for them. */
@@ -90,6 +92,7 @@ export const TIMINGS: Timings = {
   followMs: 2_000,
   settleMs: 2_000,
   firstListMs: 30_000,
+  importWaitMs: 120_000,
   logFlushMs: 200,
   listChangedDebounceMs: 200,
   gatewayLookMs: 1_500,
