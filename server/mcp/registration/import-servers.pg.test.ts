@@ -235,7 +235,7 @@ describe("an import of many servers (S-20)", () => {
     const before = await processes();
     const { items } = await p.call(routes.importMcpServers, { body: { mcpServers: many(10, "sleep", "600") } });
     expect(items.filter(({ state }) => state === "STOPPED").length).toBeGreaterThanOrEqual(10 - STARTS_AT_ONCE);
-    const [stopped] = items.filter(({ name }) => name === "s9");
+    const stopped = items.find(({ name }) => name === "s9");
     await p.call(routes.stopMcpServer, { params: { id: stopped?.id ?? "" } });
     await vi.waitFor(
       async () => {
