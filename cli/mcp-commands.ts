@@ -3,6 +3,7 @@ import { Environment } from "#contract/common.ts";
 import * as frames from "./commands/frames.ts";
 import * as mcp from "./commands/mcp.ts";
 import * as mcpCatalogue from "./commands/mcp-catalogue.ts";
+import * as control from "./commands/mcp-control.ts";
 import * as mcpImport from "./commands/mcp-import.ts";
 import * as mcpQuestions from "./commands/mcp-questions.ts";
 import * as mcpUpdate from "./commands/mcp-update.ts";
@@ -51,15 +52,47 @@ export function addMcpCommands(program: Command): void {
   withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
     exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
   );
-  for (const action of ["start", "stop", "restart"] as const) {
-    withServer(mcpCommand.command(`${action} <server>`)).action((name: string, options) =>
-      mcp.controlServer(connect(options), name, action),
-    );
-  }
-
+  addControlCommands(mcpCommand);
   addQuestionCommands(mcpCommand);
   addTestCommands(mcpCommand);
   addRecordCommands(mcpCommand);
+}
+
+/** The life of a server. */
+function addControlCommands(mcpCommand: Command): void {
+  const { start, stop, restart, release, quarantine } = control;
+  const acts = [
+    ["start", "start a server and wait until it is ready", start],
+    ["stop", "stop a server and its whole process tree", stop],
+    ["restart", "stop, then start", restart],
+    ["release", "let a server out of quarantine, and start it if it is wanted", release],
+  ] as const;
+  for (const [name, description, act] of acts) {
+    withServer(mcpCommand.command(`${name} <server>`))
+      .description(description)
+      .action((server: string, { output, ...options }) => control.controlServer(connect(options), server, { act, output }));
+  }
+  withServer(mcpCommand.command("quarantine <server>"))
+    .description("take a server out: its processes end, and nobody calls it until it is released")
+    .requiredOption("--reason <text>", "why")
+    .action((server: string, { output, reason, ...options }) =>
+      control.controlServer(connect(options), server, { act: quarantine(reason), output }),
+    );
+  withServer(mcpCommand.command("approve-launch <server>"))
+    .description("approve exactly what the server would run now, and the roots that it would work in")
+    .action((server: string, options) => control.approveLaunch(connect(options), server, options.output));
+  withServer(mcpCommand.command("remove <server>"))
+    .description("stop a server and delete it, with the secrets that its import has stored")
+    .action((server: string, options) => control.removeServer(connect(options), server));
+  withServer(mcpCommand.command("get <server>"))
+    .description("show all of a server: launch, settings, state, health, why it is not running")
+    .action((server: string, options) => control.showServer(connect(options), server, options.output));
+  withServer(mcpCommand.command("processes <server>"))
+    .description("list the newest starts of a server and what its processes use")
+    .action((server: string, options) => control.listProcesses(connect(options), server, options.output));
+  withServer(mcpCommand.command("calls <server>"))
+    .description("show what runs and waits, how calls ended, and what the breakers say")
+    .action((server: string, options) => control.listCalls(connect(options), server, options.output));
 }
 
 /** What servers ask of people. */

@@ -5,7 +5,7 @@ import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
 import { Json, type Environment } from "#contract/common.ts";
 import { toolNamed } from "./mcp-tools.ts";
-import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 
 export const STATES = SERVER_STATES;
 export const APPROVALS = LAUNCH_APPROVALS;
@@ -26,7 +26,7 @@ export async function listServers(client: Client, { search, state, env, approval
     ["TOOLS", (server) => server.toolCount],
     ["TRANSPORT", (server) => server.launch.transport],
     ["PROTOCOL", (server) => server.protocolVersion ?? ""],
-    ["LAST ERROR", (server) => server.lastError?.code ?? ""],
+    ["WHY", ({ quarantine, lastError }) => (quarantine === null ? lastError?.code : shortened(quarantine.reason, 70))],
   ]);
 }
 
@@ -42,13 +42,6 @@ export async function callTool(
   const result = await client.callTool({ params: { id: tool.id }, body: { arguments: args } });
   printDocument(result, output === "table" ? "yaml" : output);
   return result.isError ? 1 : 0;
-}
-
-export async function controlServer(client: Client, name: string, action: "start" | "stop" | "restart"): Promise<void> {
-  const server = await serverNamed(client, name);
-  const call = { start: client.startMcpServer, stop: client.stopMcpServer, restart: client.restartMcpServer }[action];
-  const after = await call({ params: { id: server.id } });
-  notice(`${after.name} is ${after.state}.`);
 }
 
 export async function serverNamed(client: Client, name: string): Promise<McpServer> {

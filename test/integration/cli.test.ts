@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { parse } from "yaml";
 import * as agents from "#cli/commands/agents.ts";
 import * as mcp from "#cli/commands/mcp.ts";
+import * as control from "#cli/commands/mcp-control.ts";
 import * as mcpCatalogue from "#cli/commands/mcp-catalogue.ts";
 import * as mcpTools from "#cli/commands/mcp-tools.ts";
 import * as mcpUpdate from "#cli/commands/mcp-update.ts";
@@ -23,8 +24,9 @@ import {
   TAG_CHARACTERS,
   TERMINAL_SEQUENCES,
 } from "#test/support/mcp/hidden-characters.ts";
+import { createClient } from "#sdk/client.ts";
 import { ROOT } from "#test/support/source-files.ts";
-import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
+import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
 /** What the commands do, inside this process; that `auterity` as a program does the same is tested with the documents. */
 describe("the commands", () => {
@@ -157,7 +159,7 @@ describe("the commands", () => {
     const aborting = new AbortController();
     const following = at.client.followServerLogs({ params: { id }, query: { q: "stop", after: 0 }, headers: {}, signal: aborting.signal });
     const next = following.next();
-    await mcp.controlServer(at.client, "everything", "stop");
+    await control.controlServer(at.client, "everything", { act: control.stop, output: "table" });
     expect((await next).value).toMatchObject({ stream: "event", text: "STOPPING" });
     await following.return(undefined);
     aborting.abort();
@@ -165,7 +167,57 @@ describe("the commands", () => {
       /STARTING\n(.*\n)*.*READY\n(.*\n)*.*STOPPED\n/,
     );
     expect(notices).toContain("everything is STOPPED");
-    await expect(mcp.controlServer(at.client, "nothing", "stop")).rejects.toThrow(/no MCP server/);
+    await expect(control.controlServer(at.client, "nothing", { act: control.stop, output: "table" })).rejects.toThrow(/no MCP server/);
+  });
+
+  test("MCP servers are taken out with a reason, released, looked into and removed", async () => {
+    const act = (name: string, act: Parameters<typeof control.controlServer>[2]["act"], output: "table" | "json" = "table") =>
+      control.controlServer(at.client, name, { act, output });
+    await mcpCatalogue.addWellKnown(at.client, "everything", { name: "suspect" });
+    await act("suspect", control.quarantine("It asks\nfor keys."));
+    expect(notices).toContain("suspect is QUARANTINED.");
+    await mcp.listServers(at.client, { output: "table" });
+    expect(out).toMatch(/suspect\s+QUARANTINED .* It asks for keys\./);
+    await expect(mcp.callTool(at.client, "suspect/echo", { input: ["message=hi"], output: "json" })).rejects.toMatchObject({
+      code: "mcp_server_quarantined",
+    });
+    await expect(act("suspect", control.start)).rejects.toMatchObject({ code: "mcp_server_quarantined" });
+    out = "";
+    await control.showServer(at.client, "suspect", "table");
+    expect(parse(out)).toMatchObject({ name: "suspect", state: "QUARANTINED", quarantine: { reason: "It asks\nfor keys." } });
+    out = "";
+    await act("suspect", control.release, "json");
+    expect(JSON.parse(out)).toMatchObject({ quarantine: null, desired: "running" });
+    await expect(act("suspect", control.release)).rejects.toMatchObject({ code: "conflict" });
+    await act("suspect", control.restart);
+    expect(notices).toContain("suspect is READY.");
+    await mcp.callTool(at.client, "suspect/echo", { input: ["message=hi"], output: "json" });
+    out = "";
+    await control.listProcesses(at.client, "suspect", "table");
+    expect(out.trim().split("\n").length).toBeGreaterThanOrEqual(3);
+    out = "";
+    await control.listCalls(at.client, "suspect", "table");
+    expect(out).toMatch(/echo\s+0 of \d+\s+0\s+closed\s+\S+\s+\S+\s+1 ok/);
+    await control.removeServer(at.client, "suspect");
+    await expect(control.removeServer(at.client, "suspect")).rejects.toThrow(/no MCP server/);
+  });
+
+  test("a launch that somebody else has changed runs once it is approved, and what it runs is said", async () => {
+    const designer = createClient({ url: at.url, token: await addMember(await at.sql(), { role: "designer", name: "the designer" }) });
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "changed" });
+    const script = join(ROOT, "test/support/mcp/hostile-server.ts");
+    const launch = file("another.json", { transport: "stdio", command: "env", args: [process.execPath, script] });
+    await mcpUpdate.updateServer(designer, "changed", { launch });
+    expect(notices).toContain("waits for approval");
+    await expect(control.approveLaunch(designer, "changed", "table")).rejects.toMatchObject({ code: "permission_denied" });
+    out = "";
+    await control.approveLaunch(at.client, "changed", "table");
+    expect(out).toContain(`changed may run env ${process.execPath} ${script}`);
+    expect(out).toContain("! starts_another: ");
+    expect(await mcp.serverNamed(at.client, "changed")).toMatchObject({ launchApproved: true });
+    out = "";
+    await control.approveLaunch(at.client, "changed", "json");
+    expect(JSON.parse(out)).toMatchObject({ launchApproved: true });
   });
 
   test("what a server hides in its texts reaches neither terminal nor pipe", async () => {
