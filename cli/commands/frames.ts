@@ -2,7 +2,6 @@ import type { Message } from "#contract/messages.ts";
 import type { Client } from "#sdk/client.ts";
 import { serverNamed } from "./mcp.ts";
 import { jsonText, notice, printDocument, printList, printable, say, type Format } from "../output.ts";
-import { serverNamed } from "./mcp.ts";
 
 type Options = { errors?: boolean; tool?: string; run?: string; limit: string; output: Format };
 

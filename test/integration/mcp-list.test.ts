@@ -8,6 +8,7 @@ import type { McpServer, ServerQuery } from "#contract/mcp/servers.ts";
 import type { Page } from "#contract/common.ts";
 import * as frames from "#cli/commands/frames.ts";
 import * as mcp from "#cli/commands/mcp.ts";
+import * as control from "#cli/commands/mcp-control.ts";
 import { createClient } from "#sdk/client.ts";
 import { published } from "#test/support/mcp/platform.ts";
 import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
@@ -131,7 +132,7 @@ describe("the commands", () => {
 
   test("know a server by its name, however many came after it", async () => {
     expect(await mcp.serverNamed(at.client, "bulk-1")).toMatchObject({ name: "bulk-1" });
-    await mcp.controlServer(at.client, "bulk-1", "stop");
+    await control.controlServer(at.client, "bulk-1", { act: control.stop, output: "table" });
     expect(notices).toContain("bulk-1 is STOPPED.");
     await mcp.showLogs(at.client, "bulk-2", { lines: "5" });
     await frames.listFrames(at.client, "bulk-3", { limit: "5", output: "json" });
