@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "#sdk/client.ts";
 import { installPeers } from "../engine/peers.ts";
-import { print } from "../support/report.ts";
+import { print, type Target } from "../support/report.ts";
 import { throwAwayPostgres, type ThrowAwayPostgres } from "../support/throw-away-postgres.ts";
 import { fillCatalogue, measureCatalogue } from "./catalogue.ts";
 import { directStdio, manager } from "./manager.ts";
@@ -36,8 +36,8 @@ export async function mcp(): Promise<void> {
   }
 }
 
-type Row = readonly [system: string, metric: string, value: number, unit: string];
-const figure = (...[system, metric, value, unit]: Row): void => print({ bench: "mcp", system, metric, value, unit });
+type Row = readonly [system: string, metric: string, value: number, unit: string, target?: Target];
+const figure = (...[system, metric, value, unit, target]: Row): void => print({ bench: "mcp", system, metric, value, unit, target });
 
 async function overPipes(postgres: ThrowAwayPostgres, dataDir: string): Promise<void> {
   const [direct, ours] = [await directStdio(), await manager(await postgres.createDatabase("manager"), dataDir)];
@@ -49,8 +49,8 @@ async function overPipes(postgres: ThrowAwayPostgres, dataDir: string): Promise<
       figure(system, "call_ms", ms[system], "ms");
       figure(system, "calls_per_second", rate[system], "calls/s");
     }
-    figure("manager", "latency_of_direct", ms.manager / ms["direct-stdio"], "ratio");
-    figure("manager", "throughput_of_direct", rate.manager / rate["direct-stdio"], "ratio");
+    figure("manager", "latency_of_direct", ms.manager / ms["direct-stdio"], "ratio", { atMost: 1.15 });
+    figure("manager", "throughput_of_direct", rate.manager / rate["direct-stdio"], "ratio", { atLeast: 0.8 });
   } finally {
     await Promise.allSettled([direct.close(), ours.close()]);
   }
@@ -76,8 +76,8 @@ async function overHttp(databaseUrl: string, dataDir: string): Promise<void> {
     });
     await fillCatalogue(own.url);
     const { listMs, searchMs } = await measureCatalogue(own.url, 15);
-    figure("catalogue", "list_5000_ms", listMs, "ms");
-    figure("catalogue", "search_5000_ms", searchMs, "ms");
+    figure("catalogue", "list_5000_ms", listMs, "ms", { atMost: 50 });
+    figure("catalogue", "search_5000_ms", searchMs, "ms", { atMost: 50 });
   } finally {
     await Promise.allSettled(started.map((served) => served.stop()));
   }
@@ -105,7 +105,7 @@ async function compare(endpoints: Record<System, Endpoint>): Promise<void> {
     await single[system].close();
     await many[system].close();
   }
-  figure("gateway", "latency_of_direct", ms.gateway / ms["direct-http"], "ratio");
+  figure("gateway", "latency_of_direct", ms.gateway / ms["direct-http"], "ratio", { atMost: 1 });
   figure("gateway", "throughput_of_direct", rate.gateway / rate["direct-http"], "ratio");
-  figure("gateway", "times_mcp_proxy", rate.gateway / rate["mcp-proxy"], "ratio");
+  figure("gateway", "times_mcp_proxy", rate.gateway / rate["mcp-proxy"], "ratio", { atLeast: 2 });
 }
