@@ -42,6 +42,8 @@ export const Agent = z.object({
   skills: z.array(Skill),
   version: z.string(),
   status: z.enum(AGENT_STATUSES),
+  /** What in the agent's words about itself a person would not see or should not obey, each with its place. */
+  findings: z.array(z.string()).default([]),
   lastSeenAt: Time.nullable(),
   createdAt: Time,
   updatedAt: Time,
@@ -56,6 +58,8 @@ export const CreateAgent = z.strictObject({
   endpoint: AgentEndpoint,
   /** The most calls at once, over all runs. */
   concurrency: z.number().int().min(1).max(LIMITS.agentConcurrency).optional(),
+  /** Register an A2A agent although the scan has found something in its card. */
+  acceptFindings: z.boolean().optional(),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
 
@@ -81,7 +85,7 @@ export const createAgent = defineRoute({
   body: CreateAgent,
   response: Agent.extend({ token: z.string().optional() }),
   status: 201,
-  errors: ["name_taken", "agent_unreachable", "agent_protocol_error", "egress_denied"],
+  errors: ["name_taken", "agent_unreachable", "agent_protocol_error", "agent_suspicious", "egress_denied"],
 });
 export const getAgent = defineRoute({
   name: "getAgent",

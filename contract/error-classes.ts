@@ -117,6 +117,7 @@ const CLASS = {
   agent_rejected: "needs_person",
   agent_auth_required: "needs_person",
   agent_input_required: "needs_person",
+  agent_suspicious: "needs_person",
   agent_unreachable: "retryable",
   model_unknown: "needs_person",
   model_failed: "retryable",

@@ -127,6 +127,7 @@ export const REMEDY = {
   agent_rejected: "Read the agent's reason; it has declined the task.",
   agent_auth_required: "Store the credential that the agent asks for, then retry.",
   agent_input_required: "Give the agent everything it needs in one message.",
+  agent_suspicious: "Read the findings; register with `acceptFindings: true` if they are harmless.",
   agent_unreachable: "Check the agent's address and that it runs.",
   model_unknown: "List the models and use one of them.",
   model_failed: "Read the provider's message; check the key and the model's name.",

@@ -16,7 +16,7 @@ import type { Log } from "./kernel/log.ts";
 import type { LiveBus } from "./kernel/ports.ts";
 import type { StepExecutor } from "./kernel/step-executor.ts";
 import type { Teardown } from "./kernel/teardown.ts";
-import { createMcp, type Mcp } from "./mcp/index.ts";
+import { createMcp, scanDefinition, type Mcp } from "./mcp/index.ts";
 import { createMessaging } from "./messaging/index.ts";
 import type { Postgres } from "./postgres/index.ts";
 import { openRedis } from "./redis/index.ts";
@@ -166,7 +166,7 @@ async function createSlices(
   const drives = config.role !== "api";
   // What is approved by being registered is registered with an API; a worker alone knows nothing of how that one is reached.
   const ownerApproves = config.role !== "worker" && isLoopbackHost(config.host);
-  const agents = createAgents({ ...base, ownerApproves });
+  const agents = createAgents({ ...base, ownerApproves, scan: scanDefinition });
   const leadership = config.databaseUrl === undefined ? undefined : base.postgres.leadership("mcpChecks");
   const mcp = createMcp({
     ...base,

@@ -36,7 +36,7 @@ export function createAgents(deps: AgentsDeps): Agents {
     },
     ensureAgent: async ({ tenantId, actor, agent }) => {
       const ensured = await ensureAgent(parts)(agent, { tenantId, actor, approvesAddress: true });
-      return { agent: shown(ensured.agent), token: ensured.token };
+      return { agent: shown(deps, ensured.agent), token: ensured.token };
     },
     secretsUsed: ({ tenantId, ...of }) => database.asTenant(tenantId, (tx) => selectKeySecrets(tx, of)),
     start: () => hub.start(),

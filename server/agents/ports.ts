@@ -17,6 +17,8 @@ export type AgentsDeps = {
   frames: FrameSink;
   redactor: Redactor;
   live: LiveBus;
+  /** What in texts a person would not see or should not obey; each finding names the place. */
+  scan: (texts: object) => string[];
   log: Log;
   newId: () => string;
   now: () => Date;

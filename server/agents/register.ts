@@ -5,6 +5,7 @@ import { skillsOf, type A2aConnector } from "./a2a/connection.ts";
 import { isKind, isStorable, newAgentToken, requireKind, type AgentOf, type AgentRecord } from "./agent.ts";
 import type { AgentHub } from "./custom/agent-hub.ts";
 import { OFFLINE_PROVIDER } from "./offline/extractive.ts";
+import type { AgentsDeps } from "./ports.ts";
 import { describeAgent, findAgentByName, insertAgent, insertToken, removeAgent, revokeTokens, updateEndpoint } from "./store.pg.ts";
 
 export type RegistryDeps = {
@@ -12,6 +13,7 @@ export type RegistryDeps = {
   audit: Audit;
   egress: Egress;
   live: LiveBus;
+  scan: AgentsDeps["scan"];
   connector: A2aConnector;
   hub: AgentHub;
   newId: () => string;
@@ -33,7 +35,7 @@ export const registerAgent =
     const record = registered.agent;
     if (!isKind(record, "a2a")) return registered;
     try {
-      return { agent: await readCard(deps, record) };
+      return { agent: await readCard(deps, record, { by, acceptFindings: agent.acceptFindings }) };
     } catch (thrown) {
       const error = toAppError(thrown);
       await deleteAgent(deps)(record.id, { tenantId: by.tenantId, actor: by.actor, reason: error.message });
@@ -73,7 +75,7 @@ export const ensureAgent =
     }
     const current = { ...known, endpoint: agent.endpoint };
     if (JSON.stringify(known.endpoint) !== JSON.stringify(agent.endpoint)) await moveAgent(deps, current, by);
-    return { agent: isKind(current, "a2a") ? await readCard(deps, current) : current };
+    return { agent: isKind(current, "a2a") ? await readCard(deps, current, { by, acceptFindings: agent.acceptFindings }) : current };
   };
 
 async function moveAgent(deps: RegistryDeps, agent: AgentRecord, by: Registrar): Promise<void> {
@@ -111,8 +113,11 @@ async function issueToken(deps: RegistryDeps, tx: Tx, { agent, actor }: { agent:
   return token;
 }
 
-/** Reads the agent's card and stores what it says. */
-async function readCard({ connector, database, live }: RegistryDeps, agent: AgentOf<"a2a">): Promise<AgentRecord> {
+type Reading = { by: Registrar; acceptFindings: boolean | undefined };
+
+/** Reads the agent's card and stores what it says of its skills; nothing else of it is shown to anybody. */
+async function readCard(deps: RegistryDeps, agent: AgentOf<"a2a">, { by, acceptFindings }: Reading): Promise<AgentRecord> {
+  const { connector, database, live, scan, audit } = deps;
   connector.forget(agent.id);
   const { card } = await connector.open(agent, AbortSignal.timeout(20_000));
   const skills = skillsOf(card);
@@ -120,10 +125,24 @@ async function readCard({ connector, database, live }: RegistryDeps, agent: Agen
   if (!isStorable(skills) || !isStorable(version)) {
     throw new AppError("agent_protocol_error", `The card of ${agent.name} contains characters that cannot be stored.`);
   }
-  const described = await database.asTenant(agent.tenantId, (tx) => describeAgent(tx, { id: agent.id, skills, version }));
+  const findings = scan(card);
+  if (findings.length > 0 && acceptFindings !== true) throw suspicious(agent.name, findings);
+  const { tenantId, actor } = by;
+  const described = await database.asTenant(tenantId, async (tx) => {
+    const entry = { tenantId, actor, action: "agent.findings_accepted", target: `agent:${agent.id}`, details: { findings } };
+    if (findings.length > 0) await audit.record(tx, entry);
+    return describeAgent(tx, { id: agent.id, skills, version });
+  });
   if (!described) throw new AppError("not_found", "The agent was deleted while its card was read.");
   live.publish(agent.tenantId, { type: "agent", agentId: agent.id, status: "online" });
   return described;
+}
+
+function suspicious(name: string, findings: readonly string[]): AppError {
+  const issues = findings.map((message) => ({ path: "endpoint.url", message }));
+  return new AppError("agent_suspicious", `The card of ${name} says what nobody should obey, or what nobody sees: ${findings[0] ?? ""}.`, {
+    issues,
+  });
 }
 
 function requireUsable(agent: CreateAgent): void {

@@ -33,16 +33,16 @@ export const agentRoutes = (deps: Deps): Handled[] => {
   return [
     handle(listAgents, async ({ caller, query }) => {
       const page = await database.asTenant(caller.tenantId, (tx) => pageOfAgents(tx, query));
-      return { ...page, items: page.items.map(shown) };
+      return { ...page, items: page.items.map((agent) => shown(deps, agent)) };
     }),
     handle(createAgent, async ({ caller, body }) => {
       const { agent, token } = await registerAgent(deps)(body, registrar(caller));
-      return { ...shown(agent), token };
+      return { ...shown(deps, agent), token };
     }),
     handle(getAgent, async ({ caller, params }) => {
       const agent = await database.asTenant(caller.tenantId, (tx) => findAgent(tx, params.id));
       if (!agent) throw notFound();
-      return shown(agent);
+      return shown(deps, agent);
     }),
     handle(deleteAgentRoute, async ({ caller, params }) => {
       const { tenantId, ref: actor } = caller;
@@ -60,4 +60,7 @@ export const agentRoutes = (deps: Deps): Handled[] => {
 const notFound = (): AppError => new AppError("not_found", "There is no such agent.");
 
 /** What callers see of an agent: the contract's fields, and nothing else that the record may gain. */
-export const shown = (agent: AgentRecord): Agent => Agent.parse(agent);
+export const shown = ({ scan }: Pick<RegistryDeps, "scan">, agent: AgentRecord): Agent => {
+  const { title, description, skills } = agent;
+  return Agent.parse({ ...agent, findings: scan({ title, description, skills }) });
+};

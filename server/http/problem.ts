@@ -118,6 +118,7 @@ export const HTTP_STATUS = {
   agent_timeout: 424,
   agent_protocol_error: 424,
   agent_rejected: 424,
+  agent_suspicious: 422,
   agent_auth_required: 424,
   agent_input_required: 424,
   agent_unreachable: 424,

@@ -15,6 +15,7 @@ import { createSupervision } from "./supervision/supervision.ts";
 import { TIMINGS } from "./supervision/timings.ts";
 
 export type { Mcp, McpDeps } from "./deps.ts";
+export { scanDefinition } from "./catalogue/scan/scan.ts";
 export { checkAnswer } from "./questions/show-question.ts";
 
 export function createMcp(given: McpDeps): Mcp {

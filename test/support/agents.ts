@@ -13,6 +13,7 @@ import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import type { AuditRecord, Frame } from "#server/kernel/ports.ts";
 import type { StepCall } from "#server/kernel/step-executor.ts";
+import { scanDefinition } from "#server/mcp/index.ts";
 import { createRedactor } from "#server/secrets/index.ts";
 import type { TestDatabase } from "./postgres.ts";
 
@@ -65,6 +66,7 @@ export async function testAgents(db: TestDatabase, options: Partial<AgentsDeps> 
     newId,
     now: () => new Date(),
     ownerApproves: true,
+    scan: scanDefinition,
     ...options,
   });
   const { server, sockets } = await socketServer(agents);

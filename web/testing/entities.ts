@@ -187,6 +187,7 @@ export const makeTool = (given: Partial<Tool> = {}): Tool => ({
 });
 
 export const makeAgent = (given: Partial<Agent> = {}): Agent => ({
+  findings: [],
   id: id(40),
   name: "facts",
   title: "Fact checker",
