@@ -20,7 +20,12 @@ export type Workflow = z.infer<typeof Workflow>;
 /** The definition as it was given, if that was in an old form: `definition` is what is made of it whenever it is loaded. */
 const Source = Json.optional();
 
-export const WorkflowDetail = Workflow.extend({ definition: Definition, source: Source });
+export const WorkflowDetail = Workflow.extend({
+  definition: Definition,
+  source: Source,
+  /** When it is saved: what would keep its steps from calling their tools in production, as things are now. */
+  warnings: z.array(Issue).optional(),
+});
 export type WorkflowDetail = z.infer<typeof WorkflowDetail>;
 
 export const PublishedWorkflow = WorkflowDetail.extend({ liveRuns: LiveRunCounts });
@@ -41,10 +46,12 @@ export const UpdateWorkflow = z.strictObject({
 export const Validation = z.object({
   valid: z.boolean(),
   issues: z.array(Issue),
-  /** What an old definition says that is not done as it says. */
+  /** What an old definition says that is not done as it says, and what would keep steps from calling their tools as things are now. */
   warnings: z.array(Issue).optional(),
 });
 export type Validation = z.infer<typeof Validation>;
+/** Whose servers the steps are compared with. */
+const ToolsOf = Environment.default("production");
 
 const tag = "workflows";
 export const listWorkflows = defineRoute({
@@ -136,7 +143,7 @@ export const validateWorkflow = defineRoute({
   tag,
   permission: "workflow:read",
   params: IdParams,
-  body: z.strictObject({ definition: Json.optional() }).optional(),
+  body: z.strictObject({ definition: Json.optional(), environment: ToolsOf }).optional(),
   response: Validation,
   errors: ["not_found"],
 });
@@ -147,7 +154,7 @@ export const validateDefinition = defineRoute({
   summary: "Check a definition that is not saved",
   tag,
   permission: "workflow:read",
-  body: z.strictObject({ definition: Json }),
+  body: z.strictObject({ definition: Json, environment: ToolsOf }),
   response: Validation,
   errors: [],
 });

@@ -12,5 +12,6 @@ export { grantFor } from "./grants.ts";
 export { blocked, failed, isBlocked, succeeded } from "./outcome.ts";
 export { sortRun } from "./sort-run.ts";
 export { ExpressionError } from "./expressions/index.ts";
+export { parseText } from "./expressions/template.ts";
 export { NODE_TYPE_INFO } from "./node-types.ts";
 export type { Command, OutsideType, Plan, Resume, RunState, StepCommand, StepState } from "./types.ts";

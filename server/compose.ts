@@ -172,6 +172,7 @@ async function createSlices(
     ...base,
     registry: base.metrics.registry,
     askModel: (question) => agents.askModel(question),
+    findModel: (of) => agents.findModel(of),
     dataDir: config.dataDir,
     ownerApproves,
     launchPolicy: { commands: config.mcp.commands, folders: config.mcp.folders },
@@ -186,6 +187,7 @@ async function createSlices(
   });
   const workflows = createWorkflows({
     ...base,
+    judgeUses: (of) => mcp.judgeUses(of),
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
     toolPresets: mcp.toolPresets,

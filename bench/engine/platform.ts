@@ -53,6 +53,7 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
     audit,
     live,
     newId,
+    judgeUses: async ({ uses }) => uses.map(() => []),
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
     toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),

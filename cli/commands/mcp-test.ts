@@ -60,6 +60,7 @@ export async function checkServer(client: Client, name: string, output: Format):
   const { ok, findings } = await client.checkMcpServer({ params: { id } });
   printList(findings, output, [
     ["WHERE", ({ path }) => path],
+    ["SEVERITY", ({ severity }) => severity],
     ["CODE", ({ code }) => code],
     ["WHAT", ({ message }) => message],
     ["REMEDY", ({ remedy }) => remedy],

@@ -18,13 +18,18 @@ export const TestStage = z.object({
 });
 export type TestStage = z.infer<typeof TestStage>;
 
-/** Something that will not work, found without starting anything. */
+/** Something that is wrong, found without starting anything. */
 export const CheckFinding = z.object({
-  /** Where in the registration, for example `launch.env.API_KEY`. */
+  /** Where: in the registration, as in `launch.env.API_KEY`, or in a step that uses the server, as in `workflows.Sums.second.arguments.a`. */
   path: z.string(),
+  /** `error`: a start, or this step, will fail. `warning`: it works, but not all that the settings say. */
+  severity: z.enum(["error", "warning"]).default("error"),
   code: z.string(),
   message: z.string(),
   cause: z.string(),
+  /** What should be there, and what is, where that can be said in a few words. */
+  expected: z.string().optional(),
+  got: z.string().optional(),
   remedy: z.string(),
 });
 export type CheckFinding = z.infer<typeof CheckFinding>;
@@ -104,6 +109,7 @@ export const checkMcpServer = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:control",
   params: IdParams,
+  /** `ok`: no finding is an error. */
   response: z.object({ ok: z.boolean(), findings: z.array(CheckFinding) }),
   errors: ["not_found"],
 });

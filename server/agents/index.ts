@@ -30,6 +30,7 @@ export function createAgents(deps: AgentsDeps): Agents {
     routes: agentRoutes(parts),
     executeAgent: agentExecutor(parts, kinds),
     askModel: askModel(parts),
+    findModel: ({ model, ...where }) => models.choose(model, where),
     agentSocket: {
       authenticate: (token) => hub.authenticate(token),
       accept: (socket, principal) => hub.accept(socket, principal),

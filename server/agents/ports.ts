@@ -38,6 +38,8 @@ export type Agents = {
   executeAgent: StepExecutor;
   /** One question to a registered model, for another part of the platform. */
   askModel(question: ModelQuestion): Promise<ModelSaid>;
+  /** Rejects with `model_unknown` for a model that no call could use. */
+  findModel(of: { tenantId: string; environment: string; model: string }): Promise<unknown>;
   /** `/ws/agents`: the caller upgrades the request, checks the bearer token and hands the socket over. */
   agentSocket: {
     authenticate(token: string): Promise<AgentPrincipal | undefined>;

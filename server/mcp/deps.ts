@@ -18,7 +18,8 @@ import type {
   SecretWriter,
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
-import type { ToolsUsed } from "./diagnosis/static-check.ts";
+import type { FindModel } from "./diagnosis/check-settings.ts";
+import type { JudgeUses, ToolsUsed } from "./diagnosis/check-tools.ts";
 import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
@@ -54,6 +55,7 @@ export type McpDeps = {
   codec: ValueCodec;
   /** For servers that may ask a model; without it none may. */
   askModel?: AskModel;
+  findModel?: FindModel;
   /** Which workflows call a tool. */
   workflowsUsing: WorkflowsUsing;
   /** Which secrets something else than servers refers to: agents, workflows. */
@@ -87,6 +89,8 @@ export type Mcp = {
   toolPresets: ToolPresets;
   /** The platform as an MCP server. */
   gateway: McpEndpoint;
+  /** For whoever writes steps that call tools. */
+  judgeUses: JudgeUses;
   /** Registers the server or gives it this launch, and starts it. Resolves with its state when the first attempt is over. */
   ensureServer(spec: ServerSpec): Promise<McpServer>;
   /** Resolves when all servers are known; orphans are ended and servers started without being waited for. */

@@ -60,6 +60,7 @@ export function createMcp(given: McpDeps): Mcp {
   return {
     routes: [...mcpRoutes(useCases), ...review.routes, ...protocol, ...calls.routes, ...diagnosis.routes],
     gateway,
+    judgeUses: diagnosis.judgeUses,
     executeTool,
     toolPresets: toolPresets(deps.database),
     ensureServer: (spec) => useCases.servers.ensure(spec),

@@ -5,6 +5,7 @@ import type { Tx } from "../kernel/ports.ts";
 import { mustBeValid, type CheckedDefinition } from "./definition.ts";
 import type { WorkflowsDeps } from "./deps.ts";
 import { findHash, findWorkflow, findWorkflowByName, insertWorkflow, markDeleted, publishVersion, renameWorkflow } from "./store.pg.ts";
+import { toolWarnings } from "./tool-warnings.ts";
 
 type Author = { tenantId: string; actor: string };
 export type CreateRequest = Author & { name: string; definition: Json };
@@ -17,7 +18,7 @@ export const createWorkflow =
   async (request: CreateRequest): Promise<WorkflowDetail> => {
     const checked = checkRequest(request);
     const workflow = await deps.database.asTenant(request.tenantId, (tx) => create(deps, tx, { ...request, checked }));
-    return announced(deps, request.tenantId, { workflow, checked });
+    return warned(deps, request.tenantId, announced(deps, request.tenantId, { workflow, checked }));
   };
 
 export type UpdateRequest = Author & { id: string; name?: string | undefined; definition: Json; baseVersion?: number | undefined };
@@ -39,7 +40,8 @@ export const updateWorkflow =
       return { workflow: await publish(deps, tx, { ...request, name, current, checked }), checked };
     });
     const liveRuns = await deps.countLiveRuns({ tenantId, workflowId: id, version: workflow.version });
-    return { ...announced(deps, tenantId, { workflow, checked }), liveRuns };
+    const saved = await warned(deps, tenantId, announced(deps, tenantId, { workflow, checked }));
+    return { ...saved, liveRuns };
   };
 
 /** Creates the workflow of this name, or brings it to this definition. Doing it again changes nothing. */
@@ -65,6 +67,12 @@ export const deleteWorkflow =
       await audit.record(tx, { tenantId, actor, action: "workflow.deleted", target: `workflow:${id}` });
     });
   };
+
+/** A workflow with what would keep its steps from calling their tools in production. */
+async function warned({ judgeUses }: WorkflowsDeps, tenantId: string, saved: WorkflowDetail): Promise<WorkflowDetail> {
+  const warnings = await toolWarnings(judgeUses, { tenantId, environment: "production" }, saved.definition);
+  return warnings.length === 0 ? saved : { ...saved, warnings };
+}
 
 function checkRequest({ name, definition }: CreateRequest): CheckedDefinition {
   checkName(name);

@@ -15,6 +15,7 @@ export function workflowRoutes(deps: WorkflowsDeps): Handled[] {
   const version = getVersion(deps);
   const validate = validateWorkflow(deps);
   const nodeTypes = listNodeTypes(deps);
+  const validateGiven = validation(deps);
   return [
     handle(contract.listWorkflows, ({ query, caller }) => list(caller.tenantId, query)),
     handle(contract.createWorkflow, ({ body, caller }) => create({ ...body, tenantId: caller.tenantId, actor: caller.ref })),
@@ -31,9 +32,9 @@ export function workflowRoutes(deps: WorkflowsDeps): Handled[] {
       version(caller.tenantId, { workflowId: params.id, version: params.version }),
     ),
     handle(contract.validateWorkflow, ({ params, body, caller }) =>
-      validate(caller.tenantId, { id: params.id, definition: body?.definition }),
+      validate({ environment: "production", ...body, id: params.id, tenantId: caller.tenantId }),
     ),
-    handle(contract.validateDefinition, ({ body }) => validation(body.definition)),
+    handle(contract.validateDefinition, ({ body, caller }) => validateGiven({ ...body, tenantId: caller.tenantId })),
     handle(contract.listNodeTypes, ({ query, caller }) => nodeTypes(caller.tenantId, query)),
   ];
 }

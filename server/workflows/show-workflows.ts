@@ -1,4 +1,4 @@
-import type { Json, Page } from "#contract/common.ts";
+import type { Environment, Json, Page } from "#contract/common.ts";
 import type { Validation, Workflow, WorkflowDetail, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { decodeCursor, toPage, UUID } from "../kernel/paging.ts";
@@ -7,6 +7,7 @@ import { workflowNotFound } from "./change-workflows.ts";
 import { checkDefinition } from "./definition.ts";
 import type { WorkflowsDeps } from "./deps.ts";
 import { findVersion, findWorkflow, selectVersions, selectWorkflows, type StoredVersion } from "./store.pg.ts";
+import { toolWarnings } from "./tool-warnings.ts";
 
 type Deps = Pick<WorkflowsDeps, "database">;
 type Paging = { limit: number; cursor?: string | undefined };
@@ -54,22 +55,31 @@ export const getVersion =
       return mustFindVersion(tx, ref);
     });
 
+type Asked = { tenantId: string; environment: Environment; definition: Json };
+
 /** Checks what is given, or the newest version, without saving anything. */
 export const validateWorkflow =
-  ({ database }: Deps) =>
-  async (tenantId: string, { id, definition }: { id: string; definition?: Json | undefined }): Promise<Validation> =>
-    database.asTenant(tenantId, async (tx) => {
+  (deps: Pick<WorkflowsDeps, "database" | "judgeUses">) =>
+  async ({ id, tenantId, definition, environment }: Omit<Asked, "definition"> & { id: string; definition?: Json }): Promise<Validation> => {
+    const found = await deps.database.asTenant(tenantId, async (tx) => {
       const { name, version } = await mustFind(tx, id);
-      if (definition !== undefined) return validation(definition, name);
+      if (definition !== undefined) return { name, definition };
       const stored = await mustFindVersion(tx, { workflowId: id, version });
-      return validation(stored.source ?? JSON.parse(JSON.stringify(stored.definition)), name);
+      const whole: Json = JSON.parse(JSON.stringify(stored.source ?? stored.definition));
+      return { name, definition: whole };
     });
+    return validation(deps)({ tenantId, environment, ...found });
+  };
 
-export function validation(definition: Json, name?: string): Validation {
-  const checked = checkDefinition(definition, name);
-  const { valid, issues } = checked;
-  return { valid, issues, ...(checked.valid && checked.warnings.length > 0 && { warnings: checked.warnings }) };
-}
+/** With what would keep its steps from calling their tools in this environment. */
+export const validation =
+  ({ judgeUses }: Pick<WorkflowsDeps, "judgeUses">) =>
+  async ({ definition, name, ...where }: Asked & { name?: string }): Promise<Validation> => {
+    const checked = checkDefinition(definition, name);
+    if (!checked.valid) return { valid: false, issues: checked.issues };
+    const warnings = [...checked.warnings, ...(await toolWarnings(judgeUses, where, checked.definition))];
+    return { valid: true, issues: [], ...(warnings.length > 0 && { warnings }) };
+  };
 
 async function mustFind(tx: Tx, id: string): Promise<Workflow> {
   const workflow = await findWorkflow(tx, id);

@@ -74,6 +74,7 @@ export function createPlatform(db: TestDatabase): Platform {
     audit,
     live,
     newId,
+    judgeUses: ({ uses }) => Promise.resolve(uses.map(() => [])),
     countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS),
     liveRuns: () => Promise.resolve([]),
     toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),

@@ -57,8 +57,10 @@ async function recordRefusal({ database, audit }: Deps, { server, found: tool, r
   throw refusal;
 }
 
+type Asked = Pick<Use, "hash"> & { server: { record: Pick<SupervisedServer["record"], "name"> } };
+
 /** Why a tool may not be called, if so. */
-function refusalOf({ server, hash: bound }: Use, tool: PinnedTool): AppError | undefined {
+export function refusalOf({ server, hash: bound }: Asked, tool: PinnedTool): AppError | undefined {
   const what = `The tool ${tool.name} of ${server.record.name}`;
   const why = tool.reason === null ? "" : `: ${tool.reason}`;
   if (tool.isDisabled) return new AppError("mcp_tool_disabled", `${what} is disabled${why}.`);

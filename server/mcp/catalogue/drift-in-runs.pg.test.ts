@@ -54,6 +54,7 @@ async function arrange(): Promise<World> {
     liveRuns,
     countLiveRuns: (version) => runs.countLiveRuns(version),
     toolPresets: (of) => p.mcp.toolPresets(of),
+    judgeUses: (of) => p.mcp.judgeUses(of),
   });
   const platform = { ...base, workflows, base: { ...base.base, plans: workflows } };
   const p = await platforms.open({

@@ -54,7 +54,8 @@ function schemasOf(value: unknown, isMap: boolean): Schema[] {
   return isMap ? Object.values(value).filter(isRecord) : [value];
 }
 
-function atPointer(root: unknown, pointer: string): unknown {
+/** What a JSON pointer leads to; undefined where it leads nowhere. */
+export function atPointer(root: unknown, pointer: string): unknown {
   let place: unknown = root;
   for (const part of pointer.split("/")) {
     const key = decode(part).replaceAll("~1", "/").replaceAll("~0", "~");

@@ -14,7 +14,7 @@ import { testsOf } from "./tests.pg.ts";
 import { sampleOfTool } from "./tool-sample.ts";
 import { beginTrial, endTrial, type TrialDeps } from "./trial.ts";
 
-export type DiagnosisDeps = TrialDeps & Omit<TestServersDeps, "check"> & Omit<CheckDeps, "listsTool"> & { supervisor: Supervisor };
+export type DiagnosisDeps = TrialDeps & Omit<TestServersDeps, "check"> & CheckDeps & { supervisor: Supervisor };
 
 export type DiagnosisUseCases = {
   test(caller: Caller, id: string, request: SampleCallOptions & { signal: AbortSignal }): Promise<ServerTest>;
@@ -31,13 +31,7 @@ export type DiagnosisUseCases = {
 /** Finding out why a server does not work, or that it does. Whatever belongs to another tenant is `not_found`. */
 export function diagnosisUseCases(deps: DiagnosisDeps): DiagnosisUseCases {
   const { database, supervisor } = deps;
-  const check = checkServer({
-    ...deps,
-    listsTool: async ({ tenantId, id }, tool) => {
-      const { catalogue } = await supervisor.get(tenantId, id);
-      return catalogue.isKnown ? catalogue.tool(tool) !== undefined : undefined;
-    },
-  });
+  const check = checkServer(deps);
   const testServer = createTestServer({ ...deps, check });
   return {
     async test({ tenantId, ref }, id, { signal, ...options }) {
@@ -65,7 +59,7 @@ export function diagnosisUseCases(deps: DiagnosisDeps): DiagnosisUseCases {
     async check({ tenantId }, id) {
       const { record } = await supervisor.get(tenantId, id);
       const findings = await check(record);
-      return { ok: findings.length === 0, findings };
+      return { ok: findings.every(({ severity }) => severity === "warning"), findings };
     },
     sample: sampleOfTool(deps),
     stop: () => testServer.stop(),

@@ -86,10 +86,14 @@ export function createConfine({ dataDir, path }: Deps): Confine {
   };
 }
 
-async function findWorking(path: string): Promise<string> {
-  const bwrap = await findExecutable({ command: "bwrap", cwd: "/", path }).catch((cause: unknown) => {
+/** Rejects with `mcp_sandbox_unavailable` where it is not installed. Starts nothing. */
+export const findBubblewrap = (path: string): Promise<string> =>
+  findExecutable({ command: "bwrap", cwd: "/", path }).catch((cause: unknown) => {
     throw new AppError("mcp_sandbox_unavailable", `A sandbox needs bubblewrap, and there is no bwrap in ${path}.`, { cause });
   });
+
+async function findWorking(path: string): Promise<string> {
+  const bwrap = await findBubblewrap(path);
   try {
     await promisify(execFile)(bwrap, [...ISOLATION, "--ro-bind", "/", "/", "--", "/bin/true"], { timeout: TRIAL_MS, env: {} });
     return bwrap;
@@ -104,10 +108,14 @@ const TRIAL_MS = 10_000;
 async function assertThere(places: readonly string[]): Promise<void> {
   for (const place of places) {
     await stat(place).catch((cause: unknown) => {
-      throw new AppError("mcp_sandbox_unavailable", `The sandbox cannot be made: ${place} does not exist.`, {
-        cause,
-        remedy: "Correct the paths of the launch's sandbox.",
-      });
+      throw placeMissing(place, cause);
     });
   }
 }
+
+/** What a sandbox is to show must be there. */
+export const placeMissing = (place: string, cause?: unknown): AppError =>
+  new AppError("mcp_sandbox_unavailable", `The sandbox cannot be made: ${place} does not exist.`, {
+    cause,
+    remedy: "Correct the paths of the launch's sandbox, or make the folder.",
+  });

@@ -1,6 +1,11 @@
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { ROUTES as routes } from "#contract/routes.ts";
+import { COMPUTED } from "#server/kernel/known-value.ts";
+import type { McpDeps } from "#server/mcp/index.ts";
 import { diagnosisPlatform, type DiagnosisPlatform } from "#test/support/mcp/diagnosis.ts";
 import { callerOf, hostile, published, register, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
@@ -63,10 +68,28 @@ describe("the check without a start", () => {
     ]);
   });
 
+  test("finds that a sandbox is asked for where there is no bwrap", async () => {
+    p = await diagnosisPlatform(db, { path: "/no/such/folder" });
+    expect(await findingsOf({ ...hostile(), sandbox: { read: [], write: [], network: "none" } })).toEqual([
+      ["launch.sandbox", "mcp_sandbox_unavailable"],
+    ]);
+  });
+
+  test("finds only that a command has gone, not that its launch would have to be approved again", async () => {
+    p = await diagnosisPlatform(db);
+    const folder = await realpath(await mkdtemp(join(tmpdir(), "auterity-gone-")));
+    const command = join(folder, "server");
+    await writeFile(command, "#!/bin/sh\n", { mode: 0o755 });
+    const { id } = await p.call(routes.createMcpServer, { body: { name: "gone", launch: { ...hostile(), command }, start: false } });
+    await rm(folder, { recursive: true });
+    const { findings } = await p.call(routes.checkMcpServer, { params: { id } });
+    expect(findings.map(({ path, code }) => [path, code])).toEqual([["launch.command", "mcp_command_not_found"]]);
+  });
+
   test("finds steps of workflows that call a tool which the server does not list", async () => {
-    const uses = [
-      { workflow: "Sums", nodeId: "first", tool: "add" },
-      { workflow: "Sums", nodeId: "second", tool: "subtract" },
+    const uses: Awaited<ReturnType<McpDeps["toolsUsed"]>> = [
+      { workflow: "Sums", nodeId: "first", tool: "add", arguments: { a: 1, b: COMPUTED } },
+      { workflow: "Sums", nodeId: "second", tool: "subtract", arguments: {} },
     ];
     p = await diagnosisPlatform(db, { toolsUsed: () => Promise.resolve(uses) });
     const server = await register(p, hostile());
