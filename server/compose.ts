@@ -16,7 +16,7 @@ import type { Log } from "./kernel/log.ts";
 import type { LiveBus } from "./kernel/ports.ts";
 import type { StepExecutor } from "./kernel/step-executor.ts";
 import type { Teardown } from "./kernel/teardown.ts";
-import { createMcp, scanDefinition, type Mcp } from "./mcp/index.ts";
+import { createMcp, type McpDeps, scanDefinition, type Mcp } from "./mcp/index.ts";
 import { createMessaging } from "./messaging/index.ts";
 import type { Postgres } from "./postgres/index.ts";
 import { openRedis } from "./redis/index.ts";
@@ -171,12 +171,10 @@ async function createSlices(
   const mcp = createMcp({
     ...base,
     registry: base.metrics.registry,
-    askModel: (question) => agents.askModel(question),
-    findModel: (of) => agents.findModel(of),
+    ...modelsOf(agents),
     dataDir: config.dataDir,
     ownerApproves,
-    launchPolicy: { commands: config.mcp.commands, folders: config.mcp.folders },
-    tenantCalls: config.mcp.tenantCalls,
+    ...limitsOf(config),
     leadership,
     stateKey: deriveSecret(masterKey, "mcp-gateway"),
     ...sharing(config),
@@ -247,6 +245,15 @@ function executorsOf({ tracing }: Foundation, { agents, mcp }: { agents: Agents;
     agent: traced("agent", agents.executeAgent),
   };
 }
+
+/** What servers ask, and their settings name. */
+const modelsOf = (agents: Agents): Pick<McpDeps, "askModel" | "findModel"> => ({
+  askModel: (question) => agents.askModel(question),
+  findModel: (of) => agents.findModel(of),
+});
+
+/** What whoever runs the platform allows MCP servers. */
+const limitsOf = ({ mcp: { commands, folders, tenantCalls } }: Config) => ({ launchPolicy: { commands, folders }, tenantCalls });
 
 /** With a database of one's own there is nobody else; a process that drives no runs has few calls to make. */
 const sharing = ({ databaseUrl, role }: Config) => ({ isShared: databaseUrl !== undefined, onDemand: role === "api" });

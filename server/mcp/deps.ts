@@ -18,14 +18,13 @@ import type {
   SecretWriter,
 } from "#server/kernel/ports.ts";
 import type { StepExecutor } from "#server/kernel/step-executor.ts";
-import type { FindModel } from "./diagnosis/check-settings.ts";
 import type { JudgeUses, ToolsUsed } from "./diagnosis/check-tools.ts";
 import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
 import type { WorkflowsUsing } from "./catalogue/review-tools.ts";
 import type { ResumeStep } from "./catalogue/waits.ts";
 import type { SecretsUsed } from "./registration/drop-secrets.ts";
 import type { RegistrationDeps, ServerSpec } from "./registration/register-server.ts";
-import type { AskModel } from "./protocol/sample.ts";
+import type { AskModel, FindModel } from "./protocol/sample.ts";
 import type { Timings } from "./supervision/timings.ts";
 
 export type McpDeps = {

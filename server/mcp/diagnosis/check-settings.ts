@@ -1,11 +1,9 @@
 import { AppError } from "#server/kernel/errors.ts";
+import type { FindModel } from "../protocol/sample.ts";
 import { hasApprovedRoots, type ServerRecord } from "../registration/server-record.ts";
 import { failing } from "./failing.ts";
 import type { Found } from "./finding.ts";
 import { missingPlaces } from "./missing-places.ts";
-
-/** Rejects with `model_unknown` for a model that nobody has registered. */
-export type FindModel = (of: { tenantId: string; environment: string; model: string }) => Promise<unknown>;
 
 /** The server starts all the same; it works in other folders, or in fewer. */
 export async function checkRoots({ settings, approvedRoots }: ServerRecord): Promise<Found[]> {

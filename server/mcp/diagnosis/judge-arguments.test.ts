@@ -46,13 +46,13 @@ const CHOICE = {
     span: { type: "object", properties: { from: { type: "string" } }, required: ["from"] },
   },
 };
-const DEPENDENT = {
-  type: "object",
-  properties: { kind: { type: "string" }, size: { type: "number" }, name: { type: "string" } },
-  if: { properties: { kind: { const: "file" } } },
-  then: { required: ["size"] },
-  else: { required: ["name"] },
-};
+/** As text, since an object with a `then` looks like a promise. */
+const DEPENDENT = JSON.parse(`{
+  "properties": { "kind": { "type": "string" }, "size": { "type": "number" }, "name": { "type": "string" } },
+  "if": { "properties": { "kind": { "const": "file" } } },
+  "then": { "required": ["size"] },
+  "else": { "required": ["name"] }
+}`);
 const REFERRED = {
   allOf: [{ $ref: "#/$defs/base" }],
   properties: { b: { type: "number" } },

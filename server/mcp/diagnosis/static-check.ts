@@ -1,12 +1,13 @@
 import type { CheckFinding } from "#contract/mcp/tests.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Egress, Redactor, SecretReader } from "#server/kernel/ports.ts";
+import type { FindModel } from "../protocol/sample.ts";
 import type { InspectLaunch } from "../registration/check-launch.ts";
 import { launchHash, namedValues, secretInArgument, secretName } from "../registration/launch.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { checkProcess, type Where } from "./check-process.ts";
-import { checkModel, checkRoots, type FindModel } from "./check-settings.ts";
+import { checkModel, checkRoots } from "./check-settings.ts";
 import type { ToolChecks } from "./check-tools.ts";
 import { failing } from "./failing.ts";
 import { finding, type Found } from "./finding.ts";

@@ -18,6 +18,9 @@ export type AskModel = (question: {
   signal: AbortSignal;
 }) => Promise<{ text: string; model: string; finishReason: string }>;
 
+/** Rejects with `model_unknown` for a model that nobody has registered. */
+export type FindModel = (of: { tenantId: string; environment: string; model: string }) => Promise<unknown>;
+
 const ANSWER_MS = 120_000;
 const MINUTE_MS = 60_000;
 
