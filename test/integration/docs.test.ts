@@ -145,6 +145,10 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp calls files": showing("list_directory", "closed"),
   'npx auterity mcp quarantine files --reason "It reads more than it should."': showing("files is QUARANTINED."),
   "npx auterity mcp release files": showing("files is "),
+  // None has failed, and none waits.
+  "npx auterity mcp list --state FAILED": showing(),
+  "npx auterity mcp list --approval waiting --env production": showing(),
+  "npx auterity mcp list --search memory": showing("memory", "READY"),
   "npx auterity mcp tools": showing("list_directory", "approved"),
   // Nothing has changed and nothing waits.
   "npx auterity mcp tools --pending": showing(),
