@@ -7,7 +7,10 @@ import { Caps, Sandbox } from "./confinement.ts";
 import { McpServer } from "./servers.ts";
 import { LaunchWarning } from "./warnings.ts";
 
-export const IMPORT_FORMATS = ["mcpServers", "vscode", "server", "url", "command", "claude_mcp_add", "code_add_mcp"] as const;
+export const IMPORT_FORMATS = [
+  ...(["mcpServers", "vscode", "server", "url", "command"] as const),
+  ...(["claude_mcp_add", "codex_mcp_add", "gemini_mcp_add", "code_add_mcp"] as const),
+] as const;
 export const ImportFormat = z.enum(IMPORT_FORMATS);
 export type ImportFormat = z.infer<typeof ImportFormat>;
 

@@ -93,3 +93,16 @@ function refuse(what: string, how: string): never {
     remedy: `No shell is ever started for a server: ${how}.`,
   });
 }
+
+/** `NAME=value` or `Name: value`. */
+export function pair(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  if (at < 1) throw unreadable(`expected a name and a value with ${separator} between them; got ${text.slice(0, 40)}`);
+  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}
+
+export const unreadable = (message: string, remedy?: string): AppError =>
+  new AppError("request_invalid", `The command line cannot be read: ${message}.`, {
+    issues: [{ path: "document", message }],
+    ...(remedy !== undefined && { remedy }),
+  });
