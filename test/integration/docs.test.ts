@@ -175,6 +175,12 @@ const WAYS: Readonly<Record<string, Way>> = {
     expect(await auterity(command, { OTHER_QUESTION: id })).toMatchObject({ code: 0, stderr: `${id} is answered: decline.\n` });
     expect(await platform.client.waitForRun(runId)).toMatchObject({ output: "You did not say." });
   },
+  // The reader's shell knows where the clone is.
+  'npx auterity mcp import "node $PWD/test/support/mcp/hostile-server.ts poisoned no-ping"': (command) =>
+    showing("hostile is READY.")(command.replace("$PWD", ROOT)),
+  "npx auterity mcp test hostile": showing("hostile works: protocol 2025-11-25"),
+  "npx auterity mcp logs hostile": showing("READY"),
+  "npx auterity mcp remove hostile": showing("hostile is deleted."),
   // Goes on until somebody has seen enough.
   "npx auterity mcp logs files -f --grep error": async (command) => {
     expect(await auterity(command, {}, { interruptAfterMs: 3_000 })).toEqual({ code: null, stdout: "", stderr: "" });
