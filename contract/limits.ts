@@ -84,6 +84,10 @@ export const LIMITS = {
   /** Of a hint about tools: how many of them, and of the workflows that call them, it names. */
   liveTools: 20,
   liveWorkflows: 20,
+  /** Of hints about the progress of steps: how often of one step, of how many at once in each process, and of a message in them. */
+  stepProgressMs: 500,
+  stepProgressAtOnce: 100,
+  liveMessageChars: 200,
   frameBytes: 64 * 1024,
   /** Lines of a server's log: how many are kept, how long one may be, and what is searched for in them. */
   mcpLogLines: 5_000,

@@ -58,6 +58,16 @@ export const LiveEvent = z.discriminatedUnion("type", [
     /** Workflows that call them, as far as they are named. */
     workflows: z.array(z.string()).max(LIMITS.liveWorkflows),
   }),
+  /** How far the call of a step under way has come, as the other side says. The journal knows nothing of it. */
+  z.object({
+    type: z.literal("step_progress"),
+    runId: z.string(),
+    scope: z.string(),
+    nodeId: z.string(),
+    progress: z.number(),
+    total: z.number().optional(),
+    message: z.string().max(LIMITS.liveMessageChars).optional(),
+  }),
   z.object({ type: z.literal("mcp_question"), questionId: z.string(), runId: z.string(), status: QuestionStatus }),
   z.object({ type: z.literal("agent"), agentId: z.string(), status: z.enum(["online", "offline", "unknown"]) }),
   z.object({ type: z.literal("workflow"), workflowId: z.string(), version: z.number().int() }),

@@ -70,7 +70,15 @@ export async function manager(url: string, dataDir: string): Promise<Caller> {
   const input = { server: "everything", tool: "echo", arguments: { message: "hello" } };
   const request = { tenantId, environment: "production", initiator: "system:bench", depth: 0, step, input } as const;
   const { effect, binding } = await mcp.executeTool.prepare(request);
-  const call = { ...request, key: "key", effect: effect ?? "once", binding, timeoutMs: 30_000, saveHandle: async () => {} };
+  const call = {
+    ...request,
+    key: "key",
+    effect: effect ?? "once",
+    binding,
+    timeoutMs: 30_000,
+    showProgress: () => {},
+    saveHandle: async () => {},
+  };
   return {
     // As of a step: each attempt has a signal of its own.
     call: () => mcp.executeTool.run({ ...call, signal: new AbortController().signal }),

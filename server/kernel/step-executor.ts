@@ -14,6 +14,9 @@ export type StepRequest = {
   input: Json;
 };
 
+/** How far a call has come, as the other side says: up to `total`, if that is known. */
+export type StepProgress = { progress: number; total?: number | undefined; message?: string | undefined };
+
 export type StepCall = StepRequest & {
   /** Idempotency key: equal over attempts and takeovers. Passed on to the other side wherever its protocol has a place for it. */
   key: string;
@@ -27,6 +30,8 @@ export type StepCall = StepRequest & {
   holdTimeout?: () => () => void;
   /** Aborts on timeout, cancellation and loss of the run. */
   signal: AbortSignal;
+  /** Shows how far the call has come to whoever watches. Nothing is kept of it; it may be told at any rate, and from anywhere. */
+  showProgress?: (progress: StepProgress) => void;
   /** Journals a handle by which a later process can find this call again; resolves once it is durable. */
   saveHandle(handle: StepHandle): Promise<void>;
 };

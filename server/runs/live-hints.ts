@@ -1,5 +1,6 @@
-import type { LiveBus } from "../kernel/ports.ts";
+import type { LiveBus, Redactor } from "../kernel/ports.ts";
 import type { LiveRun } from "./driver/live-run.ts";
+import { createProgressHints, type ProgressHints } from "./progress-hints.ts";
 
 const EVERY_MS = 50;
 
@@ -8,11 +9,14 @@ export type LiveHints = {
   changed(run: LiveRun): void;
   /** The run leaves this worker: its last hint goes out now. */
   left(run: LiveRun): void;
+  /** Of steps under way. */
+  readonly progress: ProgressHints;
   stop(): void;
 };
 
 /** At most one hint per run and `EVERY_MS`; the last change is always told. */
-export function createLiveHints(live: LiveBus): LiveHints {
+export function createLiveHints({ live, redactor }: { live: LiveBus; redactor: Redactor }): LiveHints {
+  const progress = createProgressHints({ live, redactor });
   const pending = new Set<LiveRun>();
   let timer: NodeJS.Timeout | undefined;
   const tell = ({ tenantId, id, workflowId, state }: LiveRun): void =>
@@ -23,6 +27,7 @@ export function createLiveHints(live: LiveBus): LiveHints {
     pending.clear();
   };
   return {
+    progress,
     changed: (run) => {
       pending.add(run);
       timer ??= setTimeout(flush, EVERY_MS);
@@ -34,6 +39,7 @@ export function createLiveHints(live: LiveBus): LiveHints {
     stop: () => {
       clearTimeout(timer);
       flush();
+      progress.stop();
     },
   };
 }

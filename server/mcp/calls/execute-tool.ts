@@ -64,6 +64,7 @@ export function createExecuteTool({ supervisor, allow, invoke, firstListMs, askP
         timeoutMs: call.timeoutMs,
         signal: call.signal,
         step: call.step,
+        onProgress: call.showProgress,
         actor: actorOf(call),
         ask: askPeople({ server: server.record, tool: input.tool, step: call.step, key: call.key, holdTimeout: call.holdTimeout }),
       });

@@ -15,6 +15,9 @@ import { findTool, listedTools, pageTools, viewTool } from "../catalogue/tools.p
 /** Why a call ended whose caller went away. */
 const DISCONNECTED = "client_disconnected";
 
+/** Whoever calls hears nothing before the answer; how far the call is can be followed among the server's frames. */
+const recorded = (): void => {};
+
 export type ToolUseCaseDeps = {
   database: Database;
   audit: Audit;
@@ -56,7 +59,7 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
       const server = await supervisor.get(caller.tenantId, found.serverId);
       // Unlike what steps return, this goes straight to the caller, and the server knows secrets that the caller may not.
-      const invocation = { server, tool: found.tool.name, actor: caller.ref, ...request };
+      const invocation = { server, tool: found.tool.name, actor: caller.ref, onProgress: recorded, ...request };
       const about = { tenantId: caller.tenantId, principal: caller.ref, toolId: id, arguments: request.arguments };
       const run = (ask: Ask, ended: AbortSignal): Promise<ToolResult> => deps.invoke({ ...invocation, ask, signal: ended });
       const result = await call({ about, signal, run }, resume).catch(async (error: unknown) => {

@@ -2,6 +2,7 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/client";
 import type { McpEra, McpTransport } from "#contract/messages.ts";
 import { JsonText, type Frame, type FrameSink, type StepRef } from "#server/kernel/ports.ts";
 import { currentCall } from "./open-call.ts";
+import { OpenRequests, tokenOf, type OpenRequest } from "./open-requests.ts";
 import { countBeyond } from "./per-second.ts";
 
 /** Records what crosses one connection, both ways. `text` is the message as it was sent or received. */
@@ -21,13 +22,10 @@ type Options = {
   server?: { id: string; transport: McpTransport };
 };
 type Direction = Frame["direction"];
-type Open = { method: string; tool: string | undefined; step: StepRef | undefined; at: number };
 type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs" | "errorCode"> & { tool?: string | undefined };
 
 /** Notifications of one connection beyond this are counted, and one frame tells how many there were. */
 const NOTIFICATIONS_PER_SECOND = 100;
-/** Requests that never get an answer must not be remembered for ever. */
-const OPEN_REQUESTS = 10_000;
 /** The answers that show of which era a conversation is. */
 const ERAS = new Map<string, McpEra>([
   ["initialize", "legacy"],
@@ -35,7 +33,7 @@ const ERAS = new Map<string, McpEra>([
 ]);
 
 export function frameRecorder({ sink, tenantId, remote, connectionId, server }: Options): FrameRecorder {
-  const open = { out: new Map<string, Open>(), in: new Map<string, Open>() };
+  const open = { out: new OpenRequests(), in: new OpenRequests() };
   let era: McpEra | undefined;
 
   // Member by member: it is on the path of every call, twice.
@@ -62,19 +60,18 @@ export function frameRecorder({ sink, tenantId, remote, connectionId, server }: 
   };
 }
 
-type OpenRequests = Record<Direction, Map<string, Open>>;
+type Sides = Record<Direction, OpenRequests>;
 
 type Crossing = { direction: Direction; step?: StepRef | undefined };
 
-function describe(message: JSONRPCMessage, crossing: Crossing, open: OpenRequests): Described {
+function describe(message: JSONRPCMessage, crossing: Crossing, open: Sides): Described {
   const { direction } = crossing;
   const other = direction === "out" ? "in" : "out";
   if ("method" in message) {
-    return "id" in message ? request(message, crossing, open) : notification(message, direction, open[direction]);
+    return "id" in message ? request(message, crossing, open) : notification(message, direction, open);
   }
   const key = idKey(message.id, other);
-  const asked = open[other].get(key);
-  open[other].delete(key);
+  const asked = open[other].take(key);
   return {
     kind: "error" in message ? "error" : "response",
     method: asked?.method ?? "",
@@ -94,24 +91,35 @@ function errorCodeOf(answer: { error: { code: number } } | { result: object }): 
 
 type Request = { id: string | number; method: string; params?: Readonly<Record<string, unknown>> | undefined };
 
-function request({ id, method, params }: Request, { direction, step = currentCall()?.step }: Crossing, open: OpenRequests): Described {
+function request({ id, method, params }: Request, { direction, step = currentCall()?.step }: Crossing, open: Sides): Described {
   const name = method === "tools/call" ? params?.["name"] : undefined;
   const tool = typeof name === "string" ? name : undefined;
   const key = idKey(id, direction);
-  const requests = open[direction];
-  requests.set(key, { method, tool, step, at: performance.now() });
-  const oldest = requests.size > OPEN_REQUESTS ? requests.keys().next().value : undefined;
-  if (oldest !== undefined) requests.delete(oldest);
+  open[direction].add({ key, token: tokenOf(params), method, tool, step, at: performance.now() });
   return { kind: "request", method, correlationId: key, step, tool };
 }
 
 type Notification = { method: string; params?: Readonly<Record<string, unknown>> | undefined };
 
-/** A cancellation belongs to the request that it cancels. */
-function notification({ method, params }: Notification, direction: Direction, requests: ReadonlyMap<string, Open>): Described {
+/** What is said about a request belongs to it, and else to the call on whose own stream it comes, where the transport has such. */
+function notification(message: Notification, direction: Direction, open: Sides): Described {
+  const about = subjectOf(message, direction, open);
+  const step = about?.step ?? (direction === "in" ? currentCall()?.step : undefined);
+  return { kind: "notification", method: message.method, correlationId: about?.key ?? "", step, tool: about?.tool };
+}
+
+/** A cancellation comes from whoever has asked, progress from who was asked. */
+function subjectOf({ method, params }: Notification, direction: Direction, open: Sides): Partial<OpenRequest> | undefined {
+  if (method === "notifications/progress") {
+    const asked = open[direction === "out" ? "in" : "out"].withToken(params?.["progressToken"]);
+    const related = currentCall();
+    // On another call's stream it is not to be believed.
+    return related === undefined || related.step === asked?.step ? asked : undefined;
+  }
   const id = method === "notifications/cancelled" ? params?.["requestId"] : undefined;
-  const key = typeof id === "string" || typeof id === "number" ? idKey(id, direction) : "";
-  return { kind: "notification", method, correlationId: key, step: requests.get(key)?.step };
+  if (typeof id !== "string" && typeof id !== "number") return undefined;
+  const key = idKey(id, direction);
+  return open[direction].find(key) ?? { key };
 }
 
 /** String and number ids are different ids, and each side counts for itself. */

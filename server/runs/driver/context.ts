@@ -3,6 +3,7 @@ import type { Redactor, ValueCodec } from "../../kernel/ports.ts";
 import type { CallLimits } from "../limits/index.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { AllExecutors, RunsObserver } from "../ports.ts";
+import type { ProgressHints } from "../progress-hints.ts";
 import type { LiveRun } from "./live-run.ts";
 
 /** What driving a run needs from the worker that holds it. */
@@ -12,6 +13,7 @@ export type DriverContext = {
   readonly redactor: Redactor;
   readonly executors: AllExecutors;
   readonly limits: CallLimits;
+  readonly progress: ProgressHints;
   readonly observer: RunsObserver;
   readonly log: Log;
   /** How long a lease lasts after it was renewed. */

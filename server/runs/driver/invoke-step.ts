@@ -3,7 +3,7 @@ import type { Effect } from "#contract/policy.ts";
 import type { EventDraft, StepHandle, StepPlace } from "#contract/journal.ts";
 import { blocked, failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
-import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
+import type { StepExecutor, StepProgress, StepRequest } from "../../kernel/step-executor.ts";
 import type { Place } from "../limits/step-cache.ts";
 import type { DriverContext } from "./context.ts";
 import { withDeadline } from "./deadline.ts";
@@ -65,6 +65,7 @@ async function outcomeOf(context: DriverContext, run: LiveRun, call: Call): Prom
     return failed(run.state, command, { error: stepError, now: context.now(), random: context.random(), retryAfterMs });
   } finally {
     call.leave();
+    context.progress.ended(work);
   }
 }
 
@@ -179,12 +180,13 @@ function effectOf(run: LiveRun, nodeId: string, prepared: Effect | undefined): E
 }
 
 async function callExecutor(context: DriverContext, run: LiveRun, call: Call & { started: Started }): Promise<Json> {
-  const { command, controller, executor, started, timeoutMs } = call;
+  const { command, work, controller, executor, started, timeoutMs } = call;
   const { signal } = controller;
   const { scope, nodeId, attempt } = command;
   const { input, key, effect, binding, handle } = started;
   const saveHandle = (handle: StepHandle): Promise<void> =>
     appendDurably(context, run, [{ kind: "step_handle", body: { handle }, scope, nodeId, attempt }]);
+  const showProgress = (progress: StepProgress): void => context.progress.told({ run, work, scope, nodeId }, progress);
   // A second call could repeat the effect of the first, which may still be on its way.
   const onTimeout = (): void => controller.abort(timeoutError(timeoutMs, !mustKnowFirst(effect)));
   const output = await withDeadline(
@@ -196,6 +198,7 @@ async function callExecutor(context: DriverContext, run: LiveRun, call: Call & {
         timeoutMs,
         holdTimeout,
         signal,
+        showProgress,
         saveHandle,
         ...(binding && { binding }),
         ...(handle && { handle }),

@@ -45,7 +45,7 @@ export class Worker {
     this.#deps = deps;
     this.held = held;
     this.#outside = outside;
-    this.#hints = createLiveHints(deps.live);
+    this.#hints = createLiveHints(deps);
     this.#context = this.#driverContext();
     this.#store = createWorkerStore(deps);
   }
@@ -210,6 +210,7 @@ export class Worker {
       redactor,
       executors,
       limits,
+      progress: this.#hints.progress,
       observer,
       log,
       now,
