@@ -32,7 +32,6 @@ function unlisted(server: string, catalogue: ServerCatalogue, name: string): Fou
   return {
     path: "tool",
     error: new AppError("mcp_tool_unknown", `The server ${server} has no tool ${name}.`),
-    cause: "The name is wrong, or the server does not offer this tool any more.",
     expected: names.length === 0 ? "no tool: the server lists none" : `one of ${names.slice(0, TOOLS_SHOWN).join(", ")}${more}`,
     got: name,
   };
@@ -42,16 +41,8 @@ function unusable(server: string, tool: PinnedTool): Found[] {
   const refusal = refusalOf({ server: { record: { name: server } } }, tool);
   if (refusal === undefined) return [];
   const got = tool.isDisabled ? "disabled" : tool.approval;
-  return [{ path: "tool", error: refusal, cause: CAUSES[got], expected: "a tool that is approved as it is listed", got }];
+  return [{ path: "tool", error: refusal, expected: "a tool that is approved as it is listed", got }];
 }
-
-const CAUSES = {
-  disabled: "Somebody has taken the tool out of use.",
-  pending: "Nobody has decided about the tool yet.",
-  rejected: "Somebody has decided against the tool.",
-  changed: "The server lists the tool otherwise than it was approved.",
-  approved: "The tool is being compared with what was approved.",
-};
 
 function unfit(judge: JudgeArguments, tool: PinnedTool, use: StepUse): Found[] {
   try {
@@ -69,6 +60,6 @@ function unfit(judge: JudgeArguments, tool: PinnedTool, use: StepUse): Found[] {
       cause,
       remedy: "Correct the schema in the server.",
     });
-    return [{ path: "tool", error, cause: "The server's schema is broken, or too large to be judged by." }];
+    return [{ path: "tool", error }];
   }
 }

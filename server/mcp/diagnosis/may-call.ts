@@ -1,19 +1,26 @@
-import { isUsable } from "../catalogue/catalogue.ts";
+import { AppError } from "#server/kernel/errors.ts";
+import { refusalOf } from "../calls/allow-tool.ts";
 import { scanDefinition } from "../catalogue/scan/scan.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { MayCall } from "./sample-call.ts";
 
 /** Of a registered server: what is approved, byte for byte as the test's own process lists it. */
 export const approvedIn =
-  (catalogue: ServerCatalogue): MayCall =>
+  (server: string, catalogue: ServerCatalogue): MayCall =>
   ({ name, hash }) => {
     const known = catalogue.tool(name);
-    if (known !== undefined && isUsable(known) && known.hash === hash) return undefined;
-    return `The tool ${name} is not called: what the server lists now is not approved.`;
+    if (known === undefined)
+      return new AppError("mcp_tool_not_approved", `The tool ${name} is not approved: the running server has never listed it.`);
+    const refusal = refusalOf({ server: { record: { name: server } } }, known);
+    if (refusal !== undefined || known.hash === hash) return refusal;
+    return new AppError("tool_changed", `The tool ${name} as the server lists it now is not approved.`);
   };
 
 /** Of a launch that is not registered: what its registration would approve. */
 export const unsuspicious: MayCall = ({ name, definition }) => {
   const [found] = scanDefinition(definition);
-  return found === undefined ? undefined : `The tool ${name} is not called: the scan of its definition has found ${found}.`;
+  if (found === undefined) return undefined;
+  return new AppError("tool_suspicious", `The tool ${name} is not called: the scan of its definition has found ${found}.`, {
+    remedy: "Register the server, read the findings, and approve the tool with `acceptFindings: true` if they are harmless.",
+  });
 };

@@ -9,7 +9,7 @@ import type { MakeSample } from "./samples.ts";
 export type SampleCallOptions = { tool?: string | undefined; arguments?: Record<string, unknown> | undefined };
 
 /** Why a tool may not be called, or nothing. */
-export type MayCall = (tool: ListedTool) => string | undefined;
+export type MayCall = (tool: ListedTool) => AppError | undefined;
 
 type Deps = { makeSample: MakeSample; mayCall: MayCall; timeoutMs: number };
 type Outcome = Pick<TestStage, "status" | "detail">;
@@ -44,14 +44,15 @@ function choose(tools: readonly ListedTool[], mayCall: MayCall, wanted: string |
   if (wanted !== undefined) {
     const tool = tools.find(({ name }) => name === wanted);
     if (tool === undefined) throw new AppError("mcp_tool_unknown", `The server lists no tool ${wanted}.`);
-    const why = mayCall(tool);
-    return why === undefined ? { tool } : { skipped: why };
+    const refusal = mayCall(tool);
+    if (refusal !== undefined) throw refusal;
+    return { tool };
   }
   const readers = tools.filter(({ definition }) => proposedEffect(definition.annotations) === "none");
   const tool = readers.find((reader) => mayCall(reader) === undefined);
   if (tool) return { tool };
   const [first] = readers;
-  return { skipped: (first && mayCall(first)) ?? "No tool says of itself that it only reads; name one to have it called." };
+  return { skipped: (first && mayCall(first)?.message) ?? "No tool says of itself that it only reads; name one to have it called." };
 }
 
 /** A tool whose schema nobody can fill is not the connection's fault. */

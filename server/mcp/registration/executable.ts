@@ -11,7 +11,9 @@ type Search = { command: string; cwd: string; path: string };
 /** Where a command leads, as the child itself would find it. Throws `mcp_command_not_found` or `mcp_command_not_executable`. */
 export async function findExecutable({ command, cwd, path }: Search): Promise<string> {
   if (!(await isFolder(cwd)))
-    throw new AppError("mcp_command_not_found", `The folder ${cwd} does not exist.`, { remedy: "Correct the server's cwd." });
+    throw new AppError("mcp_command_not_found", `The folder ${cwd} does not exist.`, {
+      remedy: "Correct the server's cwd, or make the folder.",
+    });
   const candidates = /[/\\]/.test(command) ? [resolve(cwd, command)] : searchPath(command, path);
   for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
   for (const candidate of candidates) {

@@ -52,12 +52,34 @@ async function arrange({ launch = {}, settings, steps = [] }: Setup) {
     body: { launch: { ...changing.launch, ...launch }, ...(settings && { settings }) },
   });
   await at.client.stopMcpServer({ params: { id } });
-  const calls = steps.map((step, i) => ({ id: `step${i}`, type: "mcp_tool", data: { server: name, ...step } }));
-  const nodes = [{ id: "start", type: "start" }, ...calls, { id: "end", type: "end" }];
-  const edges = nodes.slice(1).map((node, i) => ({ id: `e${i}`, source: nodes[i]?.id ?? "", target: node.id }));
-  const definition = { version: 2, name, nodes, edges };
+  const definition = calling(name, steps);
   const workflow = await at.client.createWorkflow({ body: { name, definition } });
   return { id, name, definition, workflow };
+}
+
+function calling(server: string, steps: readonly Step[]) {
+  const calls = steps.map((step, i) => ({ id: `step${i}`, type: "mcp_tool", data: { server, ...step } }));
+  const nodes = [{ id: "start", type: "start" }, ...calls, { id: "end", type: "end" }];
+  const edges = nodes.slice(1).map((node, i) => ({ id: `e${i}`, source: nodes[i]?.id ?? "", target: node.id }));
+  return { version: 2, name: server, nodes, edges };
+}
+
+async function apply(mend: Mend, { id, name, workflow }: Awaited<ReturnType<typeof arrange>>): Promise<void> {
+  if (typeof mend === "function") return void (await mend(id));
+  const { launch, settings, steps } = mend;
+  if (steps) await at.client.updateWorkflow({ params: { id: workflow.id }, body: { definition: calling(name, steps) } });
+  const body = { ...(launch && { launch: { ...changing.launch, ...launch } }), ...(settings && { settings }) };
+  if (launch ?? settings) await at.client.updateMcpServer({ params: { id }, body });
+}
+
+async function approve(serverId: string, name: string): Promise<void> {
+  const { id, hash } = await idOf(serverId, name);
+  await at.client.approveTool({ params: { id }, body: { hash } });
+}
+
+async function enable(serverId: string, name: string): Promise<void> {
+  const { id, hash } = await idOf(serverId, name);
+  await at.client.enableTool({ params: { id }, body: { hash } });
 }
 
 async function decide(serverId: string): Promise<void> {
@@ -70,18 +92,23 @@ async function decide(serverId: string): Promise<void> {
 }
 
 type Setup = { launch?: object; settings?: Record<string, unknown> | undefined; steps?: readonly Step[] };
-type Seeded = Setup & { what: string; finds: Partial<CheckFinding>; warns?: { path: string; code: string } };
+type Seeded = Setup & { what: string; finds: Partial<CheckFinding>; warns?: { path: string; code: string }; mend: Mend };
+
+/** What the remedy says to do. */
+type Mend = Setup | ((serverId: string) => Promise<unknown>);
 
 const step = (tool: string, args: object | string = {}): Setup => ({ steps: [{ tool, arguments: args }] });
 const unusable = (what: string, tool: string, code: string): Seeded => ({
   what,
   ...step(tool),
+  mend: (serverId) => (code === "mcp_tool_disabled" ? enable : approve)(serverId, tool),
   finds: { path: "step0", code, severity: "error", got: what.split(" ").at(-1) },
   warns: { path: "nodes[1].data.tool", code },
 });
 const unfit = (what: string, args: object, finds: { path: string; expected: string; got: string }): Seeded => ({
   what,
   ...step("search", args),
+  mend: step("search", { query: "=input.q" }),
   finds: { ...finds, path: `step0.${finds.path}`, code: "request_invalid", severity: "error" },
   warns: { path: `nodes[1].data.${finds.path}`, code: "request_invalid" },
 });
@@ -103,6 +130,7 @@ const DEFECTS: readonly Seeded[] = [
   {
     what: "a tool that the server does not list",
     ...step("serach", { query: "x" }),
+    mend: step("search", { query: "x" }),
     finds: { path: "step0", code: "mcp_tool_unknown", severity: "error", got: "serach", expected: expect.stringContaining("search") },
     warns: { path: "nodes[1].data.tool", code: "mcp_tool_unknown" },
   },
@@ -113,43 +141,51 @@ const DEFECTS: readonly Seeded[] = [
   {
     what: "a model that nobody has registered",
     settings: { sampling: { model: "nobody/large", maxTokens: 100, perMinute: 1 } },
+    mend: { settings: { sampling: { model: "offline/extractive", maxTokens: 100, perMinute: 1 } } },
     finds: { path: "settings.sampling.model", code: "model_unknown", severity: "warning", got: "nobody/large" },
   },
   {
     what: "a root that does not exist",
     settings: { roots: ["/no/such/root"] },
+    mend: { settings: { roots: [import.meta.dirname] } },
     finds: { path: "settings.roots.0", severity: "warning", got: "/no/such/root" },
   },
   {
     what: "a folder for reading that does not exist",
     launch: { sandbox: { read: [import.meta.dirname, "/no/such/folder"] } },
+    mend: { launch: {} },
     finds: { path: "launch.sandbox.read.1", code: "mcp_sandbox_unavailable", severity: "error", got: "/no/such/folder" },
   },
   {
     what: "a folder for writing that does not exist",
     launch: { sandbox: { write: ["/no/such/folder"] } },
+    mend: { launch: {} },
     finds: { path: "launch.sandbox.write.0", code: "mcp_sandbox_unavailable", severity: "error", got: "/no/such/folder" },
   },
   {
     what: "a working folder that does not exist",
     launch: { cwd: "/no/such/folder" },
+    mend: { launch: {} },
     finds: { path: "launch.cwd", code: "mcp_command_not_found", severity: "error", got: "/no/such/folder" },
   },
   {
     what: "a command that does not exist",
     launch: { command: "no-such-command" },
+    mend: { launch: {} },
     finds: { path: "launch.command", code: "mcp_command_not_found", severity: "error", got: "no-such-command" },
   },
   {
     what: "a secret that nobody has stored",
     launch: { env: { TOKEN: "secret:nowhere" } },
+    mend: { launch: {} },
     finds: { path: "launch.env.TOKEN", code: "secret_missing", severity: "error", got: "nowhere" },
   },
 ];
 
-describe("the check finds, once and without a start,", () => {
-  test.each(DEFECTS)("$what", async ({ finds, warns, ...setup }) => {
-    const { id, name, definition, workflow } = await arrange(setup);
+describe("the check finds, once and without a start, and not any more when it is mended,", () => {
+  test.each(DEFECTS)("$what", async ({ finds, warns, mend, ...setup }) => {
+    const arranged = await arrange(setup);
+    const { id, name, definition, workflow } = arranged;
     const before = (await at.client.getMcpServer({ params: { id } })).state;
     const { ok, findings } = await at.client.checkMcpServer({ params: { id } });
     const path = finds.path?.startsWith("step") ? `workflows.${name}.${finds.path}` : finds.path;
@@ -162,6 +198,8 @@ describe("the check finds, once and without a start,", () => {
     expect(await at.client.validateWorkflow({ params: { id: workflow.id } })).toEqual(validation);
     expect(await at.client.validateDefinition({ body: { definition } })).toEqual(validation);
     expect(workflow.warnings).toEqual(warnings);
+    await apply(mend, arranged);
+    expect(await at.client.checkMcpServer({ params: { id } })).toEqual({ ok: true, findings: [] });
   });
 
   test("all defects of one server at the same time", async () => {

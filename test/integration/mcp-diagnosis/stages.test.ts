@@ -80,7 +80,7 @@ describe("the sample call", () => {
     expect(await sampleStage({ tool: "none" })).toMatchObject({ status: "failed", failure: "mcp_tool_unknown" });
   });
 
-  test("is left out for a tool that nobody has approved", async () => {
+  test("fails for a named tool that is not approved as it is listed, and leaves others out that are not", async () => {
     p = await diagnosisPlatform(db);
     const server = await register(p, hostile());
     const add = await toolNamed(p, server.id, "add");
@@ -88,8 +88,13 @@ describe("the sample call", () => {
     await p.call(routes.callTool, { params: { id: change.id }, body: {} });
     // A process of its own lists what the first one listed at its start.
     const fresh = await p.call(routes.testMcpServer, { params: { id: server.id }, body: { tool: "add" } });
-    expect(fresh.stages.at(-1)?.status).toBe("skipped");
-    expect(fresh.stages.at(-1)?.detail).toContain("not approved");
+    expect(fresh).toMatchObject({ ok: false, failure: { code: "tool_changed", stage: "sample_call" } });
+    const { items } = await p.call(routes.listServerTools, { params: { id: server.id } });
+    for (const { id, annotations } of items)
+      if (annotations["readOnlyHint"] === true) await p.call(routes.disableTool, { params: { id }, body: { reason: "not now" } });
+    const unnamed = await p.call(routes.testMcpServer, { params: { id: server.id } });
+    expect(unnamed).toMatchObject({ ok: true, failure: null });
+    expect(unnamed.stages.at(-1)).toMatchObject({ status: "skipped", detail: expect.stringContaining("disabled") });
     expect((await toolNamed(p, server.id, "add")).id).toBe(add.id);
   });
 });

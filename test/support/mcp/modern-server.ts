@@ -35,10 +35,12 @@ export async function httpServer(handler: Handler): Promise<HttpFixture> {
   return { url: `http://127.0.0.1:${port}/mcp`, requests, close };
 }
 
-export function modernHttpServer(): Promise<HttpFixture> {
+export function modernHandler(): Handler {
   const mcp = createMcpHandler(newServer, { legacy: "reject" });
-  return httpServer(webHandler((request) => mcp.fetch(request)));
+  return webHandler((request) => mcp.fetch(request));
 }
+
+export const modernHttpServer = (): Promise<HttpFixture> => httpServer(modernHandler());
 
 /** A handler made for the web's requests, behind Node's. */
 export const webHandler =
