@@ -99,6 +99,7 @@ const CLASS = {
   mcp_timeout: "retryable",
   mcp_uri_refused: "fatal",
   mcp_prompt_unknown: "needs_person",
+  mcp_prompt_suspicious: "needs_person",
   mcp_unsupported: "fatal",
   mcp_input_required: "needs_person",
   mcp_resume_invalid: "fatal",

@@ -109,6 +109,8 @@ export const REMEDY = {
   mcp_timeout: "Raise the timeout, or check why the server does not answer.",
   mcp_uri_refused: "List the server's resources and templates, and use an address as they have it.",
   mcp_prompt_unknown: "List the server's prompts and use one of them.",
+  mcp_prompt_suspicious:
+    "Read it at `/mcp/servers/<name>` or with `POST …/prompts/{name}/get`; an approver may set `settings.allowFlagged`.",
   mcp_unsupported: "Look at the server's capabilities; it does not offer this.",
   mcp_input_required: "Answer the questions under `input`, and make the same call again with `resume: {token, answers}`.",
   mcp_resume_invalid: "Make the call again without `resume`; a token works once, for a while, for the same caller, tool and arguments.",

@@ -63,6 +63,11 @@ export const ServerSettings = z.strictObject({
     .optional(),
   /** Whether the server may ask people questions; it may, unless this is false. */
   elicitation: z.boolean().optional(),
+  /**
+   * What the scan finds something in is served at `/mcp` too: prompts, resources and templates. Whoever turns this on must be able
+   * to approve the server's tools.
+   */
+  allowFlagged: z.boolean().optional(),
   /** From which level on it is asked to send log messages; without it, it decides itself. */
   logLevel: LogLevel.optional(),
   /** A call that neither answers nor tells of progress for so long is given up, whatever its own time. */

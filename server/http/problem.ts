@@ -102,6 +102,7 @@ export const HTTP_STATUS = {
   mcp_timeout: 424,
   mcp_uri_refused: 422,
   mcp_prompt_unknown: 404,
+  mcp_prompt_suspicious: 422,
   mcp_unsupported: 422,
   mcp_input_required: 409,
   mcp_resume_invalid: 409,

@@ -45,7 +45,7 @@ export function createMcp(given: McpDeps): Mcp {
   const protocol = protocolRoutes({ ...shared, lists, offers, firstListMs });
   const useCases = mcpUseCases({ ...shared, ...timings, invoke, logs, watch: supervision.watch });
   const follower = isShared ? createFollower({ ...deps, supervisor, onDemand, everyMs: timings.followMs }) : undefined;
-  const gateway = createGateway({ ...deps, supervisor, call, version, timings, offered: lists });
+  const gateway = createGateway({ ...deps, supervisor, call, version, timings, logs, offered: lists });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await Promise.all([follower?.stop(), review.stop(), diagnosis.stop()]);

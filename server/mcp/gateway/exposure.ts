@@ -21,6 +21,8 @@ export type Exposure = {
   /** The same of a prompt, whose names only their server knows. */
   promptOf(name: string, known: (server: SupervisedServer) => readonly string[]): Own | undefined;
   ofUri(uri: string): Own | undefined;
+  /** Whether what the scan finds something in is left out here, and not there for whoever asks for it. */
+  hidesFlagged(server: SupervisedServer): boolean;
 };
 
 type Place = { tenantId: string; environment: string };
@@ -59,6 +61,7 @@ export function allServers(supervisor: Supervisor, place: Place): Exposure {
       const server = split && find(split.server);
       return split && server && { server, own: split.own };
     },
+    hidesFlagged: ({ record }) => record.settings.allowFlagged !== true,
   };
 }
 
@@ -72,6 +75,7 @@ export function oneServer(server: SupervisedServer): Exposure {
     toolOf: own,
     promptOf: own,
     ofUri: own,
+    hidesFlagged: () => false,
   };
 }
 

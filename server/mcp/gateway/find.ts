@@ -1,4 +1,5 @@
 import { AppError } from "#server/kernel/errors.ts";
+import { isFlaggedAddress, isFlaggedPrompt } from "../protocol/flagged.ts";
 import { checkAddress, checkReference } from "../protocol/resolve-uri.ts";
 import type { ServerLists } from "../protocol/server-lists.ts";
 import type { Exposure, Own } from "./exposure.ts";
@@ -23,22 +24,23 @@ export function createFind({ exposure, lists, offered }: Deps): Find {
     if (found === undefined) throw notThere("resource");
     return found;
   };
+  const ask = async (uri: unknown, signal: AbortSignal, check: typeof checkAddress): Promise<Own> => {
+    const found = ofUri(uri);
+    const { server, own } = found;
+    await check(server, offered, { uri: own, signal });
+    if (exposure.hidesFlagged(server) && (await isFlaggedAddress(server, offered, { own, signal }))) throw notThere("resource");
+    return found;
+  };
   return {
-    async resource(uri, signal) {
-      const found = ofUri(uri);
-      await checkAddress(found.server, offered, { uri: found.own, signal });
-      return found;
-    },
-    async reference(uri, signal) {
-      const found = ofUri(uri);
-      await checkReference(found.server, offered, { uri: found.own, signal });
-      return found;
-    },
-    prompt(name) {
+    resource: (uri, signal) => ask(uri, signal, checkAddress),
+    reference: (uri, signal) => ask(uri, signal, checkReference),
+    async prompt(name, signal) {
       const known: Parameters<Exposure["promptOf"]>[1] = (server) => lists.known("prompts", server).map((prompt) => String(prompt["name"]));
       const found = exposure.promptOf(String(name), known);
       if (found === undefined) throw notThere("prompt");
-      return Promise.resolve(found);
+      const { server, own } = found;
+      if (exposure.hidesFlagged(server) && (await isFlaggedPrompt(server, offered, { own, signal }))) throw notThere("prompt");
+      return found;
     },
   };
 }

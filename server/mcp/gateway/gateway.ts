@@ -17,6 +17,8 @@ export type GatewayDeps = Omit<ClientDeps, "lists"> & {
   supervisor: Supervisor;
   /** What the servers offer, as far as the guard of addresses has to know. */
   offered: ServerLists;
+  /** Of the servers, for what is left out of theirs. */
+  logs: Parameters<typeof createKnownLists>[0];
   version: string;
   log: Log;
   timings: { gatewayLookMs: number; gatewayBeatMs: number; sessionIdleMs: number };
@@ -31,7 +33,7 @@ const BEGINNINGS: ReadonlySet<string> = new Set(["initialize", "subscriptions/li
 /** The platform as an MCP server: all servers as one at `/mcp`, each as it is at `/mcp/servers/<name>`. */
 export function createGateway(deps: GatewayDeps): McpEndpoint {
   const { log, timings, newId } = deps;
-  const lists = createKnownLists();
+  const lists = createKnownLists(deps.logs);
   const serveClient = createServeClient({ ...deps, lists });
   const stateful = createStateful({ serveClient, newId, idleMs: timings.sessionIdleMs });
   const stateless = createStateless({ serveClient, log });

@@ -1,5 +1,7 @@
 import { isRecord } from "../connection/json-value.ts";
+import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { createFlagging, type Flagging } from "./flagging.ts";
 import { forward } from "./forward.ts";
 
 export type Item = Record<string, unknown>;
@@ -18,14 +20,14 @@ const MOST_PAGES = 64;
 const MOST_ITEMS = 10_000;
 
 /** What servers said last when they were asked for their lists, so that a server that restarts or hangs hides nothing. */
-export type KnownLists = {
+export type KnownLists = Flagging & {
   /** Of all these servers; each gets so long, and a broken one delays nobody for longer. */
   gather(kind: ListKind, servers: readonly SupervisedServer[]): Promise<{ server: SupervisedServer; items: readonly Item[] }[]>;
   /** What it said last. */
   known(kind: ListKind, server: SupervisedServer): readonly Item[];
 };
 
-export function createKnownLists(): KnownLists {
+export function createKnownLists(logs: Pick<ServerLogs, "add">): KnownLists {
   const known = new WeakMap<SupervisedServer, Partial<Record<ListKind, readonly Item[]>>>();
   const last = (kind: ListKind, server: SupervisedServer): readonly Item[] => known.get(server)?.[kind] ?? [];
   const ask = async (kind: ListKind, server: SupervisedServer): Promise<readonly Item[]> => {
@@ -41,6 +43,7 @@ export function createKnownLists(): KnownLists {
     }
   };
   return {
+    ...createFlagging(logs),
     gather: (kind, servers) => Promise.all(servers.map(async (server) => ({ server, items: await ask(kind, server) }))),
     known: last,
   };

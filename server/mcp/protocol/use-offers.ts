@@ -4,12 +4,12 @@ import type { McpResource, McpResourceTemplate, McpResourceContents, ReadMcpReso
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
-import { scanDefinition } from "../catalogue/scan/scan.ts";
 import type { Connection } from "../connection/connection.ts";
 import { toJson } from "../connection/json-value.ts";
 import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
+import { scanFilled } from "./filled-prompt.ts";
 import { askServer } from "./request.ts";
 import { checkReference, resolveUri } from "./resolve-uri.ts";
 import { createServerLists, type Listed, type ListDeps, type ServerLists } from "./server-lists.ts";
@@ -61,7 +61,7 @@ function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
       if (!items.some((prompt) => prompt.name === name)) throw new AppError("mcp_prompt_unknown", `The server has no prompt ${name}.`);
       const filled = await ask(at, timeoutMs, (connection, options) => connection.getPrompt({ name, arguments: args }, options));
       const messages = filled.messages.map((message) => redactor.json(toJson(message)));
-      return { description: filled.description ?? null, messages, findings: scanDefinition(filled.messages) };
+      return { description: filled.description ?? null, messages, findings: scanFilled(filled, args) };
     },
     async complete(at, { ref, argument, context, timeoutMs }) {
       if (ref.type === "resource") await checkReference(await find(at), lists, { uri: ref.uriTemplate, signal: at.signal });

@@ -4,6 +4,7 @@ import { ServerSettings } from "#contract/mcp/settings.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
+import { checkAllowFlagged } from "./allow-flagged.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
 import { needsOwner } from "./launch-warnings.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
@@ -74,6 +75,7 @@ export async function prepare(deps: RegistrationDeps, registrant: Registrant, re
   const { tenantId, actor } = registrant;
   const { name, description, environment, launch, settings, start } = registration;
   const id = deps.newId();
+  checkAllowFlagged(undefined, settings, { ...registrant, createdBy: actor, ownerApproves: deps.ownerApproves });
   const isApproved = approvesItself(deps, registrant, launch);
   const launchHash = await registeredHash(deps.inspect, id, launch);
   const at = deps.now();

@@ -4,7 +4,17 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
-import { callerOf, hostile, mcpPlatforms, processesOf, register, settled, stepCall, toolNamed } from "#test/support/mcp/platform.ts";
+import {
+  callerOf,
+  hostile,
+  mcpPlatforms,
+  processesOf,
+  register,
+  settled,
+  stepCall,
+  toolNamed,
+  type McpPlatform,
+} from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 let db: TestDatabase;
@@ -161,4 +171,34 @@ test("settings reach the server that runs, here and in the other processes, and 
   const back = await here.call(routes.updateMcpServer, { params, body: { settings: { sharing: null } } });
   expect(back.settings).toEqual({ idleTimeoutMs: 5_000 });
   await vi.waitFor(async () => expect(await processesOf(server.id)).toHaveLength(2), { timeout: 15_000 });
+});
+
+describe("what the scan has flagged", () => {
+  const settings = { allowFlagged: true };
+  const changed = (p: McpPlatform, id: string, caller?: ReturnType<typeof callerOf>) =>
+    p.call(routes.updateMcpServer, { params: { id }, body: { settings } }, caller);
+
+  test("is served for everybody only when whoever may approve tools says so, on record", async () => {
+    const p = await platforms.open();
+    const { id } = await register(p, hostile());
+    await expect(changed(p, id, callerOf(db.tenantId, "designer"))).rejects.toMatchObject({ code: "permission_denied" });
+    const body = { name: "flagged", launch: hostile(), settings };
+    const created = p.call(routes.createMcpServer, { body }, callerOf(db.tenantId, "designer"));
+    await expect(created).rejects.toMatchObject({ code: "permission_denied" });
+    expect((await p.call(routes.getMcpServer, { params: { id } })).settings).toEqual({});
+    expect((await changed(p, id)).settings).toEqual(settings);
+    expect(p.audited).toContainEqual(
+      expect.objectContaining({ action: "mcp_server.updated", details: expect.objectContaining({ allowFlagged: true }) }),
+    );
+    // Once it is so, others may change what else is set.
+    const more = { params: { id }, body: { settings: { idleTimeoutMs: 5_000 } } };
+    expect((await p.call(routes.updateMcpServer, more, callerOf(db.tenantId, "designer"))).settings).toMatchObject(settings);
+  });
+
+  test("elsewhere than on a loopback install, by somebody other than who registered the server", async () => {
+    const p = await platforms.open({ ownerApproves: false });
+    const { id } = await register(p, hostile());
+    await expect(changed(p, id)).rejects.toMatchObject({ code: "permission_denied" });
+    expect((await changed(p, id, callerOf(db.tenantId, "owner", "user:another"))).settings).toEqual(settings);
+  });
 });

@@ -3,6 +3,7 @@ import { ServerSettings } from "#contract/mcp/settings.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { checkAllowFlagged } from "./allow-flagged.ts";
 import { registeredHash } from "./check-launch.ts";
 import { unmaskLaunch } from "./launch.ts";
 import { approvesItself, leadsInside, recordRegistration, type Registrant, type RegistrationDeps } from "./register-server.ts";
@@ -26,6 +27,7 @@ export const updateServer =
     const relaunched = launch === undefined ? undefined : await newLaunch(deps, caller, { before, launch });
     const namesRoots = change.settings !== undefined && Object.hasOwn(change.settings, "roots");
     const settings = mergeSettings(before.settings, change.settings);
+    checkAllowFlagged(before.settings, settings, { ...caller, createdBy: before.createdBy, ownerApproves: deps.ownerApproves });
     const approvesRoots = namesRoots && approvesItself(deps, caller, launch ?? before.launch);
     const changed: ServerRecord = {
       ...before,
@@ -41,7 +43,13 @@ export const updateServer =
     await deps.database.asTenant(tenantId, async (tx) => {
       await saveDetails(tx, record);
       const target = `mcp_server:${id}`;
-      const details = { name: record.name, changed: Object.keys(change), ...(namesRoots && { roots: settings.roots ?? null }) };
+      const { allowFlagged } = settings;
+      const details = {
+        name: record.name,
+        changed: Object.keys(change),
+        ...(namesRoots && { roots: settings.roots ?? null }),
+        ...(allowFlagged !== before.settings.allowFlagged && { allowFlagged: allowFlagged ?? false }),
+      };
       await deps.audit.record(tx, { tenantId, actor, action: "mcp_server.updated", target, details });
       if (asks) await saveAsked(tx, record);
       if (relaunched !== undefined) {
