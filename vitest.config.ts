@@ -32,7 +32,7 @@ export default defineConfig({
         },
       },
       { plugins: [react()], test: { name: "web", environment: "happy-dom", testTimeout: 60_000, include: ["web/**/*.test.{ts,tsx}"] } },
-      { test: { ...node, name: "architecture", include: ["test/architecture.test.ts"] } },
+      { test: { ...node, name: "architecture", include: ["test/*.test.ts"] } },
       {
         test: {
           ...database,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { published } from "#test/support/mcp/platform.ts";
 import { startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
 
-/** M-13: two clients use the same JSON-RPC ids at the same time, through one process of one server. */
+/** Two clients use the same JSON-RPC ids at the same time, through one process of one server. */
 const CALLS_OF_EACH = process.env["AUTERITY_TEST_DEPTH"] === "full" ? 5_000 : 1_000;
 const AT_ONCE = 25;
 
@@ -47,7 +47,7 @@ async function callAll(client: Client, name: string): Promise<number> {
   return own;
 }
 
-test("each gets only its own answers", async () => {
+test("M-13: each gets only its own answers", async () => {
   const [anna, bert] = await Promise.all([connect(), connect()]);
   const own = await Promise.all([callAll(anna.client, "anna"), callAll(bert.client, "bert")]);
   expect(own).toEqual([CALLS_OF_EACH, CALLS_OF_EACH]);

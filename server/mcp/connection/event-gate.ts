@@ -1,5 +1,9 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { notificationGate } from "./notification-gate.ts";
+
+/** A piece of this size is one of a stream that comes as fast as it is read; everybody else has a turn before the next. */
+const ONE_OF_MANY_BYTES = 16_384;
 
 /**
  * A stream of events without the floods in it: what the gate of a pipe leaves out is left out here too, before anybody parses
@@ -13,7 +17,10 @@ export function eventGate(onDropped: (count: number) => void): TransformStream<U
   const parser = createParser({ onEvent: (event) => gate.take(textOf(event)), onRetry: (ms) => send(`retry: ${ms}\n\n`) });
   return new TransformStream({
     start: (controller) => void (out = controller),
-    transform: (chunk) => parser.feed(decoder.decode(chunk, { stream: true })),
+    async transform(chunk) {
+      parser.feed(decoder.decode(chunk, { stream: true }));
+      if (chunk.byteLength >= ONE_OF_MANY_BYTES) await nextTurn();
+    },
     flush() {
       gate.end();
       out = undefined;

@@ -67,7 +67,7 @@ const denials = async (): Promise<{ action: string; reason: string | null; actor
 /** Each: registered as nobody's own approval, so that a person has to look at exactly it first. */
 type Inert = { id: string; launch: () => Launch; warning: string };
 const INERT: readonly Inert[] = [
-  { id: "S-01", launch: () => stdio("bash", ["-c", `touch ${touch("S-01")}`]), warning: "inline_code" },
+  { id: "S-01, S-02", launch: () => stdio("bash", ["-c", `touch ${touch("S-01")}`]), warning: "inline_code" },
   ...["-e", "--eval", "-pe"].map((flag): Inert => {
     const code = (): string => `require("fs").writeFileSync(${JSON.stringify(touch(`S-04${flag}`))}, "")`;
     return { id: `S-04 ${flag}`, launch: () => stdio("node", [flag, code()]), warning: "inline_code" };

@@ -39,7 +39,10 @@ const flood = (method: string) => (id: Id) => {
   const part = notification.repeat(2_000);
   let left = 500;
   const more = (): void => {
-    for (; left > 0; left -= 1) if (!process.stdout.write(part)) return void process.stdout.once("drain", more);
+    while (left > 0) {
+      left -= 1;
+      if (!process.stdout.write(part)) return void process.stdout.once("drain", more);
+    }
     line({ id, result: text("ok") });
   };
   more();

@@ -8,7 +8,7 @@ const RUNAWAY = fileURLToPath(new URL("runaway-server.ts", import.meta.url));
 type StdioLaunch = Extract<Launch, { transport: "stdio" }>;
 
 /** A server that goes out of control, and a way to find all its processes whatever they have done to be forgotten. */
-export function runaway(mode: string, launch: Pick<StdioLaunch, "caps" | "sandbox"> = {}) {
+export function runaway(mode: string, launch: Pick<StdioLaunch, "caps" | "cwd" | "sandbox"> = {}) {
   const token = newId();
   const all = async (): Promise<ProcessEntry[]> => (await processes()).filter(({ command }) => command.includes(token));
   return {
