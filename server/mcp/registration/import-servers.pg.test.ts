@@ -92,6 +92,8 @@ describe("an import", () => {
       expect.arrayContaining(["secret_in_arguments", "placeholder", "unconfined", "unknown_command", "command_not_found"]),
       [],
     ]);
+    // No cap watches over what an unconfined server writes elsewhere, and it says so.
+    expect(previewed[0]?.warnings).toContainEqual({ code: "unconfined", message: expect.stringContaining("diskBytes") });
     const { items } = await p.call(routes.importMcpServers, { body });
     expect(items.map(({ launch }) => launch)).toMatchObject([
       {

@@ -37,12 +37,14 @@ async function preview({ isInstalled, launchPolicy }: ImportDeps, planned: Plann
   };
 }
 
+const UNCONFINED =
+  "The process may do whatever the platform's own account may. What it writes outside its own folders, its cwd included, does not count for diskBytes.";
+
 async function processWarnings({ draft }: PlannedServer, isInstalled: ImportDeps["isInstalled"]): Promise<LaunchWarning[]> {
   if (draft?.transport !== "stdio") return [];
   const { command } = draft;
   const warnings: LaunchWarning[] = [];
-  if (draft.sandbox === undefined)
-    warnings.push({ code: "unconfined", message: "The process may do whatever the platform's own account may." });
+  if (draft.sandbox === undefined) warnings.push({ code: "unconfined", message: UNCONFINED });
   if (!isKnownRunner(command))
     warnings.push({ code: "unknown_command", message: `${command} is none of the programs that servers are usually started with.` });
   if (!(await isInstalled(command)))
