@@ -5,7 +5,7 @@ import { ELSEWHERE, THREAT_IDS } from "./support/threat-ids.ts";
 /** Of the threat corpus each row is a test: its id is in the test's name, or in the data that the test runs over. */
 const NAMED = /\b[SNMT]-\d{2}\b/g;
 const bare = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(?:^|\s)\/\/ .*$/gm, "");
-const tests = sourceFiles().filter(({ path }) => /\.test\.ts$/.test(path));
+const tests = sourceFiles().filter(({ path }) => path.endsWith(".test.ts"));
 const named = new Set(tests.flatMap(({ text }) => bare(text).match(NAMED) ?? []));
 
 test("each row of the threat corpus is in a test's name or data, or there is a reason why not", () => {
