@@ -12,8 +12,6 @@ export const THREAT_IDS: readonly string[] = Object.entries(ROWS).flatMap(([grou
 
 /** Rows that no test is named after, each with its reason. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
-  "T-20":
-    "Cards of agents are not scanned: their texts are shown as text, go to no model and decide nothing. Whatever a card says, each of its skills counts as done once.",
   "N-25": "About the metadata of authorization servers: the platform fetches none, as it signs in to no remote server yet.",
   "N-26": "About documents that identify clients: the platform is no authorization server.",
 };
