@@ -34,7 +34,7 @@ describe.each(CASES)("the whole protocol over %s", (_name, connect, era) => {
     const server = await connect();
     expect(server.era).toBe(era);
     await server.ping(options);
-    expect((await server.listResources(options)).map(({ uri }) => uri)).toEqual(["notes://today"]);
+    expect((await server.listResources(options)).map(({ uri }) => uri)).toEqual(["notes://today", "notes://slow"]);
     expect((await server.listResourceTemplates(options)).map(({ uriTemplate }) => uriTemplate)).toEqual(["notes://of/{who}"]);
     expect((await server.readResource("notes://today", options)).contents).toMatchObject([{ text: "sun" }]);
     expect((await server.listPrompts(options)).map(({ name }) => name)).toEqual(["greet"]);
