@@ -8,6 +8,7 @@ export function addToolCommands(mcpCommand: Command): void {
   withServer(mcpCommand.command("tools"))
     .description("list the tools of all servers")
     .option("--pending", "only those that wait for a decision: new, or changed since they were approved")
+    .option("--flagged", "only those that were approved before the scan found something, because another server has come")
     .option("--search <words>", "only those with these words")
     .addOption(new Option("--approval <state>").choices(tools.TOOL_APPROVALS))
     .action((options) => tools.listTools(connect(options), options));

@@ -8,21 +8,26 @@ import { notice, printDocument, printList, printable, say, shortened, type Forma
 export const EFFECTS = Effect.options;
 export const TOOL_APPROVALS = APPROVALS;
 
-type Listed = { approval?: Tool["approval"]; pending?: boolean; search?: string; output: Format };
+type Listed = { approval?: Tool["approval"]; pending?: boolean; flagged?: boolean; search?: string; output: Format };
 
-/** `pending`: what waits for a decision, never approved or changed since. */
-export async function listTools(client: Client, { approval, pending, search, output }: Listed): Promise<void> {
+/** `pending`: what waits for a decision, never approved or changed since. `flagged`: what is approved, and more was found since. */
+export async function listTools(client: Client, { approval, pending, flagged, search, output }: Listed): Promise<void> {
   const wanted: readonly (Tool["approval"] | undefined)[] = pending === true ? UNDECIDED : [approval];
-  const found = await Promise.all(wanted.map((state) => allTools(client, { approval: state, q: search })));
+  const found = await Promise.all(
+    wanted.map((state) => allTools(client, { approval: state, q: search, ...(flagged === true && { flagged: "true" }) })),
+  );
   printList(found.flat(), output, [
     ["SERVER", (tool) => tool.serverName],
     ["TOOL", (tool) => tool.name],
-    ["APPROVAL", (tool) => (tool.isEnabled ? tool.approval : `${tool.approval}, disabled`)],
+    ["APPROVAL", standingOf],
     ["EFFECT", (tool) => tool.effect],
     ["FINDINGS", (tool) => (tool.findings.length === 0 ? "" : tool.findings.length)],
     ["DESCRIPTION", (tool) => shortened(tool.description, 70)],
   ]);
 }
+
+const standingOf = ({ approval, isFlagged, isEnabled }: Tool): string =>
+  [approval, ...(isFlagged ? ["flagged"] : []), ...(isEnabled ? [] : ["disabled"])].join(", ");
 
 const UNDECIDED = ["pending", "changed"] as const;
 
@@ -39,7 +44,7 @@ export async function showDiff(
 
 function printDiff({ tool, from, to, changes, workflows, waiting }: ToolDiff): void {
   const compared = `${from === null ? "nothing was approved" : short(from.hash)} → ${short(to.hash)}`;
-  say(printable(`${tool.serverName}/${tool.name} is ${tool.approval}: ${compared}`));
+  say(printable(`${tool.serverName}/${tool.name} is ${standingOf(tool)}: ${compared}`));
   for (const change of changes) say(changeText(change));
   if (changes.length === 0) say("Nothing differs.");
   for (const finding of to.findings) say(pc.yellow(`! ${printable(finding)}`));
@@ -130,7 +135,10 @@ export async function toolNamed(client: Client, name: string): Promise<Tool> {
   return tool;
 }
 
-async function allTools(client: Client, query: { approval?: Tool["approval"] | undefined; q?: string | undefined }): Promise<Tool[]> {
+async function allTools(
+  client: Client,
+  query: { approval?: Tool["approval"] | undefined; q?: string | undefined; flagged?: string },
+): Promise<Tool[]> {
   const tools: Tool[] = [];
   for (let cursor: string | null | undefined; cursor !== null;) {
     const page: Awaited<ReturnType<Client["listTools"]>> = await client.listTools({

@@ -26,6 +26,8 @@ export const Tool = z.object({
   effect: Effect,
   /** Why the scan holds the tool back, if it does. */
   findings: z.array(z.string()),
+  /** It was approved before the scan found some of that, because another server has listed its tools since; nobody has decided yet. */
+  isFlagged: z.boolean(),
 });
 
 export type Tool = z.infer<typeof Tool>;
@@ -60,7 +62,11 @@ export const listTools = defineRoute({
   summary: "List the tools of all servers",
   tag: "tools",
   permission: "tool:read",
-  query: PageQuery.extend({ q: z.string().max(200).optional(), approval: z.enum(APPROVALS).optional() }),
+  query: PageQuery.extend({
+    q: z.string().max(200).optional(),
+    approval: z.enum(APPROVALS).optional(),
+    flagged: z.stringbool().optional(),
+  }),
   response: pageOf(Tool),
   errors: ["cursor_invalid"],
 });

@@ -183,6 +183,7 @@ export const makeTool = (given: Partial<Tool> = {}): Tool => ({
   reason: null,
   effect: "none",
   findings: [],
+  isFlagged: false,
   ...given,
 });
 

@@ -30,7 +30,10 @@ export type ToolUseCaseDeps = {
 
 export type ToolUseCases = {
   listOfServer(caller: Caller, serverId: string): Promise<{ items: Tool[] }>;
-  list(caller: Caller, query: PageQuery & { q?: string | undefined; approval?: Tool["approval"] | undefined }): Promise<Page<Tool>>;
+  list(
+    caller: Caller,
+    query: PageQuery & { q?: string | undefined; approval?: Tool["approval"] | undefined; flagged?: boolean | undefined },
+  ): Promise<Page<Tool>>;
   /** Outside a run. A tool that says it has failed is an answer here, not an error. */
   call(
     caller: Caller,

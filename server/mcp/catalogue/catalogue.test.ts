@@ -100,6 +100,7 @@ describe("a list compared with what is pinned", () => {
     approval: "approved",
     effect: "none",
     findings: [],
+    isFlagged: false,
     listed: true,
     isDisabled: false,
     reason: null,
@@ -156,6 +157,7 @@ describe("a tool whose row another process has written", () => {
     approval: "approved",
     effect: "none",
     findings: [],
+    isFlagged: false,
     listed: true,
     isDisabled: false,
     reason: null,
@@ -189,5 +191,7 @@ test.each([
   ["not listed any more", { listed: false }, false],
 ] as const)("a tool %s may be used: %s %s", (_how, change, expected) => {
   const tool = { hash: "a", approvedHash: "a", approval: "approved", listed: true, isDisabled: false } as const;
-  expect(isUsable({ id: "1", name: "add", text: "{}", effect: "once", findings: [], reason: null, ...tool, ...change })).toBe(expected);
+  expect(
+    isUsable({ id: "1", name: "add", text: "{}", effect: "once", findings: [], isFlagged: false, reason: null, ...tool, ...change }),
+  ).toBe(expected);
 });

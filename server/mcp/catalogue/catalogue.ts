@@ -22,6 +22,8 @@ export type PinnedTool = {
   /** `once` until somebody has approved the tool. */
   readonly effect: Effect;
   readonly findings: readonly string[];
+  /** Some of the findings have come since it was approved, and nobody has decided about them. */
+  readonly isFlagged: boolean;
   /** Whether the server's last list held it. */
   readonly listed: boolean;
   /** Taken out of use by hand, whatever is listed. */
@@ -40,7 +42,7 @@ type Policy = {
   /** The first list of a server whose registration was itself the approval. */
   trusted: boolean;
   newId: () => string;
-  /** Asked only about definitions that are new here. */
+  /** Asked only about definitions that are new here, or here again. */
   scan: (definition: Definition) => string[];
 };
 
@@ -55,17 +57,20 @@ export function compareCatalogue(known: Known, listed: readonly ListedTool[], po
 
 function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: Policy): CatalogueChange[] {
   if (known === undefined) return [{ kind: "new", tool: newTool(listed, policy) }];
-  if (known.hash === listed.hash) return known.listed ? [] : [{ kind: "back", tool: { ...known, listed: true } }];
+  if (known.hash === listed.hash)
+    return known.listed ? [] : [{ kind: "back", tool: lookedAt({ ...known, listed: true }, policy.scan(listed.definition)) }];
   const now = {
     ...known,
     text: listed.text,
     hash: listed.hash,
     findings: policy.scan(listed.definition),
+    isFlagged: false,
     listed: true,
     reason: known.isDisabled ? known.reason : null,
   };
   if (known.approvedHash === null) return [{ kind: "changed", tool: { ...now, approval: "pending" } }];
-  if (known.approvedHash === listed.hash) return [{ kind: "reverted", tool: { ...now, approval: "approved" } }];
+  if (known.approvedHash === listed.hash)
+    return [{ kind: "reverted", tool: { ...now, approval: "approved", isFlagged: now.findings.length > 0 } }];
   return [{ kind: "changed", tool: { ...now, approval: "changed" } }];
 }
 
@@ -75,10 +80,10 @@ function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: 
  */
 export function adoptStored(own: PinnedTool | undefined, stored: PinnedTool): PinnedTool {
   if (own === undefined) return stored;
-  const { hash, text, findings, listed } = own;
+  const { hash, text, findings, isFlagged, listed } = own;
   if (own.hash === stored.hash) return { ...stored, listed };
   const approval = stored.approval === "rejected" ? "rejected" : approvalOf(stored.approvedHash, hash);
-  return { ...stored, hash, text, findings, listed, approval };
+  return { ...stored, hash, text, findings, isFlagged, listed, approval };
 }
 
 function approvalOf(approvedHash: string | null, hash: string): PinnedTool["approval"] {
@@ -95,6 +100,7 @@ function newTool({ name, text, hash, definition }: ListedTool, { trusted, newId,
     text,
     hash,
     findings,
+    isFlagged: false,
     listed: true,
     approval: approved ? "approved" : "pending",
     approvedHash: approved ? hash : null,
@@ -104,16 +110,26 @@ function newTool({ name, text, hash, definition }: ListedTool, { trusted, newId,
   };
 }
 
+/**
+ * What a new look at the same definition finds, because other servers list something else than before. What is approved stays so:
+ * no server may stop the tools of another one by what it lists. It is flagged until somebody decides.
+ */
+export function lookedAt(tool: PinnedTool, findings: readonly string[]): PinnedTool {
+  const isNews = findings.some((finding) => !tool.findings.includes(finding));
+  const isFlagged = tool.approval === "approved" && findings.length > 0 && (tool.isFlagged || isNews);
+  return { ...tool, findings, isFlagged };
+}
+
 /** What a person has decided about the definition that is listed now. */
 export function approved(tool: PinnedTool, effect: Effect): PinnedTool {
-  return { ...tool, approvedHash: tool.hash, approval: "approved", effect, reason: tool.isDisabled ? tool.reason : null };
+  return { ...tool, approvedHash: tool.hash, approval: "approved", isFlagged: false, effect, reason: tool.isDisabled ? tool.reason : null };
 }
 
 /** An earlier definition that was approved stays so, should the server list it again; this one does not. */
 export function rejected(tool: PinnedTool, reason: string): PinnedTool {
   const isRevoked = tool.approvedHash === tool.hash;
   const withdrawn = isRevoked ? ({ approvedHash: null, effect: "once" } as const) : {};
-  return { ...tool, ...withdrawn, approval: "rejected", reason };
+  return { ...tool, ...withdrawn, approval: "rejected", isFlagged: false, reason };
 }
 
 /** Listed exactly as it was approved, and not taken out of use: only then a tool may be called. */

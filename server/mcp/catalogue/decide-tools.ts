@@ -6,6 +6,8 @@ import { AppError, toAppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { approved, rejected, type PinnedTool } from "./catalogue.ts";
+import { lookAgain } from "./look-again.ts";
+import { holdSurroundings } from "./neighbours.pg.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
 import { findTool, saveTool, toolsOfServer, viewTool } from "./tools.pg.ts";
 import type { ToolNews } from "./tool-news.ts";
@@ -77,7 +79,7 @@ async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply,
   const { tenantId, ref: actor } = caller;
   const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
   if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
-  const { serverId } = known;
+  const { serverId, environment } = known;
   const server = await supervisor.get(tenantId, serverId);
   if (verb === "approved" || verb === "enabled") await mustBeAnother(deps, caller, { id, verb, registeredBy: server.record.createdBy });
   // Another process may know better what is listed.
@@ -88,7 +90,11 @@ async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply,
     if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
     const decided = apply(current);
     await database.asTenant(tenantId, async (tx) => {
+      if (verb === "approved") await holdSurroundings(tx, { tenantId, environment });
       await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
+      // From now on others may look like a tool that is approved.
+      const server = { id: serverId, tenantId, environment };
+      if (verb === "approved") await lookAgain(tx, audit, { server, names: [current.name], mentions: undefined });
       const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...current.findings] };
       const details = { ...about, ...(reason !== undefined && { reason }) };
       await audit.record(tx, { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}`, details });

@@ -45,6 +45,7 @@ const pinned = (raw: unknown): PinnedTool => {
     approvedHash: hash,
     effect: "none",
     findings: [],
+    isFlagged: false,
     listed: true,
     isDisabled: false,
     reason: null,

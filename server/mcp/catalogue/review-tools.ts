@@ -5,10 +5,11 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Tx } from "#server/kernel/ports.ts";
 import { findDefinition, seenDefinitions } from "./definitions.pg.ts";
 import { diffDefinitions } from "./diff.ts";
-import { createNeighbourhood, type Neighbourhood } from "./scan/neighbours.ts";
+import { toolsAround } from "./neighbours.pg.ts";
+import { createSurroundings, type Neighbourhood } from "./scan/neighbours.ts";
 import { scanTool } from "./scan/scan.ts";
 import { parseDefinition } from "./tool-definition.ts";
-import { findTool, listedTools, neighboursOf, viewTool, type ServerTool } from "./tools.pg.ts";
+import { findTool, viewTool, type ServerTool } from "./tools.pg.ts";
 import { waitsForTool } from "./waits.pg.ts";
 
 /** Which workflows call a tool: their newest versions, and versions of live runs in this environment. Newest workflow first. */
@@ -64,9 +65,8 @@ async function mustFind(tx: Tx, id: string): Promise<ServerTool> {
 }
 
 /** With what is around the tool now: another server's tools may have come since it was first looked at. */
-async function neighbourhoodOf(tx: Tx, { serverId: id, environment }: ServerTool): Promise<Neighbourhood> {
-  const own = (await listedTools(tx, id)).map(({ tool }) => tool.name);
-  return createNeighbourhood(own, await neighboursOf(tx, { id, environment }));
+async function neighbourhoodOf(tx: Tx, { serverId, environment }: ServerTool): Promise<Neighbourhood> {
+  return createSurroundings(await toolsAround(tx, environment)).of(serverId);
 }
 
 type Side = { hash: string; findings: string[]; json: Json };

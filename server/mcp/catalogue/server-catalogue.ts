@@ -2,18 +2,21 @@ import { adoptStored, compareCatalogue, type CatalogueChange, type PinnedTool } 
 import type { Connection } from "../connection/connection.ts";
 import { callFailure } from "../connection/failures.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { createNeighbourhood, type Neighbour } from "./scan/neighbours.ts";
+import { createSurroundings, type Neighbour } from "./scan/neighbours.ts";
 import { scanTool } from "./scan/scan.ts";
-import { MOST_TOOLS, readTool, type Definition, type ListedTool } from "./tool-definition.ts";
+import { MOST_TOOLS, readTool, type ListedTool } from "./tool-definition.ts";
 
 export type CataloguePorts = {
-  /** Writes what has changed, with its audit rows. `isFirst` pins the catalogue. */
-  saveCatalogue(server: ServerRecord, changes: readonly CatalogueChange[], isFirst: boolean): Promise<void>;
+  /**
+   * Writes what has changed, which `compare` says once nobody else can change what is listed around the server. `isFirst` pins the
+   * catalogue.
+   */
+  saveCatalogue(server: ServerRecord, isFirst: boolean, compare: Compare): Promise<CatalogueChange[]>;
   note(server: ServerRecord, text: string): void;
-  /** What the tenant's other servers of this environment list. */
-  neighbours(server: ServerRecord): Promise<readonly Neighbour[]>;
   newId: () => string;
 };
+/** `around`: what all servers of the tenant and environment list. */
+type Compare = (around: readonly Neighbour[]) => CatalogueChange[];
 
 /** So many changes of tools within `FLAPPING_MS` are no accident. */
 const FLAPPING_CHANGES = 3;
@@ -96,11 +99,18 @@ export class ServerCatalogue {
     const listed = this.#read(server, await list(connection, signal), connection.instructions);
     for (const tool of listed) this.#blockIfChanged(tool);
     const isFirst = !this.#isPinned;
-    const trusted = isFirst && server.catalogueTrusted;
-    const scan = await this.#scanner(server, listed);
-    const changes = compareCatalogue(this.#tools, listed, { trusted, newId: this.#ports.newId, scan });
-    for (const { kind, tool } of changes) if (kind === "gone") this.#tools.set(tool.name, tool);
-    if (changes.length > 0 || isFirst) await this.#ports.saveCatalogue(server, changes, isFirst);
+    const policy = { trusted: isFirst && server.catalogueTrusted, newId: this.#ports.newId };
+    const known = new Map(this.#tools);
+    const seen = compareCatalogue(known, listed, { ...policy, scan: () => [] });
+    for (const { kind, tool } of seen) if (kind === "gone") this.#tools.set(tool.name, tool);
+    if (seen.length === 0 && !isFirst) return this.#isFlapping([]);
+    const changes = await this.#ports.saveCatalogue(server, isFirst, (around) => {
+      const surroundings = createSurroundings([
+        ...around.filter(({ serverId }) => serverId !== server.id),
+        ...listed.map(ofServer(server)),
+      ]);
+      return compareCatalogue(known, listed, { ...policy, scan: (definition) => scanTool(definition, surroundings.of(server.id)) });
+    });
     for (const { tool } of changes) this.#tools.set(tool.name, tool);
     this.#isPinned = true;
     return this.#isFlapping(changes);
@@ -110,14 +120,6 @@ export class ServerCatalogue {
   #blockIfChanged({ name, hash }: ListedTool): void {
     const known = this.#tools.get(name);
     if (known && known.hash !== hash && known.approvedHash !== hash) this.#tools.set(name, { ...known, hash: "", approval: "changed" });
-  }
-
-  /** Neighbours are asked for only when something has to be looked at. */
-  async #scanner(server: ServerRecord, listed: readonly ListedTool[]): Promise<(definition: Definition) => string[]> {
-    if (listed.every(({ name, hash }) => this.#tools.get(name)?.hash === hash)) return () => [];
-    const names = listed.map(({ name }) => name);
-    const neighbourhood = createNeighbourhood(names, await this.#ports.neighbours(server));
-    return (definition) => scanTool(definition, neighbourhood);
   }
 
   #read(server: ServerRecord, raw: readonly unknown[], instructions: string | undefined): ListedTool[] {
@@ -146,6 +148,10 @@ export class ServerCatalogue {
     return turn;
   }
 }
+
+const ofServer =
+  ({ id, name }: ServerRecord) =>
+  (tool: ListedTool): Neighbour => ({ serverId: id, server: name, tool: tool.name, isApproved: false });
 
 async function list(connection: Connection, signal: AbortSignal): Promise<unknown[]> {
   try {

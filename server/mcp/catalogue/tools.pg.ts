@@ -7,7 +7,6 @@ import type { Tx } from "#server/kernel/ports.ts";
 import { likeAnywhere, likeText, searched, wordPatterns } from "#server/kernel/search-words.ts";
 import type { PinnedTool } from "./catalogue.ts";
 import { recordListing } from "./definitions.pg.ts";
-import type { Neighbour } from "./scan/neighbours.ts";
 import { parseDefinition, searchText, showDefinition } from "./tool-definition.ts";
 
 const Row = z.object({
@@ -20,6 +19,7 @@ const Row = z.object({
   approval: z.enum(APPROVALS),
   effect: Effect,
   findings: z.array(z.string()),
+  is_flagged: z.boolean(),
   listed: z.boolean(),
   is_disabled: z.boolean(),
   reason: z.string().nullable(),
@@ -38,6 +38,7 @@ const toPinned = (row: z.infer<typeof Row>): PinnedTool => ({
   approval: row.approval,
   effect: row.effect,
   findings: row.findings,
+  isFlagged: row.is_flagged,
   listed: row.listed,
   isDisabled: row.is_disabled,
   reason: row.reason,
@@ -50,8 +51,8 @@ function fromRow(raw: unknown): ServerTool {
 
 /** A tool as callers see it. */
 export function viewTool({ serverId, serverName, tool }: ServerTool): Tool {
-  const { id, name, hash, approval, isDisabled, reason, effect, findings } = tool;
-  const state = { hash, approval, isEnabled: !isDisabled, reason, effect, findings: [...findings] };
+  const { id, name, hash, approval, isDisabled, reason, effect, findings, isFlagged } = tool;
+  const state = { hash, approval, isEnabled: !isDisabled, reason, effect, findings: [...findings], isFlagged };
   return { id, serverId, serverName, name, ...state, ...showDefinition(parseDefinition(tool.text)) };
 }
 
@@ -71,12 +72,12 @@ export async function saveTool(tx: Tx, saved: Saved): Promise<void> {
 async function writeTool(tx: Tx, { tenantId, serverId, tool, by }: Saved): Promise<void> {
   await tx.query(
     `insert into mcp_tools as t (id, tenant_id, server_id, name, definition, hash, approved_definition, approved_hash, approved_by, approved_at,
-       approval, effect, findings, listed, is_disabled, reason, search)
+       approval, effect, findings, listed, is_disabled, reason, search, is_flagged)
      values ($1, $2, $3, $4, $5, $6, case when $7::text is null then null else $5 end, $7, case when $7::text is null then null else $8 end,
-       case when $7::text is null then null else now() end, $9, $10, $11, $12, $13, $14, $15)
+       case when $7::text is null then null else now() end, $9, $10, $11, $12, $13, $14, $15, $16)
      on conflict (server_id, name) do update set definition = excluded.definition, hash = excluded.hash, approval = excluded.approval,
        effect = excluded.effect, findings = excluded.findings, listed = excluded.listed, updated_at = now(),
-       is_disabled = excluded.is_disabled, reason = excluded.reason, search = excluded.search,
+       is_disabled = excluded.is_disabled, reason = excluded.reason, search = excluded.search, is_flagged = excluded.is_flagged,
        approved_definition = case when excluded.approval = 'approved' then excluded.definition else t.approved_definition end,
        approved_hash = excluded.approved_hash,
        approved_by = case when excluded.approved_hash is null then null when t.approved_hash is distinct from excluded.approved_hash then $8 else t.approved_by end,
@@ -97,6 +98,7 @@ async function writeTool(tx: Tx, { tenantId, serverId, tool, by }: Saved): Promi
       tool.isDisabled,
       tool.reason,
       searchText(parseDefinition(tool.text)),
+      tool.isFlagged,
     ],
   );
 }
@@ -110,19 +112,13 @@ export async function findTool(tx: Tx, id: string): Promise<ServerTool | undefin
   return row && fromRow(row);
 }
 
+export async function toolsWithIds(tx: Tx, ids: readonly string[]): Promise<ServerTool[]> {
+  return (await tx.query(`${SELECT} and t.id = any($1)`, [ids])).map(fromRow);
+}
+
 /** What a server lists, by name. */
 export async function listedTools(tx: Tx, serverId: string): Promise<ServerTool[]> {
   return (await tx.query(`${SELECT} and t.server_id = $1 order by t.name`, [serverId])).map(fromRow);
-}
-
-/** What other servers of the same environment list. */
-export async function neighboursOf(tx: Tx, { id, environment }: { id: string; environment: string }): Promise<Neighbour[]> {
-  const rows = await tx.query<{ server: string; tool: string; is_approved: boolean }>(
-    `select s.name as server, t.name as tool, t.approval = 'approved' as is_approved from mcp_tools t join mcp_servers s on s.id = t.server_id
-     where t.listed and s.deleted_at is null and s.environment = $2 and s.id <> $1 order by s.name, t.name`,
-    [id, environment],
-  );
-  return rows.map(({ server, tool, is_approved: isApproved }) => ({ server, tool, isApproved }));
 }
 
 type ToolQuery = {
@@ -130,6 +126,7 @@ type ToolQuery = {
   cursor?: string | undefined;
   q?: string | undefined;
   approval?: PinnedTool["approval"] | undefined;
+  flagged?: boolean | undefined;
   /** Only what may be called, of this environment. */
   usableIn?: Environment;
 };
@@ -146,7 +143,7 @@ const SEARCHED = "coalesce(t.search, lower(t.definition))";
  */
 export async function pageTools(
   tx: Tx,
-  { limit, cursor, q, approval, usableIn }: ToolQuery,
+  { limit, cursor, q, approval, flagged, usableIn }: ToolQuery,
 ): Promise<{ items: ServerTool[]; nextCursor: string | null }> {
   const [rank, after] = decodeCursor(cursor, [/^[0-4]$/, UUID]) ?? [];
   const whole = searched(q);
@@ -156,7 +153,7 @@ export async function pageTools(
            when t.name ilike all ($7::text[]) then 3 else 4 end as rank
        from mcp_tools t join mcp_servers s on s.id = t.server_id
        where t.listed and s.deleted_at is null and ($8::text is null or t.approval = $8) and ($4 = '' or ${SEARCHED} like all ($7::text[]))
-         and ($9::text is null or (s.environment = $9 and ${USABLE}))
+         and ($9::text is null or (s.environment = $9 and ${USABLE})) and ($10::boolean is null or t.is_flagged = $10)
      ), page as (
        select id, rank from found where $2::int4 is null or rank > $2 or (rank = $2 and id < $3::uuid) order by rank, id desc limit $1
      )
@@ -172,6 +169,7 @@ export async function pageTools(
       wordPatterns(q),
       approval ?? null,
       usableIn ?? null,
+      flagged ?? null,
     ],
   );
   const ranked = rows.map((row) => ({ item: fromRow(row), rank: Ranked.parse(row).rank }));

@@ -1,18 +1,19 @@
 import type { Quarantine } from "#contract/mcp/health.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
-import type { Audit, AuditRecord, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
-import type { CatalogueChange } from "../catalogue/catalogue.ts";
+import type { Audit, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
 import type { WorkflowsUsing } from "../catalogue/review-tools.ts";
+import { createSaveCatalogue } from "../catalogue/save-catalogue.ts";
+import { createMentions } from "../catalogue/scan/mentions.ts";
 import { createToolNews } from "../catalogue/tool-news.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { CataloguePorts } from "../catalogue/server-catalogue.ts";
 import type { ServerLogs } from "./server-logs.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { findServer, markPinned, saveHealth, saveQuarantine, saveState } from "../registration/servers.pg.ts";
+import { findServer, saveHealth, saveQuarantine, saveState } from "../registration/servers.pg.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
 import type { Timings } from "./timings.ts";
-import { neighboursOf, saveTool, toolsOfServer } from "../catalogue/tools.pg.ts";
+import { toolsOfServer } from "../catalogue/tools.pg.ts";
 
 export type SupervisionDeps = {
   database: Database;
@@ -95,50 +96,10 @@ async function persistHealth({ database, log }: SupervisionDeps, { id, tenantId,
 }
 
 export function cataloguePorts(deps: SupervisionDeps): CataloguePorts {
-  const { database, logs, newId } = deps;
-  const news = createToolNews(deps);
+  const { database, audit, logs, newId } = deps;
   return {
     newId,
     note: (server, text) => logs.add(server, "event", text),
-    neighbours: ({ tenantId, id, environment }) => database.asTenant(tenantId, (tx) => neighboursOf(tx, { id, environment })),
-    saveCatalogue: async (server, changes, isFirst) => {
-      const told = changes.map(({ kind, tool: { id, name } }) => ({ id, name, change: kind }));
-      const workflows = await news.affected(server, told);
-      await storeCatalogue(deps, { server, changes, isFirst, workflows });
-      if (told.length > 0) news.tell(server, told, workflows);
-    },
-  };
-}
-
-type Catalogue = {
-  server: ServerRecord;
-  changes: readonly CatalogueChange[];
-  isFirst: boolean;
-  workflows: ReadonlyMap<string, readonly string[]>;
-};
-
-const storeCatalogue = ({ database, audit }: SupervisionDeps, { server, changes, isFirst, workflows }: Catalogue): Promise<void> =>
-  database.asTenant(server.tenantId, async (tx) => {
-    const { tenantId, id: serverId, createdBy: by } = server;
-    for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
-    if (isFirst) await markPinned(tx, serverId);
-    for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change, workflows.get(change.tool.id)));
-    const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
-    if (pinned.length === 0) return;
-    const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
-    await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
-  });
-
-const isNews = ({ kind, tool }: CatalogueChange): boolean =>
-  kind === "changed" || kind === "reverted" || (kind === "new" && tool.approval !== "approved");
-
-function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange, workflows: readonly string[] = []): AuditRecord {
-  const { name, hash, approval, findings } = tool;
-  return {
-    tenantId: server.tenantId,
-    actor: "system:mcp",
-    action: `mcp_tool.${kind === "new" ? "found" : kind}`,
-    target: `mcp_tool:${tool.id}`,
-    details: { name, hash, approval, findings: [...findings], ...(workflows.length > 0 && { workflows: [...workflows] }) },
+    saveCatalogue: createSaveCatalogue({ database, audit, mentions: createMentions(), news: createToolNews(deps) }),
   };
 }

@@ -39,6 +39,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
   const { database, log } = deps;
   const byId = new Map<string, SupervisedServer>();
   const byAddress = new Map<string, SupervisedServer>();
+  const ports = cataloguePorts(deps);
   const sessions = followRuns({ live: deps.live, held: () => byId.values() });
   let isStopping = false;
 
@@ -50,7 +51,7 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
       return held;
     }
     if (isStopping) throw new AppError("unavailable", "The platform is stopping.");
-    const catalogue = new ServerCatalogue(cataloguePorts(deps), { tools, isPinned: record.cataloguePinned });
+    const catalogue = new ServerCatalogue(ports, { tools, isPinned: record.cataloguePinned });
     const server = new SupervisedServer(supervisorPorts(deps), record, catalogue);
     byId.set(record.id, server);
     byAddress.set(keyOf(record), server);

@@ -19,7 +19,7 @@ const LONGEST_PATH = 300;
  */
 export function scanDefinition(definition: unknown, neighbourhood?: Neighbourhood): string[] {
   const findings = new Set<string>();
-  for (const { path, text } of strings(definition, "")) {
+  for (const { path, text } of textsOf(definition)) {
     if (findings.size >= MOST_FINDINGS) break;
     const found = [
       ...scanText(text),
@@ -47,12 +47,12 @@ export function scanText(text: string): string[] {
 const revealCode = (letter: string): string => `U+${(letter.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 
 /** Every string of a JSON value with its path, names of members included: they are shown to models too. */
-function* strings(value: unknown, path: string): Generator<{ path: string; text: string }> {
+export function* textsOf(value: unknown, path = ""): Generator<{ path: string; text: string }> {
   if (typeof value === "string") yield { path, text: value };
   if (typeof value !== "object" || value === null) return;
   for (const [key, member] of Object.entries(value)) {
     const at = path === "" ? key : `${path}.${key}`;
     if (!Array.isArray(value)) yield { path: `${at} (name)`, text: key };
-    yield* strings(member, at);
+    yield* textsOf(member, at);
   }
 }

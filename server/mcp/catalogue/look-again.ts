@@ -1,0 +1,97 @@
+/*
+ * What the scan finds in a tool depends on the tools of other servers: those that its text names, those that it imitates. Whichever
+ * of two servers comes second, the findings of both are right afterwards:
+ *
+ *   the tools that are listed now   → are scanned with what is around them; what is found makes them wait
+ *   the tools of other servers      → are looked at again where they name, or look like, what has come; what is found flags them
+ */
+import type { Audit, Tx } from "#server/kernel/ports.ts";
+import { lookedAt, type PinnedTool } from "./catalogue.ts";
+import { definitionsOf, saveFindings, toolsAround, type Around } from "./neighbours.pg.ts";
+import { skeletonOf } from "./scan/confusables.ts";
+import { createLookAlikes } from "./scan/look-alikes.ts";
+import type { Mentions } from "./scan/mentions.ts";
+import { createSurroundings, type Surroundings } from "./scan/neighbours.ts";
+import { scanTool } from "./scan/scan.ts";
+import { parseDefinition } from "./tool-definition.ts";
+import { toolsWithIds } from "./tools.pg.ts";
+
+type Server = { tenantId: string; environment: string; id: string };
+type News = {
+  server: Server;
+  /** What the server has come to list, or what of it was approved. */
+  names: readonly string[];
+  /** Undefined when nothing new is listed: then nobody speaks of more tools than before. */
+  mentions: Mentions | undefined;
+};
+
+/** So many definitions are in memory, and keep the process busy, at once. */
+const BATCH = 250;
+const MOST_SAID = 50;
+
+/** Looks at the tools of other servers that are concerned, and tells the audit trail what is found. The surroundings must be held. */
+export async function lookAgain(tx: Tx, audit: Audit, { server, names, mentions }: News): Promise<void> {
+  if (names.length === 0) return;
+  const around = await toolsAround(tx, server.environment);
+  const others = around.filter(({ serverId }) => serverId !== server.id);
+  if (mentions) await learn(tx, mentions, others);
+  const skeletons = new Set(names.map(skeletonOf));
+  const alike = createLookAlikes(names.map((tool) => ({ tool })));
+  const concerned = others.filter(({ hash, tool }) => mentions?.isAny(hash, skeletons) === true || alike.of(tool).length > 0);
+  const surroundings = createSurroundings(around);
+  const noticed: Noticed[] = [];
+  for (const batch of batches(concerned)) noticed.push(...(await lookAt(tx, surroundings, batch)));
+  for (const [serverId, tools] of Map.groupBy(noticed, (one) => one.serverId))
+    await audit.record(tx, {
+      tenantId: server.tenantId,
+      actor: "system:mcp",
+      action: "mcp_tool.flagged",
+      target: `mcp_server:${serverId}`,
+      details: {
+        because: `mcp_server:${server.id}`,
+        tools: tools.map(({ name }) => name),
+        findings: tools.flatMap(({ name, findings }) => findings.map((finding) => `${name}: ${finding}`)).slice(0, MOST_SAID),
+      },
+    });
+}
+
+/** `findings`: those that are new. */
+type Noticed = { serverId: string; name: string; findings: string[] };
+
+async function lookAt(tx: Tx, surroundings: Surroundings, batch: readonly Around[]): Promise<Noticed[]> {
+  const tools = await toolsWithIds(
+    tx,
+    batch.map(({ id }) => id),
+  );
+  const looks = tools.map(({ serverId, tool }) => {
+    const now = lookedAt(tool, scanTool(parseDefinition(tool.text), surroundings.of(serverId)));
+    return { serverId, tool, now };
+  });
+  const changed = looks.filter(({ tool, now }) => now.isFlagged !== tool.isFlagged || !isSame(now.findings, tool.findings));
+  if (changed.length === 0) return [];
+  await saveFindings(
+    tx,
+    changed.map(({ now }) => now),
+  );
+  return changed.flatMap(({ serverId, tool, now }) => {
+    const findings = now.findings.filter((finding) => !tool.findings.includes(finding));
+    return findings.length === 0 ? [] : [{ serverId, name: tool.name, findings }];
+  });
+}
+
+const isSame = (a: PinnedTool["findings"], b: PinnedTool["findings"]): boolean =>
+  a.length === b.length && a.every((finding, i) => finding === b[i]);
+
+async function learn(tx: Tx, mentions: Mentions, tools: readonly Around[]): Promise<void> {
+  const unknown = tools.filter(({ hash }) => !mentions.has(hash));
+  for (const batch of batches(unknown)) {
+    const definitions = await definitionsOf(
+      tx,
+      batch.map(({ id }) => id),
+    );
+    for (const { hash, text } of definitions) mentions.learn(hash, parseDefinition(text));
+  }
+}
+
+const batches = <T>(all: readonly T[]): T[][] =>
+  Array.from({ length: Math.ceil(all.length / BATCH) }, (_, i) => all.slice(i * BATCH, (i + 1) * BATCH));

@@ -1,0 +1,47 @@
+import type { Audit, AuditRecord, Database } from "#server/kernel/ports.ts";
+import type { ServerRecord } from "../registration/server-record.ts";
+import { markPinned } from "../registration/servers.pg.ts";
+import type { CatalogueChange } from "./catalogue.ts";
+import { lookAgain } from "./look-again.ts";
+import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
+import type { Mentions } from "./scan/mentions.ts";
+import type { CataloguePorts } from "./server-catalogue.ts";
+import { saveTool } from "./tools.pg.ts";
+
+type Deps = { database: Database; audit: Audit; mentions: Mentions };
+
+/** What has changed, with its audit rows, and what that means for the tools of other servers: all of it or nothing. */
+export const createSaveCatalogue =
+  ({ database, audit, mentions }: Deps): CataloguePorts["saveCatalogue"] =>
+  (server, isFirst, compare) =>
+    database.asTenant(server.tenantId, async (tx) => {
+      const { tenantId, id: serverId, createdBy: by } = server;
+      await holdSurroundings(tx, server);
+      const changes = compare(await toolsAround(tx, server.environment));
+      for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
+      if (isFirst) await markPinned(tx, serverId);
+      await lookAgain(tx, audit, { server, names: changes.filter(hasCome).map(({ tool }) => tool.name), mentions });
+      for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change));
+      const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
+      if (pinned.length > 0) {
+        const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
+        await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
+      }
+      return changes;
+    });
+
+/** Others may have spoken of it, or be called like it, already. */
+const hasCome = ({ kind }: CatalogueChange): boolean => kind === "new" || kind === "back" || kind === "reverted";
+
+const isNews = ({ kind, tool }: CatalogueChange): boolean =>
+  kind === "changed" || kind === "reverted" || (kind === "new" && tool.approval !== "approved");
+
+function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange): AuditRecord {
+  return {
+    tenantId: server.tenantId,
+    actor: "system:mcp",
+    action: `mcp_tool.${kind === "new" ? "found" : kind}`,
+    target: `mcp_tool:${tool.id}`,
+    details: { name: tool.name, hash: tool.hash, approval: tool.approval, findings: [...tool.findings] },
+  };
+}
