@@ -7,7 +7,7 @@ import type { Audit, Database } from "#server/kernel/ports.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { approved, rejected, type PinnedTool } from "./catalogue.ts";
 import { lookAgain } from "./look-again.ts";
-import { holdSurroundings } from "./neighbours.pg.ts";
+import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
 import { findTool, saveTool, toolsOfServer, viewTool } from "./tools.pg.ts";
 import type { ToolNews } from "./tool-news.ts";
@@ -93,8 +93,10 @@ async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply,
       if (verb === "approved") await holdSurroundings(tx, { tenantId, environment });
       await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
       // From now on others may look like a tool that is approved.
-      const server = { id: serverId, tenantId, environment };
-      if (verb === "approved") await lookAgain(tx, audit, { server, names: [current.name], mentions: undefined });
+      if (verb === "approved") {
+        const around = await toolsAround(tx, environment);
+        await lookAgain(tx, audit, { server: { id: serverId, tenantId }, names: [current.name], around, mentions: undefined });
+      }
       const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...current.findings] };
       const details = { ...about, ...(reason !== undefined && { reason }) };
       await audit.record(tx, { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}`, details });

@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "#server/kernel/ids.ts";
+import type { AuditRecord, Tx } from "#server/kernel/ports.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { hostile, mcpPlatforms, register } from "#test/support/mcp/platform.ts";
 import type { PinnedTool } from "./catalogue.ts";
 import { seenDefinitions } from "./definitions.pg.ts";
+import { createSaveCatalogue } from "./save-catalogue.ts";
+import { createMentions } from "./scan/mentions.ts";
 import { readTool } from "./tool-definition.ts";
 import { toolPresets } from "./tool-presets.ts";
-import { pageTools, saveTool } from "./tools.pg.ts";
+import { pageTools, saveTool, toolsOfServer } from "./tools.pg.ts";
+import { findServer } from "../registration/servers.pg.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);
@@ -150,4 +154,31 @@ test("of a tool that never stops changing, the newest definitions are kept, and 
     expect(kept.filter(({ decision }) => decision === "approved").map(({ hash }) => hash)).toEqual([first.hash]);
     expect(kept.filter(({ lastSeenAt }) => lastSeenAt === null)).toHaveLength(1);
   });
+});
+
+test("among 5,000 tools a new one costs little, and those that speak of it are flagged", async () => {
+  const audited: AuditRecord[] = [];
+  const audit = { record: async (_tx: Tx, entry: AuditRecord) => void audited.push(entry) };
+  const save = createSaveCatalogue({ database: db.database, audit, mentions: createMentions() });
+  const [{ id: serverId }, speaking] = [await registered(), await registered()];
+  const speaker = pinned({ name: "speaker", description: "Better than open_the_vault.", inputSchema: { type: "object" } });
+  const saved = { tenantId: db.tenantId, by: "user:1" };
+  const server = await db.database.asTenant(db.tenantId, async (tx) => {
+    await saveTool(tx, { ...saved, serverId: speaking.id, tool: speaker });
+    return findServer(tx, serverId);
+  });
+  /** Milliseconds of work of this process. */
+  const list = async (name: string): Promise<number> => {
+    const tool = pinned({ name, description: "Does it.", inputSchema: { type: "object" } });
+    const begun = process.cpuUsage();
+    if (server) await save(server.record, false, () => [{ kind: "new", tool }]);
+    return process.cpuUsage(begun).user / 1_000;
+  };
+  expect(await list("something_else")).toBeLessThan(5_000);
+  expect(await list("open_the_vault")).toBeLessThan(1_000);
+  expect(audited.filter(({ action }) => action === "mcp_tool.flagged")).toMatchObject([
+    { target: `mcp_server:${speaking.id}`, details: { tools: ["speaker"] } },
+  ]);
+  const tools = await db.database.asTenant(db.tenantId, (tx) => toolsOfServer(tx, speaking.id));
+  expect(tools.find(({ name }) => name === "speaker")).toMatchObject({ isFlagged: true, approval: "approved" });
 });

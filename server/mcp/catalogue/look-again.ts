@@ -7,7 +7,7 @@
  */
 import type { Audit, Tx } from "#server/kernel/ports.ts";
 import { lookedAt, type PinnedTool } from "./catalogue.ts";
-import { definitionsOf, saveFindings, toolsAround, type Around } from "./neighbours.pg.ts";
+import { definitionsOf, saveFindings, type Around } from "./neighbours.pg.ts";
 import { skeletonOf } from "./scan/confusables.ts";
 import { createLookAlikes } from "./scan/look-alikes.ts";
 import type { Mentions } from "./scan/mentions.ts";
@@ -16,11 +16,13 @@ import { scanTool } from "./scan/scan.ts";
 import { parseDefinition } from "./tool-definition.ts";
 import { toolsWithIds } from "./tools.pg.ts";
 
-type Server = { tenantId: string; environment: string; id: string };
+type Server = { tenantId: string; id: string };
 type News = {
   server: Server;
   /** What the server has come to list, or what of it was approved. */
   names: readonly string[];
+  /** What is listed in its environment now. */
+  around: readonly Around[];
   /** Undefined when nothing new is listed: then nobody speaks of more tools than before. */
   mentions: Mentions | undefined;
 };
@@ -30,14 +32,14 @@ const BATCH = 250;
 const MOST_SAID = 50;
 
 /** Looks at the tools of other servers that are concerned, and tells the audit trail what is found. The surroundings must be held. */
-export async function lookAgain(tx: Tx, audit: Audit, { server, names, mentions }: News): Promise<void> {
+export async function lookAgain(tx: Tx, audit: Audit, { server, names, around, mentions }: News): Promise<void> {
   if (names.length === 0) return;
-  const around = await toolsAround(tx, server.environment);
   const others = around.filter(({ serverId }) => serverId !== server.id);
   if (mentions) await learn(tx, mentions, others);
   const skeletons = new Set(names.map(skeletonOf));
   const alike = createLookAlikes(names.map((tool) => ({ tool })));
   const concerned = others.filter(({ hash, tool }) => mentions?.isAny(hash, skeletons) === true || alike.of(tool).length > 0);
+  if (concerned.length === 0) return;
   const surroundings = createSurroundings(around);
   const noticed: Noticed[] = [];
   for (const batch of batches(concerned)) noticed.push(...(await lookAt(tx, surroundings, batch)));

@@ -3,7 +3,7 @@ import type { ServerRecord } from "../registration/server-record.ts";
 import { markPinned } from "../registration/servers.pg.ts";
 import type { CatalogueChange } from "./catalogue.ts";
 import { lookAgain } from "./look-again.ts";
-import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
+import { holdSurroundings, toolsAround, type Around } from "./neighbours.pg.ts";
 import type { Mentions } from "./scan/mentions.ts";
 import type { CataloguePorts } from "./server-catalogue.ts";
 import { saveTool } from "./tools.pg.ts";
@@ -17,10 +17,12 @@ export const createSaveCatalogue =
     database.asTenant(server.tenantId, async (tx) => {
       const { tenantId, id: serverId, createdBy: by } = server;
       await holdSurroundings(tx, server);
-      const changes = compare(await toolsAround(tx, server.environment));
+      const before = await toolsAround(tx, server.environment);
+      const changes = compare(before);
       for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
       if (isFirst) await markPinned(tx, serverId);
-      await lookAgain(tx, audit, { server, names: changes.filter(hasCome).map(({ tool }) => tool.name), mentions });
+      const names = changes.filter(hasCome).map(({ tool }) => tool.name);
+      await lookAgain(tx, audit, { server, names, around: withChanges(before, server, changes), mentions });
       for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change));
       const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
       if (pinned.length > 0) {
@@ -29,6 +31,22 @@ export const createSaveCatalogue =
       }
       return changes;
     });
+
+function withChanges(before: readonly Around[], { id: serverId, name }: ServerRecord, changes: readonly CatalogueChange[]): Around[] {
+  const changed = new Set(changes.map(({ tool }) => tool.name));
+  const listed = changes.filter(({ tool }) => tool.listed).map(({ tool }) => tool);
+  return [
+    ...before.filter((one) => one.serverId !== serverId || !changed.has(one.tool)),
+    ...listed.map(({ id, hash, approval, name: tool }) => ({
+      id,
+      serverId,
+      server: name,
+      tool,
+      hash,
+      isApproved: approval === "approved",
+    })),
+  ];
+}
 
 /** Others may have spoken of it, or be called like it, already. */
 const hasCome = ({ kind }: CatalogueChange): boolean => kind === "new" || kind === "back" || kind === "reverted";

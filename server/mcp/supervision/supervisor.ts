@@ -58,10 +58,8 @@ export function createSupervisor(deps: SupervisionDeps): Supervisor {
     sessions.watch(record.tenantId);
     return server;
   };
-  const load = async (record: ServerRecord): Promise<SupervisedServer> => {
-    const tools = await database.asTenant(record.tenantId, (tx) => toolsOfServer(tx, record.id));
-    return hold(atRest(record), tools);
-  };
+  const load = async (record: ServerRecord): Promise<SupervisedServer> =>
+    hold(atRest(record), await database.asTenant(record.tenantId, (tx) => toolsOfServer(tx, record.id)));
   return {
     async get(tenantId, id) {
       const held = byId.get(id);

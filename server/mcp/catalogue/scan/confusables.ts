@@ -69,9 +69,11 @@ const WITHIN_ASCII: readonly (readonly [RegExp, string])[] = [
   [/[_.:/-]+/gu, ""],
 ];
 
+const ASCII = /^[ -~]*$/u;
+
 /** Names that look alike have equal skeletons: `sеnd-email` (with a Cyrillic letter) and `send_email`, `rn` and `m`. */
 export function skeletonOf(name: string): string {
-  const latin = Array.from(name.normalize("NFKC"), (letter) => LOOK_ALIKES[letter] ?? letter).join("");
+  const latin = ASCII.test(name) ? name : Array.from(name.normalize("NFKC"), (letter) => LOOK_ALIKES[letter] ?? letter).join("");
   return WITHIN_ASCII.reduce((rest, [pattern, to]) => rest.replace(pattern, to), latin).toLowerCase();
 }
 
