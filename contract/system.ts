@@ -38,8 +38,11 @@ export const metricsText = defineRoute({
   stream: "text",
 });
 
-/** What a fresh list has shown of a tool (`reverted`: it is again what was approved; `back`: listed again), or what somebody has decided. */
-export const ToolChange = z.enum(["new", "changed", "reverted", "gone", "back", "approved", "rejected", "disabled", "enabled"]);
+/**
+ * What a fresh list has shown of a tool (`reverted`: it is again what was approved; `back`: listed again; `flagged`: another server's list
+ * has, see `isFlagged`), or what somebody has decided.
+ */
+export const ToolChange = z.enum(["new", "changed", "reverted", "gone", "back", "flagged", "approved", "rejected", "disabled", "enabled"]);
 export type ToolChange = z.infer<typeof ToolChange>;
 
 /**

@@ -3,13 +3,13 @@ import type { Tool } from "#contract/mcp/tools.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
-import type { Audit, Database } from "#server/kernel/ports.ts";
+import type { Audit, Database, Tx } from "#server/kernel/ports.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { approved, rejected, type PinnedTool } from "./catalogue.ts";
-import { lookAgain } from "./look-again.ts";
+import { lookAgain, tellFlagged, type Flagged } from "./look-again.ts";
 import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
-import { findTool, saveTool, toolsOfServer, viewTool } from "./tools.pg.ts";
+import { findTool, saveTool, toolsOfServer, viewTool, type ServerTool } from "./tools.pg.ts";
 import type { ToolNews } from "./tool-news.ts";
 import type { ToolWaits } from "./waits.ts";
 
@@ -74,39 +74,58 @@ export function toolDecisions(deps: DecideDeps): ToolDecisions {
   };
 }
 
-async function decide(deps: DecideDeps, caller: Caller, { verb, id, hash, apply, reason }: Decision): Promise<Tool> {
-  const { database, audit, supervisor, waits, news } = deps;
-  const { tenantId, ref: actor } = caller;
+async function decide(deps: DecideDeps, caller: Caller, decision: Decision): Promise<Tool> {
+  const { database, supervisor, waits, news } = deps;
+  const { verb, id, hash } = decision;
+  const { tenantId } = caller;
   const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
   if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
-  const { serverId, environment } = known;
+  const { serverId } = known;
   const server = await supervisor.get(tenantId, serverId);
   if (verb === "approved" || verb === "enabled") await mustBeAnother(deps, caller, { id, verb, registeredBy: server.record.createdBy });
   // Another process may know better what is listed.
   const stored = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, serverId));
   await server.catalogue.adopt(stored, { isPinned: server.record.cataloguePinned });
+  let flagged: Flagged[] = [];
   const tool = await server.catalogue.change(known.tool.name, async (current): Promise<PinnedTool> => {
     if (current === undefined) throw new AppError("not_found", `The server does not list the tool ${id} any more.`);
     if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
-    const decided = apply(current);
-    await database.asTenant(tenantId, async (tx) => {
-      if (verb === "approved") await holdSurroundings(tx, { tenantId, environment });
-      await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
-      // From now on others may look like a tool that is approved.
-      if (verb === "approved") {
-        const around = await toolsAround(tx, environment);
-        await lookAgain(tx, audit, { server: { id: serverId, tenantId }, names: [current.name], around, mentions: undefined });
-      }
-      const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...current.findings] };
-      const details = { ...about, ...(reason !== undefined && { reason }) };
-      await audit.record(tx, { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}`, details });
-    });
-    return decided;
+    const made = await store(deps, caller, { decision, known, current });
+    flagged = made.flagged;
+    return made.decided;
   });
   waits.settle({ tenantId, serverId, tool: tool.name });
   const told = [{ id, name: tool.name, change: verb }];
   news.tell(server.record, told, await news.affected(server.record, told));
+  await tellFlagged(news, flagged);
   return viewTool({ ...known, tool });
+}
+
+type Storing = { decision: Decision; known: ServerTool; current: PinnedTool };
+
+function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller, { decision, known, current }: Storing) {
+  const { verb, id, reason } = decision;
+  const { serverId, environment } = known;
+  return database.asTenant(tenantId, async (tx) => {
+    await holdSurroundings(tx, { tenantId, environment });
+    const decided = decision.apply(await withStoredFindings(tx, current));
+    await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
+    const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...decided.findings] };
+    // From now on others may look like a tool that is approved.
+    const names = verb === "approved" ? [current.name] : [];
+    const around = names.length === 0 ? [] : await toolsAround(tx, environment);
+    const server = { id: serverId, tenantId, environment };
+    const flagged = await lookAgain(tx, audit, { server, names, around, mentions: undefined });
+    const details = { ...about, ...(reason !== undefined && { reason }) };
+    await audit.record(tx, { tenantId, actor, action: `mcp_tool.${verb}`, target: `mcp_tool:${id}`, details });
+    return { decided, flagged };
+  });
+}
+
+/** Another server's list may have added to them a moment ago. */
+async function withStoredFindings(tx: Tx, tool: PinnedTool): Promise<PinnedTool> {
+  const stored = (await findTool(tx, tool.id))?.tool;
+  return stored?.hash === tool.hash ? { ...tool, findings: stored.findings, isFlagged: stored.isFlagged } : tool;
 }
 
 type Deciding = { id: string; verb: Decision["verb"]; registeredBy: string };

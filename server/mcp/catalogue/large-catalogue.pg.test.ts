@@ -7,9 +7,9 @@ import { hostile, mcpPlatforms, register } from "#test/support/mcp/platform.ts";
 import type { PinnedTool } from "./catalogue.ts";
 import { seenDefinitions } from "./definitions.pg.ts";
 import { createSaveCatalogue } from "./save-catalogue.ts";
-import { createMentions } from "./scan/mentions.ts";
 import { readTool } from "./tool-definition.ts";
 import { toolPresets } from "./tool-presets.ts";
+import type { ToolNews } from "./tool-news.ts";
 import { pageTools, saveTool, toolsOfServer } from "./tools.pg.ts";
 import { findServer } from "../registration/servers.pg.ts";
 
@@ -159,7 +159,12 @@ test("of a tool that never stops changing, the newest definitions are kept, and 
 test("among 5,000 tools a new one costs little, and those that speak of it are flagged", async () => {
   const audited: AuditRecord[] = [];
   const audit = { record: async (_tx: Tx, entry: AuditRecord) => void audited.push(entry) };
-  const save = createSaveCatalogue({ database: db.database, audit, mentions: createMentions() });
+  const told: string[] = [];
+  const news: ToolNews = {
+    affected: async () => new Map(),
+    tell: ({ id }, tools) => void told.push(...tools.map(({ name, change }) => `${id} ${change} ${name}`)),
+  };
+  const save = createSaveCatalogue({ database: db.database, audit, news });
   const [{ id: serverId }, speaking] = [await registered(), await registered()];
   const speaker = pinned({ name: "speaker", description: "Better than open_the_vault.", inputSchema: { type: "object" } });
   const saved = { tenantId: db.tenantId, by: "user:1" };
@@ -171,7 +176,7 @@ test("among 5,000 tools a new one costs little, and those that speak of it are f
   const list = async (name: string): Promise<number> => {
     const tool = pinned({ name, description: "Does it.", inputSchema: { type: "object" } });
     const begun = process.cpuUsage();
-    if (server) await save(server.record, false, () => [{ kind: "new", tool }]);
+    if (server) await save(server.record, { isFirst: false, seen: [], compare: () => [{ kind: "new", tool }] });
     return process.cpuUsage(begun).user / 1_000;
   };
   expect(await list("something_else")).toBeLessThan(5_000);
@@ -179,6 +184,7 @@ test("among 5,000 tools a new one costs little, and those that speak of it are f
   expect(audited.filter(({ action }) => action === "mcp_tool.flagged")).toMatchObject([
     { target: `mcp_server:${speaking.id}`, details: { tools: ["speaker"] } },
   ]);
+  expect(told).toEqual([`${serverId} new something_else`, `${serverId} new open_the_vault`, `${speaking.id} flagged speaker`]);
   const tools = await db.database.asTenant(db.tenantId, (tx) => toolsOfServer(tx, speaking.id));
   expect(tools.find(({ name }) => name === "speaker")).toMatchObject({ isFlagged: true, approval: "approved" });
 });

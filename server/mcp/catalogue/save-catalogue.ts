@@ -2,35 +2,50 @@ import type { Audit, AuditRecord, Database } from "#server/kernel/ports.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { markPinned } from "../registration/servers.pg.ts";
 import type { CatalogueChange } from "./catalogue.ts";
-import { lookAgain } from "./look-again.ts";
+import { lookAgain, tellFlagged } from "./look-again.ts";
 import { holdSurroundings, toolsAround, type Around } from "./neighbours.pg.ts";
-import type { Mentions } from "./scan/mentions.ts";
-import type { CataloguePorts } from "./server-catalogue.ts";
+import { createMentions, type Mentions } from "./scan/mentions.ts";
+import type { CataloguePorts, FreshList } from "./server-catalogue.ts";
+import type { ToldTool, ToolNews } from "./tool-news.ts";
 import { saveTool } from "./tools.pg.ts";
 
-type Deps = { database: Database; audit: Audit; mentions: Mentions };
+type Deps = { database: Database; audit: Audit; news: ToolNews };
 
 /** What has changed, with its audit rows, and what that means for the tools of other servers: all of it or nothing. */
-export const createSaveCatalogue =
-  ({ database, audit, mentions }: Deps): CataloguePorts["saveCatalogue"] =>
-  (server, isFirst, compare) =>
-    database.asTenant(server.tenantId, async (tx) => {
-      const { tenantId, id: serverId, createdBy: by } = server;
-      await holdSurroundings(tx, server);
-      const before = await toolsAround(tx, server.environment);
-      const changes = compare(before);
-      for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
-      if (isFirst) await markPinned(tx, serverId);
-      const names = changes.filter(hasCome).map(({ tool }) => tool.name);
-      await lookAgain(tx, audit, { server, names, around: withChanges(before, server, changes), mentions });
-      for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change));
-      const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
-      if (pinned.length > 0) {
-        const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
-        await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
-      }
-      return changes;
-    });
+export function createSaveCatalogue(deps: Deps): CataloguePorts["saveCatalogue"] {
+  const { news } = deps;
+  const mentions = createMentions();
+  return async (server, list) => {
+    const workflows = await news.affected(server, list.seen.map(toldOf));
+    const { changes, flagged } = await store(deps, { server, list, workflows, mentions });
+    if (changes.length > 0) news.tell(server, changes.map(toldOf), workflows);
+    await tellFlagged(news, flagged);
+    return changes;
+  };
+}
+
+const toldOf = ({ kind, tool: { id, name } }: CatalogueChange): ToldTool => ({ id, name, change: kind });
+
+type Stored = { server: ServerRecord; list: FreshList; workflows: ReadonlyMap<string, readonly string[]>; mentions: Mentions };
+
+const store = ({ database, audit }: Deps, { server, list, workflows, mentions }: Stored) =>
+  database.asTenant(server.tenantId, async (tx) => {
+    const { tenantId, id: serverId, createdBy: by } = server;
+    await holdSurroundings(tx, server);
+    const before = await toolsAround(tx, server.environment);
+    const changes = list.compare(before);
+    for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
+    if (list.isFirst) await markPinned(tx, serverId);
+    const names = changes.filter(hasCome).map(({ tool }) => tool.name);
+    const flagged = await lookAgain(tx, audit, { server, names, around: withChanges(before, server, changes), mentions });
+    for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change, workflows.get(change.tool.id)));
+    const pinned = changes.filter(({ kind, tool }) => kind === "new" && tool.approval === "approved");
+    if (pinned.length > 0) {
+      const details = { tools: pinned.map(({ tool }) => tool.name), hashes: pinned.map(({ tool }) => tool.hash) };
+      await audit.record(tx, { tenantId, actor: by, action: "mcp_tool.approved", target: `mcp_server:${serverId}`, details });
+    }
+    return { changes, flagged };
+  });
 
 function withChanges(before: readonly Around[], { id: serverId, name }: ServerRecord, changes: readonly CatalogueChange[]): Around[] {
   const changed = new Set(changes.map(({ tool }) => tool.name));
@@ -54,12 +69,13 @@ const hasCome = ({ kind }: CatalogueChange): boolean => kind === "new" || kind =
 const isNews = ({ kind, tool }: CatalogueChange): boolean =>
   kind === "changed" || kind === "reverted" || (kind === "new" && tool.approval !== "approved");
 
-function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange): AuditRecord {
+function changeRecord(server: ServerRecord, { kind, tool }: CatalogueChange, workflows: readonly string[] = []): AuditRecord {
+  const { name, hash, approval, findings } = tool;
   return {
     tenantId: server.tenantId,
     actor: "system:mcp",
     action: `mcp_tool.${kind === "new" ? "found" : kind}`,
     target: `mcp_tool:${tool.id}`,
-    details: { name: tool.name, hash: tool.hash, approval: tool.approval, findings: [...tool.findings] },
+    details: { name, hash, approval, findings: [...findings], ...(workflows.length > 0 && { workflows: [...workflows] }) },
   };
 }

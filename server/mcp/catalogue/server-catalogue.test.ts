@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CatalogueChange } from "./catalogue.ts";
 import type { Connection } from "../connection/connection.ts";
-import { ServerCatalogue, type CataloguePorts } from "./server-catalogue.ts";
+import { ServerCatalogue, type FreshList } from "./server-catalogue.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 
 const server = { id: "s", name: "s", catalogueTrusted: true } as ServerRecord;
@@ -13,7 +13,7 @@ function arrange() {
   const ports = {
     newId: () => "id",
     note: () => {},
-    saveCatalogue: async (_server: ServerRecord, _isFirst: boolean, compare: Parameters<CataloguePorts["saveCatalogue"]>[2]) => {
+    saveCatalogue: async (_server: ServerRecord, { compare }: FreshList) => {
       if (!world.isUp) throw new Error("the database is gone");
       const changes = compare([{ serverId: "m", server: "mail", tool: "send_email", isApproved: true }]);
       world.saved.push(...changes);

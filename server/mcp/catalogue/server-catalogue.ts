@@ -7,16 +7,18 @@ import { scanTool } from "./scan/scan.ts";
 import { MOST_TOOLS, readTool, type ListedTool } from "./tool-definition.ts";
 
 export type CataloguePorts = {
-  /**
-   * Writes what has changed, which `compare` says once nobody else can change what is listed around the server. `isFirst` pins the
-   * catalogue.
-   */
-  saveCatalogue(server: ServerRecord, isFirst: boolean, compare: Compare): Promise<CatalogueChange[]>;
+  saveCatalogue(server: ServerRecord, list: FreshList): Promise<CatalogueChange[]>;
   note(server: ServerRecord, text: string): void;
   newId: () => string;
 };
-/** `around`: what all servers of the tenant and environment list. */
-type Compare = (around: readonly Neighbour[]) => CatalogueChange[];
+export type FreshList = {
+  /** It pins the catalogue. */
+  isFirst: boolean;
+  /** What has changed, as far as that is known without looking around. */
+  seen: readonly CatalogueChange[];
+  /** The same with what the scan finds, once nobody else can change what all servers of the tenant and environment list. */
+  compare: (around: readonly Neighbour[]) => CatalogueChange[];
+};
 
 /** So many changes of tools within `FLAPPING_MS` are no accident. */
 const FLAPPING_CHANGES = 3;
@@ -104,13 +106,14 @@ export class ServerCatalogue {
     const seen = compareCatalogue(known, listed, { ...policy, scan: () => [] });
     for (const { kind, tool } of seen) if (kind === "gone") this.#tools.set(tool.name, tool);
     if (seen.length === 0 && !isFirst) return this.#isFlapping([]);
-    const changes = await this.#ports.saveCatalogue(server, isFirst, (around) => {
+    const compare: FreshList["compare"] = (around) => {
       const surroundings = createSurroundings([
         ...around.filter(({ serverId }) => serverId !== server.id),
         ...listed.map(ofServer(server)),
       ]);
       return compareCatalogue(known, listed, { ...policy, scan: (definition) => scanTool(definition, surroundings.of(server.id)) });
-    });
+    };
+    const changes = await this.#ports.saveCatalogue(server, { isFirst, seen, compare });
     for (const { tool } of changes) this.#tools.set(tool.name, tool);
     this.#isPinned = true;
     return this.#isFlapping(changes);

@@ -71,7 +71,7 @@ function arrange(quickFailures = 3) {
   };
   const fast = { backoffMs: 1, factor: 1, maxMs: 1, jitter: 0 };
   const catalogue = new ServerCatalogue(
-    { newId: () => "id", note: () => {}, saveCatalogue: async (_server, _isFirst, compare) => compare([]) },
+    { newId: () => "id", note: () => {}, saveCatalogue: async (_server, { compare }) => compare([]) },
     { tools: [], isPinned: false },
   );
   const server: SupervisedServer = new SupervisedServer(

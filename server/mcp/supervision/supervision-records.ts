@@ -4,7 +4,6 @@ import type { Log } from "#server/kernel/log.ts";
 import type { Audit, Database, LiveBus, Redactor } from "#server/kernel/ports.ts";
 import type { WorkflowsUsing } from "../catalogue/review-tools.ts";
 import { createSaveCatalogue } from "../catalogue/save-catalogue.ts";
-import { createMentions } from "../catalogue/scan/mentions.ts";
 import { createToolNews } from "../catalogue/tool-news.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { CataloguePorts } from "../catalogue/server-catalogue.ts";
@@ -100,6 +99,6 @@ export function cataloguePorts(deps: SupervisionDeps): CataloguePorts {
   return {
     newId,
     note: (server, text) => logs.add(server, "event", text),
-    saveCatalogue: createSaveCatalogue({ database, audit, mentions: createMentions(), news: createToolNews(deps) }),
+    saveCatalogue: createSaveCatalogue({ database, audit, news: createToolNews(deps) }),
   };
 }
