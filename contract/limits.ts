@@ -119,6 +119,8 @@ export const LIMITS = {
   mcpReservedBytes: 1024 * 1024 * 1024,
   /** Hosts that a sandbox may be let out to. Of what one process has there: connections at once, bytes of a request's head, how long one may take to open and may be silent, refused hosts that are noted. */
   mcpSandboxHosts: 64,
+  /** Hosts that a server's questions may lead to. */
+  mcpQuestionHosts: 64,
   mcpHostConnections: 256,
   mcpHostHeadBytes: 16 * 1024,
   mcpHostConnectMs: 15_000,

@@ -49,7 +49,7 @@ export function readAllowedHost(text: string): { name: string; isBelow: boolean;
 }
 
 /** Without a port, 80 and 443 are meant. */
-const AllowedHost = z
+export const AllowedHost = z
   .string()
   .min(1)
   .max(262)

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LIMITS } from "../limits.ts";
+import { AllowedHost } from "./confinement.ts";
 import { LogLevel } from "./logs.ts";
 
 const Folder = z
@@ -61,8 +62,15 @@ export const ServerSettings = z.strictObject({
       perMinute: z.number().int().min(1).max(LIMITS.mcpSamplingPerMinute),
     })
     .optional(),
-  /** Whether the server may ask people questions; it may, unless this is false. */
-  elicitation: z.boolean().optional(),
+  /**
+   * Whether the server may ask people questions; it may, unless this is false. With hosts, it may send people only to pages of these, and of
+   * its own if it is reached over HTTP.
+   */
+  elicitation: z
+    .union([z.boolean(), z.strictObject({ hosts: z.array(AllowedHost).max(LIMITS.mcpQuestionHosts) })], {
+      error: `expected true, false or {"hosts": ["example.org", …]} with at most ${LIMITS.mcpQuestionHosts} hosts`,
+    })
+    .optional(),
   /**
    * What the scan finds something in is served at `/mcp` too: prompts, resources and templates. Whoever turns this on must be able
    * to approve the server's tools.

@@ -4,6 +4,7 @@ import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Redactor } from "#server/kernel/ports.ts";
 import type { Ask } from "../connection/open-call.ts";
+import { ownAddress } from "../connection/questions.ts";
 import { createResumableCalls, type Resume } from "../questions/resumable-calls.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
@@ -65,7 +66,7 @@ export function toolUseCases(deps: ToolUseCaseDeps): ToolUseCases {
       const invocation = { server, tool: found.tool.name, actor: caller.ref, onProgress: recorded, ...request };
       const about = { tenantId: caller.tenantId, principal: caller.ref, toolId: id, arguments: request.arguments };
       const run = (ask: Ask, ended: AbortSignal): Promise<ToolResult> => deps.invoke({ ...invocation, ask, signal: ended });
-      const result = await call({ about, signal, run }, resume).catch(async (error: unknown) => {
+      const result = await call({ about, own: ownAddress(server.record.launch), signal, run }, resume).catch(async (error: unknown) => {
         if (signal.aborted) await recordLeft(deps, { caller, server, tool: found.tool.name });
         throw error;
       });

@@ -5,6 +5,7 @@ import type { AppError } from "#server/kernel/errors.ts";
 import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { Connection } from "./connection.ts";
 import { frameRecorder, type FrameRecorder } from "./frames.ts";
+import { ownAddress } from "./questions.ts";
 import { secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { SpawnServer } from "../process/server-process.ts";
@@ -89,6 +90,7 @@ export function answeringFor(
   const settings = options.settings ?? ((): ServerSettings => settingsInForce(server));
   return {
     settings,
+    own: ownAddress(server.launch),
     sample: (request) => sample(server, { ...request, settings: settings() }),
     log: (level, text) => logs.add(server, "message", { level, text, processId }),
     drop: (lines) => logs.drop(server, lines),

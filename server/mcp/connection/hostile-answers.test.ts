@@ -39,6 +39,7 @@ async function talk(era: "legacy" | "modern", answer: Answer) {
     log: (_level: string, text: string) => told.push(text),
     drop: () => {},
     note: (text: string) => told.push(text),
+    own: undefined,
   };
   const client = newClient({
     version: "1",

@@ -84,6 +84,24 @@ describe.each(CASES)("what a server asks over %s", (_name, connect) => {
     expect(asked).toMatchObject([{ visit: { mode: "url", url: "https://example.com/a?b=c" } }]);
   });
 
+  test("nobody is sent to a page on a host that the settings do not allow", async () => {
+    const settings: ServerSettings = { elicitation: { hosts: ["example.com"] } };
+    const server = await connect({ settings: () => settings });
+    const visit = (address: string) => textOf(server, "visit", { arguments: { url: address }, ask: accept });
+    asked.length = 0;
+    const accept: Ask = async (questions) => {
+      asked.push({ ...questions });
+      return Object.fromEntries(Object.keys(questions).map((key) => [key, { action: "accept" }] as const));
+    };
+    await visit("https://evil.example/login");
+    expect(asked).toEqual([]);
+    expect(server.told).toContain(
+      "declined a question of the server: its address leads to evil.example, which is none of the hosts that the settings allow",
+    );
+    await visit("https://example.com/login");
+    expect(asked).toHaveLength(1);
+  });
+
   test("only what the settings allow is declared and answered", async () => {
     const plain = await connect();
     expect(await textOf(plain, "think", { arguments: { about: "tea" } }).catch(String)).toMatch(/sampling/i);
@@ -210,6 +228,33 @@ describe("questions that are declined (M-16)", () => {
     ["a text without an end", form("name", { type: "string" }, "a".repeat(10_000))],
   ])("%s", (_name, question) => {
     expect(refusalOf(question)).toBeTypeOf("string");
+  });
+
+  const own = "https://mcp.example.com/mcp";
+  const hosts = ["login.example.com", "*.sso.example.org", "10.0.0.7:8443"];
+  test.each([
+    ["a host that is not named", "https://evil.example/login", { own, hosts }],
+    ["a name that ends alike", "https://login.example.com.evil.example/", { own, hosts }],
+    ["the name above those that are meant", "https://sso.example.org/", { own, hosts }],
+    ["another port of a host that is named", "https://login.example.com:8443/", { own, hosts }],
+    ["another port of the server's own host", "https://mcp.example.com:8443/", { own, hosts }],
+    ["the server's own host, but unprotected", "http://mcp.example.com/login", { own, hosts: [] }],
+    ["any host of a server that has no address", "https://mcp.example.com/", { hosts: [] }],
+  ])("a page on %s, where the settings name hosts", (_name, address, pages) => {
+    const why = `its address leads to ${new URL(address).host}, which is none of the hosts that the settings allow`;
+    expect(refusalOf(url(address), pages)).toBe(why);
+    expect(refusalOf(url(address))).toBeUndefined();
+  });
+
+  test.each([
+    ["https://login.example.com/a?b=c", { own, hosts }],
+    ["http://login.example.com/", { own, hosts }],
+    ["https://LOGIN.example.com/", { own, hosts }],
+    ["https://eu.sso.example.org/", { hosts }],
+    ["https://10.0.0.7:8443/", { hosts }],
+    ["https://mcp.example.com/login", { own, hosts: [] }],
+  ])("but not a page on a host that is meant: %s", (address, pages) => {
+    expect(refusalOf(url(address), pages)).toBeUndefined();
   });
 
   test.each([

@@ -29,6 +29,8 @@ export type SamplingRequest = { params: CreateMessageRequestParams; step: StepRe
 export type Answering = {
   /** As they are now: what a server may ask can change while it runs. */
   settings(): ServerSettings;
+  /** The address that the server is reached at; undefined for one that is a process here. */
+  own: string | undefined;
   /** Asks the model that the settings name. Rejects with an `AppError` that the server is told of. */
   sample(request: SamplingRequest): Promise<CreateMessageResult>;
   log(level: LogLevel, text: string): void;
@@ -67,8 +69,11 @@ export async function elicit(answering: Answering, call: OpenCall, questions: Qu
   );
 }
 
-const refusal = (answering: Answering, question: ElicitRequestParams): string | undefined =>
-  answering.settings().elicitation === false ? "questions are not allowed for this server" : refusalOf(question);
+function refusal(answering: Answering, question: ElicitRequestParams): string | undefined {
+  const { elicitation } = answering.settings();
+  if (elicitation === false) return "questions are not allowed for this server";
+  return refusalOf(question, { own: answering.own, hosts: typeof elicitation === "object" ? elicitation.hosts : undefined });
+}
 
 /** The requests inside an `input_required` result of the 2026 era, answered. */
 export async function answerInput(

@@ -95,7 +95,7 @@ async function put(deps: QuestionDeps, { server, tool, step, key }: Asking, para
       actor: `mcp_server:${serverId}`,
       action: "mcp_question.asked",
       target: `mcp_question:${id}`,
-      details,
+      details: params.mode === "url" ? { ...details, host: new URL(params.url).host } : details,
     });
     return asked;
   });

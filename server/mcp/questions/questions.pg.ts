@@ -7,6 +7,8 @@ export type QuestionRecord = {
   tenantId: string;
   serverId: string;
   serverName: string;
+  /** The address of a server that is reached at one. */
+  serverUrl: string | null;
   tool: string;
   runId: string;
   scope: string;
@@ -20,7 +22,8 @@ export type QuestionRecord = {
   closedBy: string | null;
 };
 
-const COLUMNS = `q.id, q.tenant_id as "tenantId", q.server_id as "serverId", s.name as "serverName", q.tool, q.run_id as "runId", q.scope,
+const COLUMNS = `q.id, q.tenant_id as "tenantId", q.server_id as "serverId", s.name as "serverName",
+  s.launch::json ->> 'url' as "serverUrl", q.tool, q.run_id as "runId", q.scope,
   q.node_id as "nodeId", q.status, q.question, q.answer, q.asked_at as "askedAt", q.expires_at as "expiresAt", q.closed_at as "closedAt",
   q.closed_by as "closedBy"`;
 const FROM = "mcp_questions q join mcp_servers s on s.id = q.server_id";

@@ -70,6 +70,12 @@ describe.each(LAUNCHES)("a call outside a run whose server asks, %s", (_name, la
   });
 });
 
+test("a call outside a run whose server sends its caller to a page says where that leads (M-16)", async () => {
+  const { p, id } = await toolOf(talkativeLaunch, "visit");
+  const required = await asked(call(p, id, { arguments: { url: "https://login.example.net/consent" } }));
+  expect(Object.values(required.questions)).toMatchObject([{ mode: "url", findings: ["url: leads to login.example.net"] }]);
+});
+
 describe("a token (M-17)", () => {
   const flip = (token: string, at: number): string => {
     const bytes = Buffer.from(token, "base64url");

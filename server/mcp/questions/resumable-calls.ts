@@ -6,13 +6,14 @@ import type { QuestionAnswer, ServerQuestion } from "#contract/mcp/questions.ts"
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { contentHash } from "#server/kernel/content-hash.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { scanDefinition } from "../catalogue/scan/scan.ts";
 import type { Ask } from "../connection/open-call.ts";
-import { checkAnswer, questionOf } from "./show-question.ts";
+import { checkAnswer, findingsOf, questionOf } from "./show-question.ts";
 
 /** A call of somebody outside a run. What it is about is bound into every token that is given out for it. */
 export type ResumableCall = {
   about: { tenantId: string; principal: string; toolId: string; arguments: Record<string, unknown> };
+  /** The address that the server is reached at, if it has one. */
+  own: string | undefined;
   signal: AbortSignal;
   run: (ask: Ask, signal: AbortSignal) => Promise<ToolResult>;
 };
@@ -44,7 +45,10 @@ export function createResumableCalls(deps: { newId: () => string; now: () => Dat
     };
     waiting.set(id, { ...asked, tenantId, underWay, timer: setTimeout(forget, LIMITS.mcpResumeMs).unref() });
     const expiresAt = new Date(deps.now().getTime() + LIMITS.mcpResumeMs).toISOString();
-    const questions = Object.entries(asked.questions).map(([key, one]): [string, Json] => [key, { ...one, findings: scanDefinition(one) }]);
+    const questions = Object.entries(asked.questions).map(([key, one]): [string, Json] => [
+      key,
+      { ...one, findings: findingsOf(one, call.own) },
+    ]);
     const input = { resume: seal.close(id, call.about), expiresAt, questions: Object.fromEntries(questions) };
     return new AppError("mcp_input_required", "The tool's server needs answers before it goes on.", { input });
   };

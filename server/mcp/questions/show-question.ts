@@ -7,6 +7,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { ValueCodec } from "#server/kernel/ports.ts";
 import { scanDefinition } from "../catalogue/scan/scan.ts";
 import { toJson } from "../connection/json-value.ts";
+import { findingOfPage } from "../connection/questions.ts";
 import { schemaCheck } from "../connection/validators.ts";
 import type { QuestionRecord } from "./questions.pg.ts";
 
@@ -19,6 +20,12 @@ export function questionOf(params: ElicitRequestParams): ServerQuestion {
     return { mode: "form", message, requestedSchema: z.record(z.string(), Json).parse(toJson(params.requestedSchema)) };
   const { href, host } = new URL(params.url);
   return { mode: "url", message, url: href, host };
+}
+
+/** Why a person should look twice. `own`: the address that the server is reached at. */
+export function findingsOf(question: ServerQuestion, own: string | undefined): string[] {
+  const page = question.mode === "url" ? findingOfPage(question.url, own) : undefined;
+  return [...(page === undefined ? [] : [`url: ${page}`]), ...scanDefinition(question)];
 }
 
 export function viewQuestion(codec: ValueCodec, record: QuestionRecord): McpQuestion {
@@ -34,7 +41,7 @@ export function viewQuestion(codec: ValueCodec, record: QuestionRecord): McpQues
     nodeId,
     status,
     question,
-    findings: scanDefinition(question),
+    findings: findingsOf(question, record.serverUrl ?? undefined),
     askedAt: askedAt.toISOString(),
     expiresAt: expiresAt.toISOString(),
     closedAt: closedAt?.toISOString() ?? null,

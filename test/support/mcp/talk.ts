@@ -33,6 +33,7 @@ export async function talkTo(server: Server, era: Era = "auto", change: Partial<
   const told: string[] = [];
   const answering: Answering = {
     settings: () => ({}),
+    own: "url" in server ? server.url : undefined,
     sample: async () => ({ role: "assistant", model: "none", content: { type: "text", text: "a thought" } }),
     log: (level, text) => told.push(`${level} ${text}`),
     drop: (lines) => told.push(`dropped ${lines}`),
