@@ -17,6 +17,7 @@ function toolOf(inputSchema: object): PinnedTool {
     approval: "approved",
     effect: "once",
     findings: [],
+    isFlagged: false,
     listed: true,
     isDisabled: false,
     reason: null,
