@@ -59,6 +59,60 @@ test("a step whose server asks outlives its own timeout, and its run goes on wit
   await runs.stop();
 });
 
+describe("a question that leads to a page (M-16)", () => {
+  type Visit = { p: McpPlatform; visit: (url: string) => Promise<unknown> };
+  async function visiting(launch: Parameters<typeof register>[1], settings: Record<string, unknown> = {}): Promise<Visit> {
+    const p = await platforms.open();
+    const { id, name } = await register(p, launch);
+    await p.call(updateMcpServer, { params: { id }, body: { settings } });
+    return {
+      p,
+      visit: async (url) =>
+        p.mcp.executeTool.run(stepCall(db, { server: name, tool: "visit", arguments: { url } }, { key: `${name} ${url}` })),
+    };
+  }
+  const PAGE = "https://login.example.net/consent?state=1";
+
+  test("says where a page of another host leads, to people and to the audit trail", async () => {
+    const http = await talkativeHttpServer();
+    const own = new URL(http.url);
+    try {
+      const { p, visit } = await visiting({ transport: "http", url: http.url, headers: {} });
+      const away = visit(PAGE);
+      const asked = await question(p);
+      expect(asked).toMatchObject({
+        question: { mode: "url", url: PAGE, host: "login.example.net" },
+        findings: [`url: leads to login.example.net, not to the server's own ${own.host}`],
+      });
+      expect(p.audited).toContainEqual(
+        expect.objectContaining({ action: "mcp_question.asked", details: expect.objectContaining({ host: "login.example.net" }) }),
+      );
+      await answer(p, asked, { action: "accept" });
+      expect(await away).toMatchObject({ text: expect.stringContaining("accept") });
+      const home = visit(`${own.origin}/consent`);
+      const other = await question(p);
+      expect(other.findings).toEqual([]);
+      await answer(p, other, { action: "decline" });
+      await home;
+    } finally {
+      await http.close();
+    }
+  });
+
+  test("of a server that is a process says where it leads, and nobody is asked where the settings do not allow the host", async () => {
+    const open = await visiting(talkativeLaunch);
+    const running = open.visit(PAGE);
+    const asked = await question(open.p);
+    expect(asked.findings).toEqual(["url: leads to login.example.net"]);
+    await answer(open.p, asked, { action: "decline" });
+    await running;
+    const strict = await visiting(talkativeLaunch, { elicitation: { hosts: ["login.example.org"] } });
+    expect(await strict.visit(PAGE)).toMatchObject({ text: expect.stringContaining("decline") });
+    expect(await pending(strict.p)).toEqual([]);
+    expect(strict.p.audited.filter(({ action }) => action === "mcp_question.asked")).toEqual([]);
+  });
+});
+
 describe("a question of a server in a run", () => {
   test("waits for a person, whose answer the step goes on with; its time stands still meanwhile", async () => {
     const { p, run } = await asking();
@@ -177,59 +231,5 @@ describe("a question of a server in a run", () => {
     await expect(run({ key: "another" })).rejects.toMatchObject({ code: "rate_limited" });
     await answer(p, { id } as McpQuestion, { action: "decline" });
     await running;
-  });
-});
-
-describe("a question that leads to a page (M-16)", () => {
-  type Visit = { p: McpPlatform; visit: (url: string) => Promise<unknown> };
-  async function visiting(launch: Parameters<typeof register>[1], settings: Record<string, unknown> = {}): Promise<Visit> {
-    const p = await platforms.open();
-    const { id, name } = await register(p, launch);
-    await p.call(updateMcpServer, { params: { id }, body: { settings } });
-    return {
-      p,
-      visit: async (url) =>
-        p.mcp.executeTool.run(stepCall(db, { server: name, tool: "visit", arguments: { url } }, { key: `${name} ${url}` })),
-    };
-  }
-  const PAGE = "https://login.example.net/consent?state=1";
-
-  test("says where a page of another host leads, to people and to the audit trail", async () => {
-    const http = await talkativeHttpServer();
-    const own = new URL(http.url);
-    try {
-      const { p, visit } = await visiting({ transport: "http", url: http.url, headers: {} });
-      const away = visit(PAGE);
-      const asked = await question(p);
-      expect(asked).toMatchObject({
-        question: { mode: "url", url: PAGE, host: "login.example.net" },
-        findings: [`url: leads to login.example.net, not to the server's own ${own.host}`],
-      });
-      expect(p.audited).toContainEqual(
-        expect.objectContaining({ action: "mcp_question.asked", details: expect.objectContaining({ host: "login.example.net" }) }),
-      );
-      await answer(p, asked, { action: "accept" });
-      expect(await away).toMatchObject({ text: expect.stringContaining("accept") });
-      const home = visit(`${own.origin}/consent`);
-      const other = await question(p);
-      expect(other.findings).toEqual([]);
-      await answer(p, other, { action: "decline" });
-      await home;
-    } finally {
-      await http.close();
-    }
-  });
-
-  test("of a server that is a process says where it leads, and nobody is asked where the settings do not allow the host", async () => {
-    const open = await visiting(talkativeLaunch);
-    const running = open.visit(PAGE);
-    const asked = await question(open.p);
-    expect(asked.findings).toEqual(["url: leads to login.example.net"]);
-    await answer(open.p, asked, { action: "decline" });
-    await running;
-    const strict = await visiting(talkativeLaunch, { elicitation: { hosts: ["login.example.org"] } });
-    expect(await strict.visit(PAGE)).toMatchObject({ text: expect.stringContaining("decline") });
-    expect(await pending(strict.p)).toEqual([]);
-    expect(strict.p.audited.filter(({ action }) => action === "mcp_question.asked")).toEqual([]);
   });
 });
