@@ -152,6 +152,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity mcp tools": showing("list_directory", "approved"),
   // Nothing has changed and nothing waits.
   "npx auterity mcp tools --pending": showing(),
+  "npx auterity mcp tools --flagged": showing(),
   "npx auterity mcp diff files/read_file": showing("files/read_file is approved", "Nothing differs."),
   "npx auterity mcp approve files/read_file": showing("files/read_file is approved"),
   "npx auterity mcp approve --all --server files": showing("Nothing waits for a decision."),
