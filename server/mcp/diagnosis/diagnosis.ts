@@ -40,7 +40,7 @@ export function diagnosisUseCases(deps: DiagnosisDeps): DiagnosisUseCases {
       await database.asTenant(tenantId, (tx) =>
         audit.record(tx, { tenantId, actor: ref, action: "mcp_server.tested", target: `mcp_server:${id}` }),
       );
-      return testServer.run({ server: record, serverId: id, mayCall: approvedIn(record.name, catalogue), options, signal });
+      return testServer.run({ server: record, serverId: id, mayCall: approvedIn(record, catalogue), options, signal });
     },
     async testLaunch(caller, { launch, environment, signal, ...options }) {
       const server = await beginTrial(deps, registrantOf(caller), { launch, environment });

@@ -83,6 +83,8 @@ type Row = {
   spoil?: (id: string) => Promise<void>;
   by?: () => Client;
   tool?: string;
+  /** By default only a server with a tool to call is started. */
+  start?: false;
   /** What the remedy says, and nothing else. */
   fix: (id: string) => Promise<void>;
 };
@@ -173,6 +175,20 @@ const ROWS: readonly Row[] = [
     fix: (id) => approve(id, "fresh"),
   },
   {
+    what: "a tool that was never listed, as the server was never started",
+    code: "mcp_tool_not_approved",
+    remedy: /Start the server.* and approve/,
+    launch: () => changing.launch,
+    by: () => designer,
+    tool: "add",
+    start: false,
+    spoil: async (id) => void (await at.client.approveMcpLaunch({ params: { id } })),
+    fix: async (id) => {
+      await at.client.startMcpServer({ params: { id } });
+      await approve(id, "add");
+    },
+  },
+  {
     what: "a tool that has changed",
     code: "tool_changed",
     remedy: /Review the changed definition and approve it/,
@@ -196,10 +212,10 @@ const ROWS: readonly Row[] = [
 ];
 
 describe("doing what the remedy says makes the test pass:", () => {
-  test.each(ROWS)("$what ($code)", async ({ code, remedy, launch, spoil, by, tool, fix }) => {
+  test.each(ROWS)("$what ($code)", async ({ code, remedy, launch, spoil, by, tool, start = tool !== undefined, fix }) => {
     await changing.says({ tools: [plainTool()] });
     const name = `fix-${Math.random().toString(36).slice(2, 10)}`;
-    const server = await (by?.() ?? at.client).createMcpServer({ body: { name, launch: launch(), start: tool !== undefined } });
+    const server = await (by?.() ?? at.client).createMcpServer({ body: { name, launch: launch(), start } });
     const request = { params: { id: server.id }, body: tool === undefined ? {} : { tool } };
     await spoil?.(server.id);
     const failed = await at.client.testMcpServer(request);
