@@ -74,6 +74,8 @@ export const LIMITS = {
   launchArguments: 128,
   /** Variables, headers or parameters of the address of a launch. */
   launchValues: 64,
+  /** Of a script whose bytes are part of what is approved. */
+  mcpScriptBytes: 16 * 1024 * 1024,
   /** Servers of one imported document. */
   importedServers: 500,
   importChars: 256 * 1024,

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -20,6 +20,15 @@ afterAll(async () => {
   await db.close();
   await rm(folder, { recursive: true });
 });
+
+/** A script of its own for a test: it runs the hostile server, which lies elsewhere. */
+async function copyOfScript(): Promise<string> {
+  const [script = ""] = hostile().args;
+  const file = join(folder, `${newId()}.mjs`);
+  await writeFile(file, `await import(${JSON.stringify(script)});\n`);
+  return file;
+}
+const edit = (script = ""): Promise<void> => appendFile(script, "// edited\n");
 
 describe("no free text becomes a process", () => {
   test("what a designer registers waits, even when a start is asked for", async () => {
@@ -73,6 +82,62 @@ describe("no free text becomes a process", () => {
     });
     expect(await processesOf(server.id)).toEqual([]);
     expect(await p.call(routes.approveMcpLaunch, { params: { id: server.id } })).toMatchObject({ state: "READY", launchApproved: true });
+  });
+
+  test("a script whose bytes have changed waits again, if somebody else has approved it (S-13)", async () => {
+    const p = await platforms.open();
+    const launch = { ...hostile(), args: [await copyOfScript()] };
+    const params = { id: (await register(p, launch, callerOf(db.tenantId, "designer"))).id };
+    expect(await p.call(routes.approveMcpLaunch, { params })).toMatchObject({ state: "READY", warnings: [] });
+    await edit(launch.args[0]);
+    await expect(p.call(routes.restartMcpServer, { params })).rejects.toMatchObject({
+      code: "launch_not_approved",
+      message: expect.stringContaining(`${launch.args[0]}, which`),
+    });
+    expect(await p.call(routes.getMcpServer, { params })).toMatchObject({ state: "FAILED", launchApproved: false, pid: null });
+    expect(p.audited.at(-1)).toMatchObject({ action: "mcp_server.launch", reason: "its script differs from what was approved" });
+    expect((await p.call(routes.checkMcpServer, { params })).findings).toMatchObject([
+      { path: "launch.args", code: "launch_not_approved" },
+    ]);
+    expect(await p.call(routes.approveMcpLaunch, { params })).toMatchObject({ state: "READY", launchApproved: true });
+  });
+
+  test("but not on a machine of one's own, where one has registered it oneself; each change is on record", async () => {
+    const p = await platforms.open();
+    const launch = { ...hostile(), args: [await copyOfScript()] };
+    const params = { id: (await register(p, launch)).id };
+    await edit(launch.args[0]);
+    expect((await p.call(routes.checkMcpServer, { params })).findings).toEqual([]);
+    expect(await p.call(routes.restartMcpServer, { params })).toMatchObject({ state: "READY", launchApproved: true });
+    expect(p.audited).toContainEqual(
+      expect.objectContaining({
+        actor: "system:mcp",
+        action: "mcp_server.launch_approved",
+        reason: "the script of its owner's own registration has changed",
+      }),
+    );
+    const before = p.audited.length;
+    await p.call(routes.restartMcpServer, { params });
+    expect(p.audited.slice(before).map(({ action }) => action)).not.toContain("mcp_server.launch_approved");
+  });
+
+  test("an approval from before scripts were looked at stays valid, and says so", async () => {
+    const p = await platforms.open({ ownerApproves: false });
+    const launch = { ...hostile(), args: [await copyOfScript()] };
+    const params = { id: (await register(p, launch, callerOf(db.tenantId, "owner", "user:maker"))).id };
+    await p.call(routes.approveMcpLaunch, { params });
+    await p.call(routes.stopMcpServer, { params });
+    await p.close();
+    const old =
+      "update mcp_servers set launch_hash = split_part(launch_hash, '.', 1), approved_launch_hash = split_part(approved_launch_hash, '.', 1)";
+    await db.ownerPool.query(`${old} where id = $1`, [params.id]);
+    const again = await platforms.open({ ownerApproves: false });
+    await edit(launch.args[0]);
+    expect(await again.call(routes.startMcpServer, { params })).toMatchObject({
+      state: "READY",
+      launchApproved: true,
+      warnings: [{ code: "script_unpinned" }],
+    });
   });
 
   test("a command that its owner approved before it was installed is the one that is found first", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { canonicalJson } from "./catalogue/canonical.ts";
 import { isJson, toJson } from "./connection/json-value.ts";
-import { launchHash, maskLaunch, secretName } from "./registration/launch.ts";
+import { UNPINNED, differenceOf, launchHash, maskLaunch, secretName } from "./registration/launch.ts";
 import { lineSplitter } from "./connection/line-splitter.ts";
 import { compileSchema, schemaCheck } from "./connection/validators.ts";
 
@@ -40,6 +40,16 @@ describe("the hash of a launch", () => {
         "cb0b565c5f3d9c8164135c07cce8ec9a2c24e56c1a800177add51af0f369ad87",
       ]
     `);
+  });
+  test("says of what differs whether it is only the script, of which older approvals say nothing", () => {
+    const [first, other] = [launchHash(stdio(), "sum", "a".repeat(64)), launchHash(stdio(), "sum", "b".repeat(64))];
+    expect(differenceOf(first, first)).toBe("none");
+    expect(differenceOf(before, first)).toBe("none");
+    expect(differenceOf(first, other)).toBe("script");
+    expect(differenceOf(first, before)).toBe("script");
+    expect(differenceOf(launchHash(stdio(), "sum", UNPINNED), first)).toBe("script");
+    expect(differenceOf(first, launchHash(stdio(), "other sum", "a".repeat(64)))).toBe("launch");
+    expect(differenceOf(null, first)).toBe("launch");
   });
   test("is another one for every list of hosts", () => {
     const reaching = (...hosts: string[]) => launchHash(stdio({ sandbox: { read: [], write: [], network: { hosts } } }), "sum");

@@ -2,8 +2,8 @@ import type { CheckFinding } from "#contract/mcp/tests.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Egress, Redactor, SecretReader } from "#server/kernel/ports.ts";
 import type { FindModel } from "../protocol/sample.ts";
-import type { InspectLaunch } from "../registration/check-launch.ts";
-import { launchHash, namedValues, secretInArgument, secretName } from "../registration/launch.ts";
+import { mayBeEdited, scriptChanged, type InspectLaunch } from "../registration/check-launch.ts";
+import { differenceOf, launchHash, namedValues, secretInArgument, secretName } from "../registration/launch.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { checkProcess, type Where } from "./check-process.ts";
@@ -16,6 +16,7 @@ export type CheckDeps = Where & {
   egress: Egress;
   secrets: SecretReader;
   inspect: InspectLaunch;
+  ownerApproves: boolean;
   launchPolicy: Parameters<typeof allLaunchIssues>[1];
   redactor: Redactor;
   tools: ToolChecks;
@@ -39,12 +40,15 @@ const rules: Check = async ({ launchPolicy }, { launch }) => {
 };
 
 /** What cannot be looked at now is taken at what it was when it was last seen: that it is missing is found by itself. */
-const approval: Check = async ({ inspect }, { id, launch, launchHash: lastSeen, approvedLaunchHash }) => {
-  const hash = await inspect(id, launch).then(
+const approval: Check = async (deps, server) => {
+  const { id, name, launch, launchHash: lastSeen, approvedLaunchHash } = server;
+  const hash = await deps.inspect(id, launch).then(
     (found) => found.hash,
     () => lastSeen,
   );
-  if (approvedLaunchHash === hash || approvedLaunchHash === launchHash(launch, null)) return [];
+  const difference = differenceOf(approvedLaunchHash, hash);
+  if (difference === "none" || approvedLaunchHash === launchHash(launch, null)) return [];
+  if (difference === "script") return mayBeEdited(deps, server) ? [] : [{ path: "launch.args", error: scriptChanged({ name, launch }) }];
   const message = approvedLaunchHash === null ? "Nobody has approved this launch." : "What would run is not what was approved.";
   return [{ path: "launch", error: new AppError("launch_not_approved", message) }];
 };

@@ -5,9 +5,10 @@ import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
 import { findExecutable } from "./executable.ts";
-import { launchHash } from "./launch.ts";
+import { differenceOf, launchHash } from "./launch.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
 import { allLaunchIssues } from "./refuse-launch.ts";
+import { scriptArgument, scriptHash } from "./script.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import type { ServerRecord } from "./server-record.ts";
 import { saveLaunch, saveLaunchHash } from "./servers.pg.ts";
@@ -31,8 +32,9 @@ export const inspectLaunch =
     const refused = issues.find(({ code = "" }) => NOT_ANY_MORE.has(code));
     if (refused !== undefined) throw new AppError("launch_refused", refused.message, { issues: [refused] });
     const { work } = await serverFolders(dataDir, serverId);
-    const file = await findExecutable({ command: launch.command, cwd: launch.cwd ?? work, path });
-    return { hash: launchHash(launch, await hashFile(file)), file };
+    const cwd = launch.cwd ?? work;
+    const file = await findExecutable({ command: launch.command, cwd, path });
+    return { hash: launchHash(launch, await hashFile(file), await scriptHash(launch, { cwd, hashFile })), file };
   };
 
 export type InspectLaunch = ReturnType<typeof inspectLaunch>;
@@ -49,30 +51,38 @@ export async function registeredHash(inspect: InspectLaunch, serverId: string, l
   }
 }
 
-type Deps = { database: Database; audit: Audit; inspect: InspectLaunch };
+type Deps = { database: Database; audit: Audit; inspect: InspectLaunch; ownerApproves: boolean };
 
 /** The gate before every start: no approval of exactly this, no process. */
 export const checkLaunch =
-  ({ database, audit, inspect }: Deps) =>
+  ({ database, audit, inspect, ownerApproves }: Deps) =>
   async (server: ServerRecord): Promise<ApprovedLaunch> => {
     const { id, tenantId, launch, approvedLaunchHash } = server;
     // What nobody has approved does not even tell whether its command is installed.
     const isKnown = approvedLaunchHash !== null;
     const { hash, file } = isKnown ? await inspect(id, launch) : { hash: await registeredHash(inspect, id, launch), file: undefined };
-    if (approvedLaunchHash === hash) return { file, hashes: { launchHash: hash, approvedLaunchHash: hash } };
+    const difference = differenceOf(approvedLaunchHash, hash);
+    if (approvedLaunchHash !== null && difference === "none")
+      return { file, hashes: { launchHash: approvedLaunchHash, approvedLaunchHash } };
     const target = `mcp_server:${id}`;
     // Approved by its owner before the command was installed: what is found first is what was meant.
-    if (server.catalogueTrusted && approvedLaunchHash === launchHash(launch, null)) {
+    const isInstalledNow = approvedLaunchHash === launchHash(launch, null);
+    const isEdited = difference === "script" && mayBeEdited({ ownerApproves }, server);
+    if (isEdited || (server.catalogueTrusted && isInstalledNow)) {
       const hashes = { launchHash: hash, approvedLaunchHash: hash };
+      const entry = { tenantId, action: "mcp_server.launch_approved", target, details: { hash } };
+      const why = isEdited
+        ? { actor: "system:mcp", reason: "the script of its owner's own registration has changed" }
+        : { actor: server.createdBy };
       await database.asTenant(tenantId, async (tx) => {
         await saveLaunch(tx, { ...server, ...hashes }, server.createdBy);
-        await audit.record(tx, { tenantId, actor: server.createdBy, action: "mcp_server.launch_approved", target, details: { hash } });
+        await audit.record(tx, { ...entry, ...why });
       });
       return { file, hashes };
     }
     await database.asTenant(tenantId, async (tx) => {
       await saveLaunchHash(tx, id, hash);
-      const reason = isKnown ? "differs from what was approved" : "never approved";
+      const reason = isKnown ? DIFFERS[difference] : "never approved";
       await audit.record(tx, {
         tenantId,
         actor: "system:mcp",
@@ -83,8 +93,28 @@ export const checkLaunch =
         details: { hash },
       });
     });
-    throw new AppError("launch_not_approved", `The launch of ${server.name} is not the one that was approved.`);
+    throw difference === "script"
+      ? scriptChanged(server)
+      : new AppError("launch_not_approved", `The launch of ${server.name} is not the one that was approved.`);
   };
+
+const DIFFERS = {
+  none: "never approved",
+  script: "its script differs from what was approved",
+  launch: "differs from what was approved",
+} as const;
+
+/** On a machine of one's own, the script of what one has registered oneself: being asked at each change would teach to say yes. */
+export const mayBeEdited = ({ ownerApproves }: { ownerApproves: boolean }, { catalogueTrusted }: ServerRecord): boolean =>
+  ownerApproves && catalogueTrusted;
+
+/** Of a launch whose script, and nothing else, is not what was approved. */
+export function scriptChanged({ name, launch }: Pick<ServerRecord, "name" | "launch">): AppError {
+  const script = (launch.transport === "stdio" && scriptArgument(launch)) || "the script";
+  return new AppError("launch_not_approved", `${script}, which ${name} runs, has changed since its launch was approved.`, {
+    remedy: "Look at the script, and let somebody who may approve the launch again.",
+  });
+}
 
 /**
  * Whether a URL leads to this machine or a private network, by its address or what its name resolves to now. Only such a

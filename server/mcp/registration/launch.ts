@@ -7,13 +7,28 @@ import { looksSecret } from "../formats/secret-values.ts";
 /**
  * What an approval of a launch is about: the exact arguments, environment (names and values as written, so secrets by
  * name), folder, caps and sandbox, and the bytes of the executable. `executable` is its SHA-256, or null while the command is not installed.
+ * What is known of the script that it runs stands behind that, so that one can tell which of the two has changed.
  */
-export function launchHash(launch: Launch, executable: string | null): string {
+export function launchHash(launch: Launch, executable: string | null, script?: string): string {
   const subject =
     launch.transport === "stdio"
       ? { transport: "stdio", argv: [launch.command, ...launch.args], ...placeOf(launch), executable }
       : { transport: "http", url: launch.url, headers: launch.headers, ...optionalOf(launch) };
-  return sha256(canonicalJson(subject) ?? JSON.stringify(subject));
+  const hash = sha256(canonicalJson(subject) ?? JSON.stringify(subject));
+  return script === undefined ? hash : `${hash}.${script}`;
+}
+
+/** Stands for a script that is no file, or too large to be read before every start. */
+export const UNPINNED = "unpinned";
+
+export const isScriptPinned = (hash: string): boolean => /\.[0-9a-f]{64}$/.test(hash);
+
+/** How what would run differs from what was approved. An approval from before scripts were looked at says nothing of one. */
+export function differenceOf(approved: string | null, now: string): "none" | "script" | "launch" {
+  const [launch, script] = approved?.split(".") ?? [];
+  const [launchNow, scriptNow] = now.split(".");
+  if (launch !== launchNow) return "launch";
+  return script === undefined || script === scriptNow ? "none" : "script";
 }
 
 type StdioLaunch = Extract<Launch, { transport: "stdio" }>;

@@ -6,6 +6,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { checkAllowFlagged } from "./allow-flagged.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
+import { differenceOf } from "./launch.ts";
 import { needsOwner } from "./launch-warnings.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
@@ -174,8 +175,8 @@ async function adjust(
   const { record } = server;
   await refuseLaunches(deps)({ tenantId: record.tenantId, actor }, [{ name: record.name, launch }]);
   const launchHash = await registeredHash(deps.inspect, record.id, launch);
-  const isSettled = record.approvedLaunchHash === launchHash || !deps.ownerApproves;
-  if (record.launchHash === launchHash && isSettled) return server;
+  const isSettled = differenceOf(record.approvedLaunchHash, launchHash) === "none" || !deps.ownerApproves;
+  if (differenceOf(record.launchHash, launchHash) === "none" && isSettled) return server;
   const isApproved = deps.ownerApproves;
   const change = { launch, description, launchHash, approvedLaunchHash: isApproved ? launchHash : null, catalogueTrusted: isApproved };
   const isPrivate = isApproved && (await leadsInside(launch));

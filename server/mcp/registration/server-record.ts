@@ -4,6 +4,7 @@ import type { EraVerdict, Launch, McpServer, ServerState } from "#contract/mcp/s
 import type { ServerSettings } from "#contract/mcp/settings.ts";
 import { maskLaunch } from "./launch.ts";
 import { launchWarnings } from "./launch-warnings.ts";
+import { scriptWarnings } from "./script.ts";
 
 /** What a server was found to be, and of which launch that was said. */
 export type StoredVerdict = EraVerdict & { launchHash: string };
@@ -76,7 +77,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     description,
     environment,
     launch: maskLaunch(launch),
-    warnings: launchWarnings(launch),
+    warnings: [...launchWarnings(launch), ...scriptWarnings(launch, record.launchHash)],
     settings: record.settings,
     launchApproved: isApproved(record),
     approvedRoots: record.approvedRoots && [...record.approvedRoots],

@@ -5,7 +5,7 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { checkAllowFlagged } from "./allow-flagged.ts";
 import { registeredHash } from "./check-launch.ts";
-import { unmaskLaunch } from "./launch.ts";
+import { differenceOf, unmaskLaunch } from "./launch.ts";
 import { approvesItself, leadsInside, recordRegistration, type Registrant, type RegistrationDeps } from "./register-server.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
 import { isApproved, type ServerRecord } from "./server-record.ts";
@@ -80,7 +80,7 @@ type Relaunch = { before: ServerRecord; launch: Launch };
 async function newLaunch(deps: RegistrationDeps, registrant: Registrant & Caller, { before, launch }: Relaunch) {
   await refuseLaunches(deps)({ tenantId: before.tenantId, actor: registrant.ref }, [{ name: before.name, launch }]);
   const launchHash = await registeredHash(deps.inspect, before.id, launch);
-  if (launchHash === before.launchHash && JSON.stringify(launch) === JSON.stringify(before.launch)) return undefined;
+  if (differenceOf(before.launchHash, launchHash) === "none" && JSON.stringify(launch) === JSON.stringify(before.launch)) return undefined;
   const isOwn = approvesItself(deps, registrant, launch);
   const change = { launch, launchHash, approvedLaunchHash: isOwn ? launchHash : null, catalogueTrusted: isOwn };
   return { change, isApproved: isOwn, isPrivate: isOwn && (await leadsInside(launch)) };

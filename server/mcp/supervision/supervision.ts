@@ -23,6 +23,7 @@ type Deps = Omit<SupervisionDeps, "logs" | "processes" | "checkLaunch" | "connec
   path: string;
   version: string;
   sample: Sampler;
+  ownerApproves: boolean;
   registry?: Registry;
 };
 

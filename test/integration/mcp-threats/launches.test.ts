@@ -258,6 +258,24 @@ describe("what was approved is what runs", () => {
     expect((await denials()).at(-1)).toMatchObject({ action: "mcp_server.launch", reason: "differs from what was approved" });
   });
 
+  test("S-13: a script that was swapped, or replaced by a link, is not run where its approval is somebody else's", async () => {
+    const [real = ""] = hostile().args;
+    const file = join(folder, "server.mjs");
+    const runs = (more: string): string => `${more}\nawait import(${JSON.stringify(real)});\n`;
+    await writeFile(file, runs(""));
+    const { id } = await designer.createMcpServer({ body: { name: name(), launch: stdio(process.execPath, [file]) } });
+    expect(await owner.approveMcpLaunch({ params: { id } })).toMatchObject({ state: "READY", warnings: [] });
+    const evil = join(folder, "evil.mjs");
+    const canary = `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(touch("S-13-script"))}, "");`;
+    await writeFile(evil, runs(canary));
+    for (const swap of [() => writeFile(file, runs(canary)), async () => (await rm(file), symlink(evil, file))]) {
+      await swap();
+      await expect(owner.restartMcpServer({ params: { id } })).rejects.toMatchObject({ code: "launch_not_approved" });
+      expect([await processesOf(id), await canaries()]).toEqual([[], []]);
+    }
+    expect((await denials()).at(-1)).toMatchObject({ action: "mcp_server.launch", reason: "its script differs from what was approved" });
+  });
+
   test("S-14: arguments that change after the approval end what runs and wait for an approval of their own", async () => {
     const { id } = await owner.createMcpServer({ body: { name: name(), launch: hostile() } });
     const launch = stdio("bash", ["-c", `touch ${touch("S-14")}`]);
