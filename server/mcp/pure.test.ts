@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { canonicalJson } from "./catalogue/canonical.ts";
 import { isJson, toJson } from "./connection/json-value.ts";
-import { UNPINNED, differenceOf, launchHash, maskLaunch, secretName } from "./registration/launch.ts";
+import { differenceOf } from "./registration/check-launch.ts";
+import { UNPINNED, launchHash, maskLaunch, secretName } from "./registration/launch.ts";
 import { lineSplitter } from "./connection/line-splitter.ts";
 import { compileSchema, schemaCheck } from "./connection/validators.ts";
 

@@ -5,7 +5,7 @@ import type { Launch } from "#contract/mcp/servers.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database } from "#server/kernel/ports.ts";
 import { findExecutable } from "./executable.ts";
-import { differenceOf, launchHash } from "./launch.ts";
+import { launchHash } from "./launch.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
 import { allLaunchIssues } from "./refuse-launch.ts";
 import { scriptArgument, scriptHash } from "./script.ts";
@@ -97,6 +97,14 @@ export const checkLaunch =
       ? scriptChanged(server)
       : new AppError("launch_not_approved", `The launch of ${server.name} is not the one that was approved.`);
   };
+
+/** How what would run differs from what was approved. An approval from before scripts were looked at says nothing of one. */
+export function differenceOf(approved: string | null, now: string): "none" | "script" | "launch" {
+  const [launch, script] = approved?.split(".") ?? [];
+  const [launchNow, scriptNow] = now.split(".");
+  if (launch !== launchNow) return "launch";
+  return script === undefined || script === scriptNow ? "none" : "script";
+}
 
 const DIFFERS = {
   none: "never approved",

@@ -23,14 +23,6 @@ export const UNPINNED = "unpinned";
 
 export const isScriptPinned = (hash: string): boolean => /\.[0-9a-f]{64}$/.test(hash);
 
-/** How what would run differs from what was approved. An approval from before scripts were looked at says nothing of one. */
-export function differenceOf(approved: string | null, now: string): "none" | "script" | "launch" {
-  const [launch, script] = approved?.split(".") ?? [];
-  const [launchNow, scriptNow] = now.split(".");
-  if (launch !== launchNow) return "launch";
-  return script === undefined || script === scriptNow ? "none" : "script";
-}
-
 type StdioLaunch = Extract<Launch, { transport: "stdio" }>;
 type HttpLaunch = Extract<Launch, { transport: "http" }>;
 
