@@ -287,6 +287,7 @@ describe("group M, messages and calls", () => {
   });
 
   test("M-29 a caller who leaves ends the call at the server, and nothing comes after", async () => {
+    const began = new Date();
     const leave = new AbortController();
     const left = client.callTool({ params: { id: ids.get("chaos/hang") ?? "" }, body: { timeoutMs: 30_000 }, signal: leave.signal });
     const running = () => client.getServerCalls({ params: { id: chaos.id } });
@@ -296,11 +297,18 @@ describe("group M, messages and calls", () => {
     await eventually(running, ({ tools }) =>
       tools.some((tool) => tool.name === "hang" && tool.running === 0 && tool.counts.cancelled === 1),
     );
+    const since = "select method, direction from protocol_frames where server_id = $1 and at >= $2 order by at, id";
+    const crossed = async () => (await superuser.query<{ method: string; direction: string }>(since, [chaos.id, began])).rows;
+    const ended = { method: "notifications/cancelled", direction: "out" };
+    const told = [{ method: "tools/call", direction: "out" }, ended];
+    await vi.waitFor(async () => expect(await crossed()).toEqual(told), { timeout: 10_000 });
+    const { items } = await client.listAudit({ query: { limit: 200 } });
+    expect(items.filter(({ action }) => action === "mcp_tool.call_left")).toMatchObject([{ reason: "client_disconnected" }]);
+    // The server takes its cancellation for heard, and sends nothing any more.
     await eventually(
-      () => client.listServerFrames({ params: { id: chaos.id }, query: { method: "notifications/cancelled", limit: 1 } }),
-      ({ items }) => items.length === 1,
+      () => client.listServerLogs({ params: { id: chaos.id }, query: { q: "cancelled", since: began.toISOString(), limit: 10 } }),
+      ({ items: lines }) => lines.length === 1,
     );
-    const { items } = await client.listAudit({ query: { limit: 50 } });
-    expect(items.find(({ action }) => action === "mcp_tool.call_left")).toMatchObject({ reason: "client_disconnected" });
+    expect(await crossed()).toEqual(told);
   });
 });
