@@ -136,7 +136,7 @@ describe("supervision", () => {
     const p = await platforms.open();
     const server = await register(p, hostile());
     await p.call(routes.deleteMcpServer, { params: { id: server.id } });
-    expect(p.published.map((event) => (event.type === "mcp_server" ? event.state : ""))).toEqual([
+    expect(p.published.flatMap((event) => (event.type === "mcp_server" ? [event.state] : []))).toEqual([
       "STARTING",
       "READY",
       "STOPPING",
