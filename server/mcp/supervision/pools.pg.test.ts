@@ -84,7 +84,7 @@ describe("a pooled server", () => {
     expect(await onOther).toBe(other);
     const after = await settled(p, server.id, "READY");
     expect(after).toMatchObject({ pid: Number(other), restarts: 1 });
-    const states = p.published.map((event) => (event.type === "mcp_server" ? event.state : ""));
+    const states = p.published.flatMap((event) => (event.type === "mcp_server" ? [event.state] : []));
     expect(new Set(states)).toEqual(new Set(["STARTING", "READY"]));
     expect(states.filter((state) => state === "STARTING")).toHaveLength(1);
   });
