@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
+import { LIMITS } from "#contract/limits.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import { createClient, type Client } from "#sdk/client.ts";
 import { newId } from "#server/kernel/ids.ts";
@@ -115,7 +116,7 @@ describe("registered by whoever may not approve it, nothing of it runs", () => {
     expect(fresh.map(({ action, reason }) => `${action}: ${reason}`)).toEqual([...each, ...each]);
   });
 
-  test("S-20: 64 of a document, started in no way; 500 are refused whole", async () => {
+  test("S-20: 64 of a document, started in no way; more than a document may have are refused whole", async () => {
     const many = (n: number): Record<string, Json> =>
       Object.fromEntries(Array.from({ length: n }, (_, i) => [`bulk-${i}`, { command: "bash", args: ["-c", `touch ${touch("S-20")}`] }]));
     const processes = await started();
@@ -125,7 +126,9 @@ describe("registered by whoever may not approve it, nothing of it runs", () => {
     );
     expect([await started(), await canaries()]).toEqual([processes, []]);
     await changesNothing(superuser, () =>
-      expect(designer.importMcpServers({ body: { mcpServers: many(500) } })).rejects.toMatchObject({ code: "request_invalid" }),
+      expect(designer.importMcpServers({ body: { mcpServers: many(LIMITS.importedServers + 1) } })).rejects.toMatchObject({
+        code: "request_invalid",
+      }),
     );
     for (const { id } of items) await designer.deleteMcpServer({ params: { id } });
   });
