@@ -14,7 +14,7 @@ let at: DiagnosisPlatform;
 beforeAll(async () => {
   db = await testDatabase();
   servers = failingServers();
-  at = await diagnosisPlatform(db, { timings: { stopEofMs: 50, stopTermMs: 200, probeMs: 300, handshakeMs: 1_500, httpHeadersMs: 600 } });
+  at = await diagnosisPlatform(db, { timings: { stopEofMs: 50, stopTermMs: 200, probeMs: 300, handshakeMs: 4_000, httpHeadersMs: 2_000 } });
 });
 afterAll(async () => {
   await at.close();
