@@ -89,13 +89,15 @@ describe.each(SEEDS)("kill -9 at random points, seed %s", (seed) => {
 });
 
 /**
- * Waits for the end; a run that asks gets the answer "it did not happen", which leads to the same key again. A question is still shown
- * until the run has taken the answer up: one that is answered again by then is no failure.
+ * Waits for the end. A run that was killed five times in a row before it came any further is dead, and requeued; one that asks gets the
+ * answer "it did not happen", which leads to the same key again. A question is still shown until the run has taken the answer up: one that
+ * is answered again by then is no failure.
  */
 async function finish(platform: PlatformProcess, id: string): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
     const run = await platform.client.getRun({ params: { id } });
-    if (run.questions.length > 0) await answer(platform, id);
+    if (run.dead) await platform.client.requeueRun({ params: { id } });
+    else if (run.questions.length > 0) await answer(platform, id);
     else if (["succeeded", "failed", "cancelled"].includes(run.status))
       return expect(run).toMatchObject({ status: "succeeded", error: null });
     await sleep(50);

@@ -64,7 +64,7 @@ describe("a breaker", () => {
     const p = await platforms.open({ now: () => new Date(Date.now() + shift), registry });
     const { call, state } = await chaosWith(p, undefined);
     for (let i = 0; i < LIMITS.mcpToolFailures; i += 1)
-      await expect(call("late", { ms: 300 }, 60)).rejects.toMatchObject({ code: "mcp_timeout" });
+      await expect(call("late", { ms: 5_000 }, 60)).rejects.toMatchObject({ code: "mcp_timeout" });
     await expect(call("late", { ms: 1 })).rejects.toMatchObject({ code: "mcp_breaker_open", retryable: true });
     expect((await state("late")).tool?.breaker).toMatchObject({ state: "open", failures: LIMITS.mcpToolFailures });
     expect(await call("echo")).toMatchObject({ isError: false });
