@@ -11,7 +11,6 @@ import {
   type JSONRPCRequest,
   type JSONRPCResultResponse,
   type RequestId,
-  type Result,
 } from "@modelcontextprotocol/server";
 import { isRecord } from "../connection/json-value.ts";
 import type { Asked, Handler, Params } from "./handler.ts";
@@ -25,8 +24,9 @@ type Deps = {
 };
 
 /** What a call may tell before its answer. */
-export type Tell = Request["notify"];
+type Tell = Request["notify"];
 type Answer = JSONRPCResultResponse | JSONRPCErrorResponse;
+type Call = { id: RequestId; params: Params; tell: Tell; signal: AbortSignal };
 
 /** Words of the 2026 era, which a client of the 2025 era has no business to use: they would speak for us to the server. */
 const RESERVED: ReadonlySet<string> = new Set([
@@ -71,26 +71,15 @@ export class SessionCalls {
     for (const over of this.#open.values()) over.abort(new SdkError(SdkErrorCode.ConnectionClosed, "The session has ended."));
   }
 
-  async #answer({
-    id,
-    params,
-    tell,
-    signal,
-  }: {
-    id: RequestId;
-    params: Params;
-    tell: Tell;
-    signal: AbortSignal;
-  }): Promise<{ result: Result } | Pick<JSONRPCErrorResponse, "error">> {
+  async #answer({ id, params, tell, signal }: Call): Promise<Pick<JSONRPCResultResponse, "result"> | Pick<JSONRPCErrorResponse, "error">> {
     try {
       checkShape(params);
       const asked = this.#deps.askedBy({ id, _meta: metaOf(params), signal, notify: tell });
       return { result: await this.#deps.handler(params, asked) };
     } catch (thrown) {
       const { code, message, data } = this.#deps.failure(thrown, params);
-      return {
-        error: { code: code === RESOURCE_NOT_FOUND ? ProtocolErrorCode.InvalidParams : code, message, ...(data !== undefined && { data }) },
-      };
+      const known = code === RESOURCE_NOT_FOUND ? ProtocolErrorCode.InvalidParams : code;
+      return { error: { code: known, message, ...(data !== undefined && { data }) } };
     }
   }
 }
@@ -111,6 +100,7 @@ function checkShape({ name, arguments: args, _meta: meta }: Params): void {
 const invalid = (why: string): ProtocolError => new ProtocolError(ProtocolErrorCode.InvalidParams, `Invalid tools/call request: ${why}.`);
 
 function metaOf({ _meta: meta }: Params): Params | undefined {
-  if (!isRecord(meta) || !Object.keys(meta).some((key) => RESERVED.has(key))) return isRecord(meta) ? meta : undefined;
+  if (!isRecord(meta)) return undefined;
+  if (!Object.keys(meta).some((key) => RESERVED.has(key))) return meta;
   return Object.fromEntries(Object.entries(meta).filter(([key]) => !RESERVED.has(key)));
 }
