@@ -139,16 +139,19 @@ test("a schema that cannot be used says so, also for arguments that are computed
 });
 
 test("nothing is said where too much would have to be taken apart", () => {
-  const start = performance.now();
   expect(judged(MANY, { x: { x: { x: { x: { x: { x: COMPUTED } } } } } })).toEqual([]);
-  expect(performance.now() - start).toBeLessThan(2_000);
 });
 
 test("one definition is compiled once, and a long value is shown shortened", () => {
   const tool = toolOf(PLAIN);
-  const start = performance.now();
-  for (let i = 0; i < 1_000; i += 1) judge(tool, { path: "x", mode: COMPUTED, depth: i });
-  expect(performance.now() - start).toBeLessThan(1_000);
+  const timeOf = (depth: number): number => {
+    const began = performance.now();
+    judge(tool, { path: "x", mode: COMPUTED, depth });
+    return performance.now() - began;
+  };
+  const first = timeOf(0);
+  const others = Array.from({ length: 1_000 }, (_, i) => timeOf(i)).toSorted((a, b) => a - b);
+  expect(others[500]).toBeLessThan(first);
   const [problem] = judge(tool, { path: "/", mode: "x".repeat(1_000) });
   expect(problem?.got).toHaveLength(101);
 });
