@@ -1,6 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import type { Definition, NodeOf, WorkflowEdge, WorkflowNode } from "#contract/definition.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { Retry, type Effect } from "#contract/policy.ts";
 import { compileValue } from "./expressions/index.ts";
 import { planJoins } from "./plan-joins.ts";
@@ -125,15 +126,12 @@ export function valueOf(node: WorkflowNode): Json {
     case "code":
       return node.data.input;
     default:
-      return plain(node.data);
+      return copyJson(node.data);
   }
 }
 
 /** Where its texts may name secrets: only what sends them learns their values. */
 export const secretsIn = ({ type }: WorkflowNode): string | undefined => (type === "http" ? "headers" : undefined);
-
-/** A JSON round trip drops members that are `undefined`. */
-const plain = (value: object): Json => JSON.parse(JSON.stringify(value));
 
 function bodiesOf({ nodes: defined }: Definition, nodes: readonly PlanNode[]): Map<string | null, PlanBody> {
   const undoing = new Set(defined.map(({ policy }) => policy?.compensate));

@@ -1,6 +1,7 @@
 /* How what a member has said is read: by the others, and by the team that must know how to go on. */
 import { z } from "zod";
 import { Json } from "#contract/common.ts";
+import { parseJson } from "#contract/parse-json.ts";
 
 /** `{handoff, input}` passes the task on, `{output}` ends it. */
 const Handoff = z.union([z.object({ handoff: z.string().min(1), input: Json.optional() }), z.object({ output: Json })]);
@@ -60,7 +61,7 @@ function jsonIn(text: string): Json[] {
 
 function parse(text: string): Json[] {
   try {
-    return [JSON.parse(text)];
+    return [parseJson(text)];
   } catch {
     return [];
   }

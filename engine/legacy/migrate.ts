@@ -5,6 +5,7 @@
  */
 import { NODE_TYPES } from "#contract/definition.ts";
 import type { Issue } from "#contract/errors.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { compileDependencies } from "./compile-dependencies.ts";
 import { compileGraph } from "./compile-graph.ts";
 import { readConnectedNodes, readList, readNodesAndEdges, readStepsAndConnections } from "./dialects.ts";
@@ -30,7 +31,7 @@ export function migrate(document: unknown): Current {
     const done = MIGRATIONS.get(version)?.(current) ?? { definition: current, issues: [], warnings: [] };
     warnings.push(...done.warnings);
     if (done.issues.length > 0) return { ...done, from, warnings };
-    current = fieldsOf(JSON.parse(JSON.stringify(done.definition))) ?? {};
+    current = fieldsOf(copyJson(done.definition)) ?? {};
   }
   return { definition: current, from, issues: [], warnings };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Json, Slug } from "#contract/common.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { StepCall, StepExecutor, StepRequest } from "#server/kernel/step-executor.ts";
 import { isKind, type AgentOf, type AgentRecord } from "./agent.ts";
@@ -85,8 +86,5 @@ function messageOf(input: Json): Json {
   const { text, instructions, ...others } = spoken.data;
   const words = instructions ? `${instructions}\n\n${text}` : text;
   if (Object.keys(others).length === 0) return { text: words };
-  return parseStepInput(Json, { text: words, data: plain(others) });
+  return parseStepInput(Json, { text: words, data: copyJson(others) });
 }
-
-/** A JSON round trip drops members that are `undefined`. */
-const plain = (value: object): Json => JSON.parse(JSON.stringify(value));

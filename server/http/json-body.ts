@@ -1,13 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import type { Issue } from "#contract/errors.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { requestInvalid } from "./problem.ts";
 import { jsonPath, textProblem } from "./text.ts";
 
 /**
  * Reads a JSON body in three linear passes, so that nothing hostile reaches a recursive function: a scan of the bytes
- * counts depth, values and member names; `JSON.parse` builds the value; a walk checks every name, string and number.
+ * counts depth, values and member names; `parseJson` builds the value; a walk checks every name, string and number.
  * The walk counts the names that survived: fewer than the scan saw means that an object names a key twice.
  */
 export function parseJsonBody(bytes: Buffer): unknown {
@@ -70,7 +71,7 @@ function isEscaped(bytes: Buffer, at: number): boolean {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new AppError("body_malformed", `The body is not valid JSON: ${cause instanceof Error ? cause.message : "it ends too early"}.`, {
       cause,

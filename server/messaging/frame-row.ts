@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { UUID } from "#server/kernel/paging.ts";
 import { JsonText, type Frame, type Redactor, type ValueCodec } from "#server/kernel/ports.ts";
 
@@ -70,7 +71,7 @@ export function toFrameRow({ frame, text, at }: WaitingFrame, { id, clean, redac
  */
 function redactJson(text: string, redactor: Redactor): string {
   if (!text.includes("\\") && redactor.text(text) === text) return text;
-  const content: Json = JSON.parse(text);
+  const content: Json = parseJson(text);
   const clear = redactor.json(content);
   return clear === content ? text : JSON.stringify(clear);
 }

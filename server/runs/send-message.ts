@@ -1,4 +1,5 @@
 import { LIMITS } from "#contract/limits.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { isFinal } from "#contract/runs.ts";
 import { AppError } from "../kernel/errors.ts";
 import type { Tx } from "../kernel/ports.ts";
@@ -44,6 +45,6 @@ export async function speak<K extends MessageKind>(
   }
   const id = newId();
   const { id: runId, tenantId, isConfidential } = record;
-  const bytes = codec.encode(JSON.parse(JSON.stringify(body)), { tenantId, row: inboxRowName(id), confidential: isConfidential });
+  const bytes = codec.encode(copyJson(body), { tenantId, row: inboxRowName(id), confidential: isConfidential });
   return sendMessage(tx, { runId, id, tenantId, kind, body: bytes });
 }

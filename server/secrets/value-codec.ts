@@ -1,4 +1,5 @@
 import type { Json } from "#contract/common.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { ValueCodec } from "#server/kernel/ports.ts";
 import type { Keyring, TenantKey } from "./keyring.ts";
@@ -54,7 +55,7 @@ function openSealed(keyring: Keyring, bytes: Buffer, at: At): string {
 
 function parse(text: string, at: At): Json {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     throw changed(at, "it is not JSON");
   }

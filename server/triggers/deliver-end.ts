@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import type { Run } from "#contract/runs.ts";
 import { backoffDelay } from "#server/kernel/backoff.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
@@ -55,7 +56,7 @@ type Told = { listener: ListenerRecord; due: DueDelivery; run: Run };
 /** The values of a confidential run stay where they are protected. */
 function aboutRun({ due, run }: Told): { [key: string]: Json } {
   const { id, workflowId, workflowName, version, status, tags, createdAt, startedAt, finishedAt, output, error } = run;
-  const values = due.isConfidential ? { output: null, error: null } : { output, error: error === null ? null : plain(error) };
+  const values = due.isConfidential ? { output: null, error: null } : { output, error: error === null ? null : copyJson(error) };
   return {
     id,
     workflowId,
@@ -70,7 +71,6 @@ function aboutRun({ due, run }: Told): { [key: string]: Json } {
     ...values,
   };
 }
-const plain = (value: object): Json => JSON.parse(JSON.stringify(value));
 
 /** Under one key however often it is tried, so that a run's end starts one run. */
 async function start({ runs }: Deps, told: Told): Promise<string | undefined> {

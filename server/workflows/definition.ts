@@ -1,6 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import type { Issue } from "#contract/errors.ts";
 import { Definition, NODE_TYPES, type NodeType } from "#contract/definition.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { migrate, validate, type Validated } from "#engine/index.ts";
 import { contentHash } from "../kernel/content-hash.ts";
 import { AppError } from "../kernel/errors.ts";
@@ -40,7 +41,7 @@ const isOld = (definition: Json): boolean => migrate(definition).from < 2;
 
 /** What `text` of a stored version means today. */
 export function readStored(text: string): SourcedDefinition {
-  const source: Json = JSON.parse(text);
+  const source: Json = parseJson(text);
   const { definition, from } = migrate(source);
   return { definition: Definition.parse(definition), ...(from < 2 && { source }) };
 }

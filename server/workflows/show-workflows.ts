@@ -1,4 +1,5 @@
 import type { Environment, Json, Page } from "#contract/common.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import type { Validation, Workflow, WorkflowDetail, WorkflowVersion } from "#contract/workflows.ts";
 import { AppError } from "../kernel/errors.ts";
 import { decodeCursor, toPage, UUID } from "../kernel/paging.ts";
@@ -65,8 +66,7 @@ export const validateWorkflow =
       const { name, version } = await mustFind(tx, id);
       if (definition !== undefined) return { name, definition };
       const stored = await mustFindVersion(tx, { workflowId: id, version });
-      const whole: Json = JSON.parse(JSON.stringify(stored.source ?? stored.definition));
-      return { name, definition: whole };
+      return { name, definition: copyJson(stored.source ?? stored.definition) };
     });
     return validation(deps)({ tenantId, environment, ...found });
   };

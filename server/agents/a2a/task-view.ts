@@ -1,6 +1,7 @@
 import { TaskState, type Artifact, type Message, type Part, type StreamResponse, type Task } from "@a2a-js/sdk";
 import type { Json } from "#contract/common.ts";
 import type { ErrorCode } from "#contract/errors.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { AppError } from "#server/kernel/errors.ts";
 
 /** What is known of a task, folded from everything its agent has said. Replaced by each full task that arrives. */
@@ -84,7 +85,7 @@ export function outcomeOf(view: TaskView, who: string): Json {
 function outputOf(view: TaskView): Json {
   const artifacts = [...view.artifacts.values()];
   const parts = artifacts.length > 0 ? artifacts.flatMap((artifact) => artifact.parts) : (view.message?.parts ?? []);
-  const data = parts.flatMap((part) => (part.content?.$case === "data" ? [toJson(part.content.value)] : []));
+  const data = parts.flatMap((part) => (part.content?.$case === "data" ? [copyJson(part.content.value ?? null)] : []));
   const text = textOf(parts) || (view.message ? textOf(view.message.parts) : "");
   return {
     text,
@@ -109,13 +110,7 @@ export const artifactJson = (artifact: Artifact): Json => ({
 function partJson({ content, mediaType, filename }: Part): Json {
   const about = { ...(mediaType && { mediaType }), ...(filename && { filename }) };
   if (content?.$case === "text") return { ...about, text: content.value };
-  if (content?.$case === "data") return { ...about, data: toJson(content.value) };
+  if (content?.$case === "data") return { ...about, data: copyJson(content.value ?? null) };
   if (content?.$case === "url") return { ...about, url: content.value };
   return { ...about, raw: content?.value.toString("base64") ?? "" };
-}
-
-/** The client hands data parts on as it has decoded them; a round trip leaves only what JSON can say. */
-function toJson(value: unknown): Json {
-  const json: Json = JSON.parse(JSON.stringify(value ?? null));
-  return json;
 }

@@ -2,6 +2,8 @@ import type { RawData, WebSocket } from "ws";
 import type { z } from "zod";
 import { type AgentHello, FromAgent, type ToAgent } from "#contract/agent-socket.ts";
 import { LIMITS } from "#contract/limits.ts";
+import type { Json } from "#contract/common.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import type { Log } from "#server/kernel/log.ts";
 import { isStorable } from "../agent.ts";
 import type { AgentLine, AgentPool } from "./agent-pool.ts";
@@ -152,12 +154,13 @@ function textOf(data: RawData): string {
 /** The frame, or what is wrong with it. */
 function parseFrame(text: string): FromAgent | string {
   try {
-    const parsed = FromAgent.safeParse(JSON.parse(text));
+    const frame: Json = parseJson(text);
+    const parsed = FromAgent.safeParse(frame);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
       return `frame does not fit the protocol: ${issue?.path.join(".") || "frame"}: ${issue?.message ?? "invalid"}`;
     }
-    return parsed.data.type === "hello" && !isStorable(JSON.parse(text)) ? "skills contain characters that cannot be stored" : parsed.data;
+    return parsed.data.type === "hello" && !isStorable(frame) ? "skills contain characters that cannot be stored" : parsed.data;
   } catch (error) {
     // A RangeError comes from nesting that no stack can follow.
     return error instanceof RangeError ? "frame is nested too deeply" : "expected JSON";

@@ -1,6 +1,7 @@
 import OpenAI from "openai";
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Egress, SecretReader } from "#server/kernel/ports.ts";
 import type { AgentOf } from "../agent.ts";
@@ -147,8 +148,7 @@ function parseAnswer(
 function readJson(text: string): Json | undefined {
   const bare = /^\s*```(?:json)?\s*([\s\S]*?)\s*```\s*$/.exec(text)?.[1] ?? text;
   try {
-    const value: Json = JSON.parse(bare);
-    return value;
+    return parseJson(bare);
   } catch {
     return undefined;
   }

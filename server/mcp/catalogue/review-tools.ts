@@ -1,5 +1,6 @@
 import type { Environment, Json } from "#contract/common.ts";
 import type { AffectedWorkflow, SeenDefinition, ToolDiff, ToolUse } from "#contract/mcp/tool-review.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Database, Tx } from "#server/kernel/ports.ts";
@@ -74,7 +75,7 @@ type Side = { hash: string; findings: string[]; json: Json };
 async function sideOf(tx: Tx, { id, hash, scanned }: { id: string; hash: string; scanned: Neighbourhood }): Promise<Side> {
   const text = await findDefinition(tx, id, hash);
   if (text === undefined) throw new AppError("not_found", `The tool ${id} was never listed with the hash ${hash}.`);
-  return { hash, findings: scanTool(parseDefinition(text), scanned), json: JSON.parse(text) };
+  return { hash, findings: scanTool(parseDefinition(text), scanned), json: parseJson(text) };
 }
 
 async function useOf({ database, workflowsUsing }: ReviewDeps, tenantId: string, found: ServerTool): Promise<ToolUse> {

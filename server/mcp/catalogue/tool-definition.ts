@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { Tool as ToolView } from "#contract/mcp/tools.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { isRecord } from "../connection/json-value.ts";
 import { canonicalJson, sha256 } from "./canonical.ts";
 import { headerFault } from "./mirrored-headers.ts";
@@ -55,7 +56,7 @@ export function proposedEffect(annotations: Readonly<Record<string, unknown>> | 
   return annotations?.["idempotentHint"] === true ? "idempotent" : "once";
 }
 
-export const parseDefinition = (text: string): Definition => Definition.parse(JSON.parse(text));
+export const parseDefinition = (text: string): Definition => Definition.parse(parseJson(text));
 
 /** As much of a definition as the protocol's client wants to know when it calls the tool. */
 export const asCalled = ({ name, inputSchema }: Definition) => ({ name, inputSchema: { ...inputSchema, type: "object" as const } });

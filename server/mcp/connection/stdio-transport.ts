@@ -7,6 +7,7 @@ import {
   type Transport,
 } from "@modelcontextprotocol/client";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { StepRef } from "#server/kernel/ports.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
@@ -157,7 +158,7 @@ export class StdioTransport implements Transport {
 /** Undefined when it is no message. */
 export function parseMessage(line: string): JSONRPCMessage | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = parseJson(line);
     return isResult(value) ? value : parseJSONRPCMessage(value);
   } catch {
     return undefined;

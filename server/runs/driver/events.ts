@@ -1,4 +1,5 @@
 import type { EventDraft } from "#contract/journal.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { evolve } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { JournalRow, Refusal, RunEnd } from "../journal/append.ts";
@@ -23,7 +24,7 @@ export function sealEvent(
 ): Sealed {
   const text = JSON.stringify(draft.body);
   const isClean = holdsNoSecret(redactor, text);
-  const body = isClean ? JSON.parse(text) : redactor.json(JSON.parse(text));
+  const body = isClean ? parseJson(text) : redactor.json(parseJson(text));
   const at = { tenantId: run.tenantId, row: journalRowName(run.id, run.nextSeq + ahead), confidential: run.isConfidential };
   const { kind, scope, nodeId, attempt } = draft;
   const bytes = isClean ? codec.encodeText(text, at) : codec.encode(body, at);

@@ -1,6 +1,7 @@
 import type { Json } from "#contract/common.ts";
 import type { Effect } from "#contract/policy.ts";
 import type { EventDraft, StepHandle, StepPlace } from "#contract/journal.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { blocked, failed, grantFor, parked, resolveInput, stepKey, succeeded, type Command, type Resume } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepProgress, StepRequest } from "../../kernel/step-executor.ts";
@@ -213,7 +214,7 @@ function throughJson(output: Json): Json {
   const text = JSON.stringify(output) ?? "null";
   const error = tooLarge(Buffer.byteLength(text));
   if (error) throw error;
-  return JSON.parse(text);
+  return parseJson(text);
 }
 
 function stepRequest(run: LiveRun, { scope, nodeId, attempt }: Invoke, input: Json): StepRequest {

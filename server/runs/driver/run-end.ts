@@ -1,4 +1,4 @@
-import type { Json } from "#contract/common.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import type { Command } from "#engine/index.ts";
 import type { RunEnd } from "../journal/append.ts";
 import type { DriverContext } from "./context.ts";
@@ -21,7 +21,7 @@ function messageToParent({ newId, codec, redactor }: DriverContext, run: LiveRun
   const body: Message<"child"> = { scope, nodeId, childRunId: run.id, ...outcomeOf(event) };
   const inboxId = newId();
   const at = { tenantId: run.tenantId, row: inboxRowName(inboxId), confidential: run.isConfidential };
-  return { runId, inboxId, body: codec.encode(redactor.json(JSON.parse(JSON.stringify(body))), at) };
+  return { runId, inboxId, body: codec.encode(redactor.json(copyJson(body)), at) };
 }
 
 function outcomeOf(event: FinalEvent): Pick<Message<"child">, "status" | "output" | "error"> {
@@ -44,6 +44,6 @@ function ofRow(context: DriverContext, run: LiveRun, event: FinalEvent): RunEnd 
 
 type Cell = { column: "output" | "error"; value: unknown };
 function encode({ codec, redactor }: DriverContext, run: LiveRun, { column, value }: Cell): Buffer {
-  const json: Json = redactor.json(JSON.parse(JSON.stringify(value)));
+  const json = redactor.json(copyJson(value));
   return codec.encode(json, { tenantId: run.tenantId, row: runRowName(run.id, column), confidential: run.isConfidential });
 }

@@ -2,6 +2,7 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Json } from "#contract/common.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { createRedactor, REDACTED } from "#server/secrets/redactor.ts";
 import { createValueCodec } from "#server/secrets/value-codec.ts";
@@ -36,7 +37,7 @@ test.each([false, true])("what is stored and gone on with is the value redacted 
     fc.property(value, (output) => {
       const draft = { kind: "step_succeeded", scope: "", nodeId: "a", attempt: 1, body: { output, handle: "success" } } as const;
       const sealed = sealEvent({ codec, redactor }, run, { draft, ahead: 0 });
-      const expected: Json = redactor.json(JSON.parse(JSON.stringify(draft.body)));
+      const expected: Json = redactor.json(copyJson(draft.body));
       expect(sealed.draft.body).toEqual(expected);
       const stored = codec.decode(sealed.row.body, { tenantId: run.tenantId, row: `run_journal/${run.id}/7` });
       expect(JSON.stringify(stored)).toBe(JSON.stringify(expected));

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { isWithinDepth } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "../../kernel/step-executor.ts";
@@ -35,7 +36,7 @@ function inputOf(request: Json): { source: string; input: string } {
 
 function resultOf(outcome: CodeOutcome): Json {
   if ("fails" in outcome) throw new AppError(outcome.fails, outcome.message);
-  const output: Json = JSON.parse(outcome.output);
+  const output: Json = parseJson(outcome.output);
   if (isWithinDepth(output, LIMITS.jsonDepth)) return output;
   throw new AppError("code_failed", `The code returned JSON nested deeper than ${LIMITS.jsonDepth} levels.`);
 }

@@ -1,5 +1,6 @@
 import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
+import { parseJson } from "#contract/parse-json.ts";
 import { isWithinDepth } from "#engine/index.ts";
 import { AppError } from "../../kernel/errors.ts";
 
@@ -49,7 +50,7 @@ function textOf(bytes: Buffer, charset: string): string | undefined {
 /** Undefined when it is none after all, or nested too deep to go on with. */
 function jsonOf(text: string): Json | undefined {
   try {
-    const value: Json = JSON.parse(text);
+    const value: Json = parseJson(text);
     return isWithinDepth(value, LIMITS.jsonDepth) ? value : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 import type { EventDraft } from "#contract/journal.ts";
+import { copyJson } from "#contract/parse-json.ts";
 import { ArrayColumn } from "../../kernel/array-column.ts";
 import type { Tx, ValueCodec } from "../../kernel/ports.ts";
 import { journalRowName } from "../driver/row-names.ts";
@@ -45,7 +46,7 @@ async function insertEvents(tx: Tx, codec: ValueCodec, { run, events, firstSeq }
     scope.text(event.scope);
     nodeId.text(event.nodeId);
     attempt.int4(event.attempt);
-    body.bytes(codec.encode(JSON.parse(JSON.stringify(event.body)), { tenantId, row: journalRowName(id, firstSeq + i), confidential }));
+    body.bytes(codec.encode(copyJson(event.body), { tenantId, row: journalRowName(id, firstSeq + i), confidential }));
   }
   const columns = [kind, scope, nodeId, attempt, body].map((column) => column.toBuffer());
   await tx.query(INSERT, [id, firstSeq, tenantId, ...columns]);
