@@ -3,6 +3,8 @@ import * as tools from "./commands/mcp-tools.ts";
 import { connect } from "./connection.ts";
 import { exitWith, withServer } from "./options.ts";
 
+const hash = () => new Option("--hash <hash>", "only if this is still what is listed, as `mcp diff` has shown it");
+
 /** What `auterity mcp` does with tools: look, compare, decide. */
 export function addToolCommands(mcpCommand: Command): void {
   withServer(mcpCommand.command("tools"))
@@ -21,13 +23,15 @@ export function addToolCommands(mcpCommand: Command): void {
     .description("approve exactly what is listed now")
     .option("--all", "everything that waits for a decision, except what the scan holds back")
     .option("--server <name>", "with --all: only this server's")
+    .addOption(hash())
     .option("--accept-findings", "also what the scan holds back")
     .addOption(new Option("--effect <effect>", "what a call does; by default what the tool says").choices(tools.EFFECTS))
     .action(async (name: string | undefined, options) => exitWith(await tools.approveTools(connect(options), name, options)));
   withServer(mcpCommand.command("reject <server/tool>"))
     .description("reject what is listed now; steps that wait for it fail")
     .requiredOption("--reason <text>", "why")
-    .action(async (name: string, options) => exitWith(await tools.rejectTool(connect(options), name, options.reason)));
+    .addOption(hash())
+    .action(async (name: string, options) => exitWith(await tools.rejectTool(connect(options), name, options)));
   withServer(mcpCommand.command("disable <server/tool>"))
     .description("take a tool out of use, whatever its server lists")
     .requiredOption("--reason <text>", "why")

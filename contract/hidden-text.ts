@@ -31,7 +31,7 @@ const SPELLING: readonly string[] = [
   after(of("Mongolian"), String.raw`[\u180B-\u180F]`),
 ];
 
-/** Marks that give the direction belong to text that runs from right to left. */
+/** Marks that give the direction belong to text that runs from right to left; never a run of them. */
 const RIGHT_TO_LEFT = new RegExp(of("Arabic", "Hebrew", "Syriac", "Thaana", "Nko", "Adlam"), "v");
 const DIRECTION_MARKS = String.raw`[\u200E\u200F\u061C]`;
 
@@ -39,7 +39,7 @@ const ONE_HIDDEN = String.raw`(?![\t\n])[\p{Cc}\p{Default_Ignorable_Code_Point}\
 const HIDDEN = new RegExp(ONE_HIDDEN, "gu");
 /** At each place: spelling if it is that, else a hidden character, as the group `hidden`. */
 const SPELT_OR_HIDDEN = new RegExp(`${SPELLING.join("|")}|(?<hidden>${ONE_HIDDEN})`, "gv");
-const SPELT_OR_HIDDEN_RIGHT_TO_LEFT = new RegExp(`${DIRECTION_MARKS}|${SPELT_OR_HIDDEN.source}`, "gv");
+const SPELT_OR_HIDDEN_RIGHT_TO_LEFT = new RegExp(`(?<!${DIRECTION_MARKS})${DIRECTION_MARKS}|${SPELT_OR_HIDDEN.source}`, "gv");
 
 /** `U+E0072` */
 export const codePointName = (text: string): string => `U+${(text.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;

@@ -55,7 +55,19 @@ function printDiff({ tool, from, to, changes, workflows, waiting }: ToolDiff): v
   for (const { runId, nodeId, scope } of waiting) say(printable(`run ${runId} waits at ${nodeId}${scope === "" ? "" : ` (${scope})`}`));
 }
 
-const short = (hash: string): string => hash.slice(0, 12);
+/** As much of a hash as `diff` shows, and as names one. */
+const SHORT = 12;
+const short = (hash: string): string => hash.slice(0, SHORT);
+
+/** The tool as somebody has seen it, if they say so by its hash. */
+async function toolSeen(client: Client, name: string, hash: string | undefined): Promise<Tool> {
+  const tool = await toolNamed(client, name);
+  if (hash === undefined || (hash.length >= SHORT && tool.hash.startsWith(hash))) return tool;
+  if (hash.length < SHORT) throw new Error(`Expected at least the first ${SHORT} digits of a hash, got ${hash.length}.`);
+  throw new Error(
+    `The server lists another definition of ${name} by now: ${short(tool.hash)}. \`auterity mcp diff ${name}\` shows what differs.`,
+  );
+}
 
 function changeText({ path, kind, before, after, text }: DefinitionChange): string {
   const at = printable(path);
@@ -70,20 +82,21 @@ function changeText({ path, kind, before, after, text }: DefinitionChange): stri
   return `~ ${at}: ${text.map((part) => mark[part.kind](printable(part.text))).join("")}`;
 }
 
-type Approving = { all?: boolean; server?: string; effect?: Effect; acceptFindings?: boolean };
+type Approving = { all?: boolean; server?: string; hash?: string; effect?: Effect; acceptFindings?: boolean };
 
 /** One tool, or all that wait for a decision: what is approved is exactly what has been listed when the command looked. */
 export async function approveTools(client: Client, name: string | undefined, options: Approving): Promise<number> {
   if ((name === undefined) !== (options.all === true)) throw new Error("Expected either server/tool or --all.");
-  const { effect, acceptFindings = false } = options;
-  const tools = name === undefined ? await undecided(client, options.server) : [await toolNamed(client, name)];
+  const { effect, acceptFindings = false, hash } = options;
+  if (name === undefined && hash !== undefined) throw new Error("Expected --hash with one server/tool, not with --all.");
+  const tools = name === undefined ? await undecided(client, options.server) : [await toolSeen(client, name, hash)];
   return decideEach(tools, (batch) =>
     client.approveTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash, ...(effect && { effect }) })), acceptFindings } }),
   );
 }
 
-export async function rejectTool(client: Client, name: string, reason: string): Promise<number> {
-  return decideEach([await toolNamed(client, name)], (batch) =>
+export async function rejectTool(client: Client, name: string, { reason, hash }: { reason: string; hash?: string }): Promise<number> {
+  return decideEach([await toolSeen(client, name, hash)], (batch) =>
     client.rejectTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash })), reason } }),
   );
 }

@@ -6,6 +6,7 @@ import { ROUTES as routes } from "#contract/routes.ts";
 import { newId } from "#server/kernel/ids.ts";
 import type { Database } from "#server/kernel/ports.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { changingServer, plainTool } from "#test/support/mcp/changing.ts";
 import {
   hostile,
   mcpPlatforms,
@@ -157,6 +158,45 @@ describe("a server that several processes run", () => {
         ),
       (code) => code === "mcp_tool_not_approved",
     );
+  });
+
+  test("a tool that has changed where runs are driven is approved where people decide, and may be called in both", async () => {
+    const { worker } = await two();
+    const changing = await changingServer({ tools: [plainTool()] });
+    const server = await register(worker, changing.launch);
+    const api = await platforms.open({ isShared: true, onDemand: true, timings: { followMs: 50 } });
+    await api.mcp.start();
+    await changing.says({ tools: [plainTool({ title: "Sum" })] });
+    const changed = await eventually(
+      () => toolNamed(api, server.id, "add"),
+      ({ approval }) => approval === "changed",
+    );
+    const { id, hash } = changed;
+    expect(await api.call(routes.approveTool, { params: { id }, body: { hash } })).toMatchObject({ approval: "approved", hash });
+    expect(await api.call(routes.callTool, { params: { id }, body: { arguments: {} } })).toMatchObject({ text: "add" });
+    expect(await add(worker, server.name)).toMatchObject({ text: "add" });
+    await changing.remove();
+  });
+
+  test("what was rejected elsewhere is not approved again by a process that has not heard of it", async () => {
+    const worker = await platforms.open({ isShared: true, timings: { followMs: 600_000 } });
+    const changing = await changingServer({ tools: [plainTool()] });
+    const server = await register(worker, changing.launch);
+    const api = await platforms.open({ isShared: true, onDemand: true });
+    await api.mcp.start();
+    const { id, hash } = await toolNamed(api, server.id, "add");
+    await api.call(routes.rejectTool, { params: { id }, body: { hash, reason: "No." } });
+    for (const title of ["Sum", undefined]) {
+      await changing.says({ tools: [plainTool({ ...(title !== undefined && { title }) })] });
+      await eventually(
+        () => toolNamed(worker, server.id, "add"),
+        (tool) => tool.title === (title ?? null),
+      );
+    }
+    expect(await toolNamed(worker, server.id, "add")).toMatchObject({ hash, approval: "pending" });
+    await expect(add(worker, server.name)).rejects.toMatchObject({ code: "mcp_tool_not_approved" });
+    expect(await changing.called()).toEqual([]);
+    await changing.remove();
   });
 
   test("the end of one of them says nothing about the server", async () => {

@@ -58,8 +58,13 @@ test("a changed tool is found, compared and approved, and the run that waited fo
   expect(out).toContain("used by Sums version 1 in sum; 1 live runs");
   expect(out).toContain(`run ${run.id} waits at sum`);
 
+  const [, before, shown] = /([0-9a-f]{12}) → ([0-9a-f]{12})/.exec(out) ?? [];
   out = "";
-  expect(await tools.approveTools(at.client, "sums/add", {})).toBe(0);
+  await expect(tools.approveTools(at.client, "sums/add", { hash: before ?? "" })).rejects.toThrow(`by now: ${shown}`);
+  await expect(tools.rejectTool(at.client, "sums/add", { reason: "no", hash: shown?.slice(1) ?? "" })).rejects.toThrow(
+    "at least the first 12",
+  );
+  expect(await tools.approveTools(at.client, "sums/add", { hash: shown ?? "" })).toBe(0);
   expect(out).toBe("sums/add is approved; effect once.\n");
   expect(await at.client.waitForRun(run.id)).toMatchObject({ status: "succeeded", output: "add" });
 });
@@ -80,7 +85,7 @@ test("what the scan holds back is approved only in words, and nothing of it reac
 
 test("a tool is rejected, disabled and enabled with a reason", async () => {
   await changesTo({ title: "Sum" }, "changed");
-  expect(await tools.rejectTool(at.client, "sums/add", "It has another name.")).toBe(0);
+  expect(await tools.rejectTool(at.client, "sums/add", { reason: "It has another name." })).toBe(0);
   expect(await tools.toolNamed(at.client, "sums/add")).toMatchObject({ approval: "rejected", reason: "It has another name." });
   expect(await tools.approveTools(at.client, undefined, { all: true })).toBe(0);
   expect(notices).toContain("Nothing waits for a decision.");

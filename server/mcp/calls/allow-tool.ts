@@ -36,8 +36,10 @@ function mustFind({ server, tool: name }: Use): PinnedTool {
 /** Another process may have been told a moment ago that the tool is approved. */
 async function lookAgain(deps: Deps, use: Use): Promise<PinnedTool> {
   const { record, catalogue } = use.server;
-  const stored = await deps.database.asTenant(record.tenantId, (tx) => toolsOfServer(tx, record.id));
-  await catalogue.adopt(stored, { isPinned: record.cataloguePinned });
+  await catalogue.adopt(async () => {
+    const tools = await deps.database.asTenant(record.tenantId, (tx) => toolsOfServer(tx, record.id));
+    return { tools, isPinned: record.cataloguePinned };
+  });
   const tool = mustFind(use);
   const refusal = refusalOf(use, tool);
   return refusal === undefined ? tool : recordRefusal(deps, { ...use, found: tool, refusal });

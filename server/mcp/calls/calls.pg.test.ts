@@ -44,16 +44,22 @@ describe("how many calls there are at once", () => {
     expect([own.running, own.atOnce, tool?.counts.ok, (tool?.p50Ms ?? 0) >= 1_490]).toEqual([0, 3, 4, true]);
   });
 
-  test("ends the wait with the call's own time, in a step as well", async () => {
+  test("ends the wait with the call's own time, in a step as well, and with the right to call", async () => {
     const p = await platforms.open();
     const { server, call, state } = await chaosWith(p, { concurrency: 1 });
     const first = call("slow", { ms: 1_500 });
     await vi.waitFor(async () => expect((await state("slow")).tool?.running).toBe(1), WAIT);
+    const stopped = Promise.allSettled([call("slow", { ms: 1 }, 20_000)]);
+    await vi.waitFor(async () => expect((await state("slow")).tool?.waiting).toBe(1), WAIT);
     await expect(call("slow", { ms: 1 }, 100)).rejects.toMatchObject({ code: "concurrency_timeout" });
     const step = p.mcp.executeTool.run(stepCall(db, { server: server.name, tool: "slow", arguments: { ms: 1 } }, { timeoutMs: 100 }));
     await expect(step).rejects.toMatchObject({ code: "concurrency_timeout", retryable: true });
+    // Whoever waits is asked again whether it may.
+    const { id } = await toolNamed(p, server.id, "slow");
+    await p.call(routes.disableTool, { params: { id }, body: { reason: "Enough." } });
     await first;
-    expect((await state("slow")).tool?.counts).toMatchObject({ ok: 1, limited: 2 });
+    expect(await stopped).toMatchObject([{ reason: { code: "mcp_tool_disabled" } }]);
+    expect((await state("slow")).tool).toMatchObject({ counts: { ok: 1, limited: 2, cancelled: 1 }, breaker: { failures: 0 } });
   });
 });
 
@@ -116,7 +122,7 @@ describe("results of read-only tools", () => {
     await vi.waitFor(async () => expect(await brief.call("count")).toMatchObject({ text: "2" }), { timeout: 2_000, interval: 50 });
   });
 
-  test("end with the server's process, if the settings say so", async () => {
+  test("end with the server's launch, with its process if the settings say so, and are not given while it is taken out", async () => {
     const p = await platforms.open();
     const kept = await chaosWith(p, { cacheMs: 60_000 });
     const forgotten = await chaosWith(p, { cacheMs: 60_000, forgetOnRestart: true });
@@ -126,5 +132,11 @@ describe("results of read-only tools", () => {
     }
     expect(await kept.call("count")).toMatchObject({ text: "1", cached: true });
     expect(await forgotten.call("count")).not.toHaveProperty("cached");
+    const params = { id: kept.server.id };
+    const launch = { transport: "stdio" as const, command: process.execPath, args: [CHAOS], env: { TOKEN: "another" } };
+    await p.call(routes.updateMcpServer, { params, body: { launch } });
+    expect(await kept.call("count")).not.toHaveProperty("cached");
+    await p.call(routes.quarantineMcpServer, { params, body: { reason: "Who knows." } });
+    await expect(kept.call("count")).rejects.toMatchObject({ code: "mcp_server_quarantined" });
   });
 });

@@ -1,5 +1,6 @@
 import { ProtocolError, type CallToolResult } from "@modelcontextprotocol/client";
 import type { Registry } from "prom-client";
+import type { ErrorCode } from "#contract/errors.ts";
 import type { CallOutcome, ServerCalls } from "#contract/mcp/calls.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { PinnedTool } from "../catalogue/catalogue.ts";
@@ -144,10 +145,19 @@ function settle({ tool, server }: Called, failed: readonly Breaker[], at: number
   }
 }
 
+/** Says nothing about who is called: whoever called has given up, or the tool may not be called any more. */
+const OURS: ReadonlySet<ErrorCode> = new Set([
+  "step_cancelled",
+  "tool_changed",
+  "mcp_tool_disabled",
+  "mcp_tool_not_approved",
+  "mcp_tool_unknown",
+]);
+
 function outcomeOf(error: unknown): CallOutcome {
   if (error instanceof InputWanted) return "ok";
   if (!(error instanceof AppError)) return "failed";
-  if (error.code === "step_cancelled" || error instanceof NotAnswered) return "cancelled";
+  if (OURS.has(error.code) || error instanceof NotAnswered) return "cancelled";
   if (error.code === "mcp_timeout") return "timeout";
   return error.code === "mcp_protocol_error" && (error.cause instanceof ProtocolError || error.issues !== undefined) ? "refused" : "failed";
 }

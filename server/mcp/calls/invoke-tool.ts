@@ -52,31 +52,25 @@ export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => 
   async function send(invocation: Invocation, { tool, check, deadline, onAsked }: Sending) {
     const { server, actor, sessionKey = actor } = invocation;
     const timeoutMs = Math.max(1, Math.round(deadline - performance.now()));
-    const lease = server.lease(sessionKey) ?? (await acquire({ ...invocation, timeoutMs }, { sessionKey, hash: tool.hash }));
+    const lease = server.lease(sessionKey) ?? (await acquire({ ...invocation, timeoutMs }, sessionKey));
+    // While the call waited, for its turn or for a connection, the server may have listed something else; and so while it asks somebody.
+    const mayStill = (): Promise<PinnedTool> | PinnedTool => allow({ ...invocation, hash: tool.hash });
     try {
+      const allowed = mayStill();
+      if (allowed instanceof Promise) await allowed;
       const remaining = Math.max(1, Math.round(deadline - performance.now()));
       const { idleTimeoutMs: idleMs } = server.record.settings;
       const { definition } = check;
-      const call: ToolCall = { ...invocation, onAsked, name: tool.name, timeoutMs: remaining, idleMs, definition };
+      const call: ToolCall = { ...invocation, onAsked, mayStill, name: tool.name, timeoutMs: remaining, idleMs, definition };
       return await callOnce(lease.connection, call, { server, tool });
     } finally {
       lease.release();
     }
   }
-
-  async function acquire(invocation: Invocation, { sessionKey, hash }: { sessionKey: string; hash: string }): Promise<Lease> {
-    const { server, signal, timeoutMs } = invocation;
-    const lease = await server.acquire({ sessionKey, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
-    try {
-      // Meanwhile the server may have listed something else.
-      await allow({ ...invocation, hash });
-      return lease;
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
-  }
 };
+
+const acquire = ({ server, signal, timeoutMs }: Invocation, sessionKey: string): Promise<Lease> =>
+  server.acquire({ sessionKey, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
 
 type Sending = { tool: PinnedTool; check: ToolCheck; deadline: number; onAsked: () => void };
 type Called = { server: SupervisedServer; tool: PinnedTool };

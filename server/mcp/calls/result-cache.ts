@@ -11,7 +11,8 @@ export const CACHED_META = "auterity.dev/cached";
 
 /**
  * Results of tools that are approved as read-only, where the server's settings ask for it. A result is given again for the same tenant,
- * server, definition and arguments only: once another definition is approved, those of the old one are not found any more.
+ * server, launch, definition and arguments only: once another definition is approved, those of the old one are not found any more.
+ * A server that was taken out gives none.
  */
 export class ResultCache {
   readonly #kept = new LRUCache<string, CallToolResult>({ maxSize: LIMITS.mcpCacheBytes, maxEntrySize: LIMITS.cacheOutputBytes });
@@ -19,13 +20,13 @@ export class ResultCache {
   /** The name of the call's result; undefined when none is kept of this tool. */
   keyOf(server: SupervisedServer, tool: PinnedTool, args: unknown): { key: string; ttlMs: number } | undefined {
     const { calls, sharing } = server.record.settings;
-    if (calls === undefined || tool.effect !== "none" || sharing?.mode === "session") return undefined;
+    const { tenantId, id, launchHash, startedAt, quarantine } = server.record;
+    if (calls === undefined || tool.effect !== "none" || sharing?.mode === "session" || quarantine !== null) return undefined;
     const ttlMs = calls.tools?.[tool.name]?.cacheMs ?? calls.cacheMs ?? 0;
     const text = ttlMs > 0 ? canonicalJson(args) : undefined;
     if (text === undefined) return undefined;
-    const { tenantId, id, startedAt } = server.record;
     const start = calls.forgetOnRestart === true ? (startedAt?.getTime() ?? 0) : "";
-    return { key: [tenantId, id, start, tool.hash, createHash("sha256").update(text).digest("base64")].join("/"), ttlMs };
+    return { key: [tenantId, id, launchHash, start, tool.hash, createHash("sha256").update(text).digest("base64")].join("/"), ttlMs };
   }
 
   find(key: string): CallToolResult | undefined {

@@ -163,8 +163,8 @@ describe("a tool whose row another process has written", () => {
     reason: null,
   };
 
-  test("that is not known here is taken as it is written", () => {
-    expect(adoptStored(undefined, stored)).toBe(stored);
+  test("that is not known here is not listed here", () => {
+    expect(adoptStored(undefined, stored)).toEqual({ ...stored, listed: false });
   });
 
   test("that is listed alike here is approved here as well, and no longer when it is refused", () => {

@@ -79,7 +79,7 @@ function compareTool(known: PinnedTool | undefined, listed: ListedTool, policy: 
  * listed is what the process's own server lists.
  */
 export function adoptStored(own: PinnedTool | undefined, stored: PinnedTool): PinnedTool {
-  if (own === undefined) return stored;
+  if (own === undefined) return { ...stored, listed: false };
   const { hash, text, findings, isFlagged, listed } = own;
   if (own.hash === stored.hash) return { ...stored, listed };
   const approval = stored.approval === "rejected" ? "rejected" : approvalOf(stored.approvedHash, hash);

@@ -9,7 +9,7 @@ import { approved, rejected, type PinnedTool } from "./catalogue.ts";
 import { lookAgain, tellFlagged, type Flagged } from "./look-again.ts";
 import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
-import { findTool, saveTool, toolsOfServer, viewTool, type ServerTool } from "./tools.pg.ts";
+import { findTool, saveTool, viewTool, type ServerTool } from "./tools.pg.ts";
 import type { ToolNews } from "./tool-news.ts";
 import type { ToolWaits } from "./waits.ts";
 
@@ -76,21 +76,15 @@ export function toolDecisions(deps: DecideDeps): ToolDecisions {
 
 async function decide(deps: DecideDeps, caller: Caller, decision: Decision): Promise<Tool> {
   const { database, supervisor, waits, news } = deps;
-  const { verb, id, hash } = decision;
+  const { verb, id } = decision;
   const { tenantId } = caller;
-  const known = await database.asTenant(tenantId, (tx) => findTool(tx, id));
-  if (!known) throw new AppError("not_found", `There is no tool ${id}.`);
+  const known = await database.asTenant(tenantId, (tx) => mustFind(tx, id));
   const { serverId } = known;
   const server = await supervisor.get(tenantId, serverId);
   if (verb === "approved" || verb === "enabled") await mustBeAnother(deps, caller, { id, verb, registeredBy: server.record.createdBy });
-  // Another process may know better what is listed.
-  const stored = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, serverId));
-  await server.catalogue.adopt(stored, { isPinned: server.record.cataloguePinned });
   let flagged: Flagged[] = [];
-  const tool = await server.catalogue.change(known.tool.name, async (current): Promise<PinnedTool> => {
-    if (current === undefined) throw new AppError("not_found", `The server does not list the tool ${id} any more.`);
-    if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
-    const made = await store(deps, caller, { decision, known, current });
+  const tool = await server.catalogue.change(async (): Promise<PinnedTool> => {
+    const made = await store(deps, caller, { decision, known });
     flagged = made.flagged;
     return made.decided;
   });
@@ -101,14 +95,20 @@ async function decide(deps: DecideDeps, caller: Caller, decision: Decision): Pro
   return viewTool({ ...known, tool });
 }
 
-type Storing = { decision: Decision; known: ServerTool; current: PinnedTool };
+type Storing = { decision: Decision; known: ServerTool };
 
-function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller, { decision, known, current }: Storing) {
-  const { verb, id, reason } = decision;
+/**
+ * Decides about what is stored, which is what people look at: where several processes run the server, the last one that has found
+ * something else than before has written it, and each of them compares what its own one lists.
+ */
+function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller, { decision, known }: Storing) {
+  const { verb, id, hash, reason } = decision;
   const { serverId, environment } = known;
   return database.asTenant(tenantId, async (tx) => {
     await holdSurroundings(tx, { tenantId, environment });
-    const decided = decision.apply(await withStoredFindings(tx, current));
+    const { tool: current } = await mustFind(tx, id);
+    if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
+    const decided = decision.apply(current);
     await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
     const about = { serverId, name: current.name, hash: current.hash, effect: decided.effect, findings: [...decided.findings] };
     // From now on others may look like a tool that is approved.
@@ -122,10 +122,10 @@ function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller
   });
 }
 
-/** Another server's list may have added to them a moment ago. */
-async function withStoredFindings(tx: Tx, tool: PinnedTool): Promise<PinnedTool> {
-  const stored = (await findTool(tx, tool.id))?.tool;
-  return stored?.hash === tool.hash ? { ...tool, findings: stored.findings, isFlagged: stored.isFlagged } : tool;
+async function mustFind(tx: Tx, id: string): Promise<ServerTool> {
+  const found = await findTool(tx, id);
+  if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
+  return found;
 }
 
 type Deciding = { id: string; verb: Decision["verb"]; registeredBy: string };

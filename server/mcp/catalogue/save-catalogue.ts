@@ -7,7 +7,7 @@ import { holdSurroundings, toolsAround, type Around } from "./neighbours.pg.ts";
 import { createMentions, type Mentions } from "./scan/mentions.ts";
 import type { CataloguePorts, FreshList } from "./server-catalogue.ts";
 import type { ToldTool, ToolNews } from "./tool-news.ts";
-import { saveTool } from "./tools.pg.ts";
+import { saveTool, toolsWithNames } from "./tools.pg.ts";
 
 type Deps = { database: Database; audit: Audit; news: ToolNews };
 
@@ -33,9 +33,14 @@ const store = ({ database, audit }: Deps, { server, list, workflows, mentions }:
     const { tenantId, id: serverId, createdBy: by } = server;
     await holdSurroundings(tx, server);
     const before = await toolsAround(tx, server.environment);
-    const changes = list.compare(before);
+    const stored = await toolsWithNames(
+      tx,
+      serverId,
+      list.seen.map(({ tool }) => tool.name),
+    );
+    const pins = list.isFirst && (await markPinned(tx, serverId));
+    const changes = list.compare({ around: before, stored, pins });
     for (const { tool } of changes) await saveTool(tx, { tenantId, serverId, tool, by });
-    if (list.isFirst) await markPinned(tx, serverId);
     const names = changes.filter(hasCome).map(({ tool }) => tool.name);
     const flagged = await lookAgain(tx, audit, { server, names, around: withChanges(before, server, changes), mentions });
     for (const change of changes) if (isNews(change)) await audit.record(tx, changeRecord(server, change, workflows.get(change.tool.id)));

@@ -4,7 +4,7 @@ import { callFailure } from "../connection/failures.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import { createSurroundings, type Neighbour } from "./scan/neighbours.ts";
 import { scanTool } from "./scan/scan.ts";
-import { MOST_TOOLS, readTool, type ListedTool } from "./tool-definition.ts";
+import { MOST_TOOLS, readTool, type Definition, type ListedTool } from "./tool-definition.ts";
 
 export type CataloguePorts = {
   saveCatalogue(server: ServerRecord, list: FreshList): Promise<CatalogueChange[]>;
@@ -16,9 +16,17 @@ export type FreshList = {
   isFirst: boolean;
   /** What has changed, as far as that is known without looking around. */
   seen: readonly CatalogueChange[];
-  /** The same with what the scan finds, once nobody else can change what all servers of the tenant and environment list. */
-  compare: (around: readonly Neighbour[]) => CatalogueChange[];
+  /** The same with what is stored and what the scan finds, once nobody else can change what all servers of the tenant and environment list. */
+  compare: (place: Place) => CatalogueChange[];
 };
+type Place = {
+  around: readonly Neighbour[];
+  /** The rows of the tools in `seen`: another process may have written them since this one has read them. */
+  stored: readonly PinnedTool[];
+  /** `isFirst`, and no other process was earlier. */
+  pins: boolean;
+};
+type Stored = { tools: readonly PinnedTool[]; isPinned: boolean };
 
 /** So many changes of tools within `FLAPPING_MS` are no accident. */
 const FLAPPING_CHANGES = 3;
@@ -34,6 +42,8 @@ export class ServerCatalogue {
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: { connection: Connection; result: Promise<boolean> } | undefined;
   #isPinned: boolean;
+  /** What is known of the definitions is what a server of this process has listed; until then it is what is stored. */
+  #hasListed = false;
   #changedAt: number[] = [];
 
   constructor(ports: CataloguePorts, { tools, isPinned }: { tools: readonly PinnedTool[]; isPinned: boolean }) {
@@ -57,11 +67,11 @@ export class ServerCatalogue {
     return [...this.#tools.values()].filter((tool) => tool.listed);
   }
 
-  /** Changes one tool as `write` says, which also stores it; no list is taken meanwhile. */
-  change(name: string, write: (current: PinnedTool | undefined) => Promise<PinnedTool>): Promise<PinnedTool> {
+  /** Takes over one tool as `write` has stored it; no list is taken meanwhile. */
+  change(write: () => Promise<PinnedTool>): Promise<PinnedTool> {
     return this.#inTurn(async () => {
-      const tool = await write(this.tool(name));
-      this.#tools.set(tool.name, tool);
+      const tool = await write();
+      this.#adopt(tool);
       return tool;
     });
   }
@@ -71,12 +81,13 @@ export class ServerCatalogue {
     this.#changedAt = [];
   }
 
-  /** Takes over what other processes have written. */
-  adopt(stored: readonly PinnedTool[], { isPinned }: { isPinned: boolean }): Promise<void> {
-    return this.#inTurn(() => {
-      for (const tool of stored) this.#tools.set(tool.name, adoptStored(this.#tools.get(tool.name), tool));
-      this.#isPinned ||= isPinned;
-      return Promise.resolve();
+  /** Takes over what other processes have written. Read in turn, so that it is never older than what this one has written. */
+  adopt<T extends Stored>(read: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const stored = await read();
+      for (const tool of stored.tools) this.#adopt(tool);
+      this.#isPinned ||= stored.isPinned;
+      return stored;
     });
   }
 
@@ -93,30 +104,47 @@ export class ServerCatalogue {
 
   /** Which of the tools that this further connection lists are not what the server is known to list under their names. */
   async differing(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<string[]> {
-    const listed = this.#read(server, await list(connection, signal), connection.instructions);
+    const listed = this.#read(server, await list(connection, signal), connection);
     return listed.filter(({ name, hash }) => (this.tool(name)?.hash ?? hash) !== hash).map(({ name }) => name);
   }
 
   async #take(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<boolean> {
-    const listed = this.#read(server, await list(connection, signal), connection.instructions);
+    const listed = await this.#list(server, connection, signal);
+    const merge = this.#merge();
+    const hashes = new Map(listed.map(({ name, hash }) => [name, hash]));
+    this.#hasListed = true;
     for (const tool of listed) this.#blockIfChanged(tool);
     const isFirst = !this.#isPinned;
-    const policy = { trusted: isFirst && server.catalogueTrusted, newId: this.#ports.newId };
     const known = new Map(this.#tools);
-    const seen = compareCatalogue(known, listed, { ...policy, scan: () => [] });
+    const { newId } = this.#ports;
+    const seen = compareCatalogue(known, listed, { trusted: isFirst && server.catalogueTrusted, newId, scan: () => [] });
     for (const { kind, tool } of seen) if (kind === "gone") this.#tools.set(tool.name, tool);
     if (seen.length === 0 && !isFirst) return this.#isFlapping([]);
-    const compare: FreshList["compare"] = (around) => {
+    const compare: FreshList["compare"] = ({ around, stored, pins }) => {
+      for (const tool of stored) {
+        const isAlike = hashes.get(tool.name) === tool.hash;
+        known.set(tool.name, isAlike ? tool : merge(known.get(tool.name), tool));
+      }
       const surroundings = createSurroundings([
         ...around.filter(({ serverId }) => serverId !== server.id),
         ...listed.map(ofServer(server)),
       ]);
-      return compareCatalogue(known, listed, { ...policy, scan: (definition) => scanTool(definition, surroundings.of(server.id)) });
+      const scan = (definition: Definition): string[] => scanTool(definition, surroundings.of(server.id));
+      return compareCatalogue(known, listed, { trusted: pins && server.catalogueTrusted, newId, scan });
     };
     const changes = await this.#ports.saveCatalogue(server, { isFirst, seen, compare });
+    for (const tool of known.values()) this.#tools.set(tool.name, tool);
     for (const { tool } of changes) this.#tools.set(tool.name, tool);
     this.#isPinned = true;
     return this.#isFlapping(changes);
+  }
+
+  #adopt(stored: PinnedTool): void {
+    this.#tools.set(stored.name, this.#merge()(this.#tools.get(stored.name), stored));
+  }
+
+  #merge(): typeof adoptStored {
+    return this.#hasListed ? adoptStored : (_own, stored) => stored;
   }
 
   /** Until the change is written, the tool counts as unlike anything that was ever listed. */
@@ -125,7 +153,18 @@ export class ServerCatalogue {
     if (known && known.hash !== hash && known.approvedHash !== hash) this.#tools.set(name, { ...known, hash: "", approval: "changed" });
   }
 
-  #read(server: ServerRecord, raw: readonly unknown[], instructions: string | undefined): ListedTool[] {
+  /** What came of a list that breaks off in the middle counts as well. */
+  async #list(server: ServerRecord, connection: Connection, signal: AbortSignal): Promise<ListedTool[]> {
+    const came: unknown[] = [];
+    try {
+      return this.#read(server, await list(connection, signal, (page) => void came.push(...page)), connection);
+    } catch (thrown) {
+      for (const tool of this.#read(server, came, connection)) this.#blockIfChanged(tool);
+      throw thrown;
+    }
+  }
+
+  #read(server: ServerRecord, raw: readonly unknown[], { instructions }: Connection): ListedTool[] {
     const tools = new Map<string, ListedTool>();
     for (const one of raw.slice(0, MOST_TOOLS)) {
       const tool = readTool(one, instructions);
@@ -156,9 +195,9 @@ const ofServer =
   ({ id, name }: ServerRecord) =>
   (tool: ListedTool): Neighbour => ({ serverId: id, server: name, tool: tool.name, isApproved: false });
 
-async function list(connection: Connection, signal: AbortSignal): Promise<unknown[]> {
+async function list(connection: Connection, signal: AbortSignal, onPage?: (tools: readonly unknown[]) => void): Promise<unknown[]> {
   try {
-    return await connection.listTools(signal);
+    return await connection.listTools(signal, onPage);
   } catch (thrown) {
     throw callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
   }

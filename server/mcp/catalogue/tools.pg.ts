@@ -61,6 +61,12 @@ export async function toolsOfServer(tx: Tx, serverId: string): Promise<PinnedToo
   return (await tx.query("select * from mcp_tools where server_id = $1", [serverId])).map((row) => toPinned(Row.parse(row)));
 }
 
+/** Of these names, those that it has ever listed. */
+export async function toolsWithNames(tx: Tx, serverId: string, names: readonly string[]): Promise<PinnedTool[]> {
+  const rows = await tx.query("select * from mcp_tools where server_id = $1 and name = any($2)", [serverId, names]);
+  return rows.map((row) => toPinned(Row.parse(row)));
+}
+
 type Saved = { tenantId: string; serverId: string; tool: PinnedTool; by: string };
 
 /** Writes a tool as it is now, and into the history of its definitions. `by`: who has decided, if that is new. */

@@ -37,8 +37,8 @@ export type Connection = Requests & {
   readonly serverVersion: string | null;
   readonly serverInfo: Implementation | undefined;
   readonly instructions: string | undefined;
-  /** All pages. Also how the connection is checked. */
-  listTools(signal: AbortSignal): Promise<unknown[]>;
+  /** All pages, and each as it comes to whoever wants to know. Also how the connection is checked. */
+  listTools(signal: AbortSignal, onPage?: (tools: readonly unknown[]) => void): Promise<unknown[]>;
   /** Rejects with the SDK's errors; `callFailure` gives them their class. */
   callTool(call: ToolCall): Promise<CallToolResult>;
   /** The answer as the server sent it, `input_required` of the 2026 era included. Rejects like `callTool`. */
@@ -138,13 +138,14 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
     instructions: client.getInstructions(),
     onListChanged: (listener) => client.lists.listen(listener),
     settle: () => client.settle(),
-    listTools: async (signal) => {
+    listTools: async (signal, onPage) => {
       const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
       const capability = client.getServerCapabilities()?.tools;
       if (capability === undefined && client.getProtocolEra() !== "modern") await client.ping(options);
       // Not the SDK's `listTools`: it leaves tools out by itself, and tells nobody but the terminal, in the server's own words.
       return listAll("tools/list", capability, async (cursor) => {
         const { tools, nextCursor } = await client.request({ method: "tools/list", params: { cursor } }, options);
+        onPage?.(tools);
         return { items: tools, nextCursor };
       });
     },

@@ -64,6 +64,8 @@ export type CallOptions = {
   onMessage?: ((message: LoggingMessageNotification["params"]) => void) | undefined;
   /** Told when the server asks something of anybody: its result is then for this caller only. */
   onAsked?: (() => void) | undefined;
+  /** Asked before the request is made once more, with what the server wanted to know. Rejects when it may not be made any more. */
+  mayStill?: (() => unknown) | undefined;
   /** For whom the request is made, if not for the platform. */
   party?: Party | undefined;
 };
@@ -172,6 +174,10 @@ export class OpenCall {
 
   onAsked(): void {
     this.#given.onAsked?.();
+  }
+
+  async mayStill(): Promise<void> {
+    await this.#given.mayStill?.();
   }
 
   onMessage(message: LoggingMessageNotification["params"]): void {

@@ -285,6 +285,7 @@ export class PlatformClient extends Client {
         throw new AppError("mcp_protocol_error", `The server gives more than ${STATE_CHARS} characters to keep.`);
       const inputResponses = await answerInput(this.#answering, call, inputRequests);
       if (Object.keys(inputResponses).length === 0) await sleep(AGAIN_MS, undefined, { signal: call.signal });
+      await call.mayStill();
       const result = await retry({ ...params, inputResponses, ...(requestState !== undefined && { requestState }) });
       if (!isInputRequiredResult(result)) return result;
       ({ inputRequests = {}, requestState } = result);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
+import { disableTool } from "#contract/mcp/tool-review.ts";
 import { callTool, type ToolResult } from "#contract/mcp/tools.ts";
 import type { QuestionAnswer } from "#contract/mcp/questions.ts";
 import type { Caller } from "#server/kernel/caller.ts";
@@ -68,6 +69,15 @@ describe.each(LAUNCHES)("a call outside a run whose server asks, %s", (_name, la
     const right = { token: required.resume, answers: answers(required, { action: "decline" }) };
     expect((await call(p, id, { resume: right })).isError).toBe(false);
   });
+});
+
+test("a call of the 2026 era does not go on with the answers when its tool may not be called any more", async () => {
+  const { p, id } = await toolOf(talkativeLaunch, "introduce");
+  const required = await asked(call(p, id));
+  await p.call(disableTool, { params: { id }, body: { reason: "Not now." } });
+  const accepted: QuestionAnswer = { action: "accept", content: CONTENT.introduce };
+  const resume = { token: required.resume, answers: answers(required, accepted) };
+  await expect(call(p, id, { resume })).rejects.toMatchObject({ code: "mcp_tool_disabled" });
 });
 
 test("a call outside a run whose server sends its caller to a page says where that leads (M-16)", async () => {

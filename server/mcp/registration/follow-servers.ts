@@ -90,8 +90,10 @@ async function follow(deps: Deps, followed: Followed): Promise<void> {
 async function followTools({ database, log }: Deps, { server, row, toolsSeen }: Followed): Promise<void> {
   const { id, tenantId } = row;
   if (toolsSeen.get(id) === row.toolsMark) return;
-  const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
-  await server.catalogue.adopt(tools, { isPinned: row.isPinned });
+  await server.catalogue.adopt(async () => {
+    const tools = await database.asTenant(tenantId, (tx) => toolsOfServer(tx, id));
+    return { tools, isPinned: row.isPinned };
+  });
   const { launch, state } = server.record;
   // Where all processes speak with the same server, what one of them has found concerns the others' lists too: also the one
   // that is being read while this process connects.

@@ -301,8 +301,13 @@ export async function registeredServers(tx: Tx): Promise<Registered[]> {
   }));
 }
 
-export async function markPinned(tx: Tx, id: string): Promise<void> {
-  await tx.query("update mcp_servers set catalogue_pinned_at = coalesce(catalogue_pinned_at, now()) where id = $1", [id]);
+/** Whether this was the first list of the server, in any process. */
+export async function markPinned(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query(
+    "update mcp_servers set catalogue_pinned_at = now() where id = $1 and catalogue_pinned_at is null returning id",
+    [id],
+  );
+  return rows.length > 0;
 }
 
 /**

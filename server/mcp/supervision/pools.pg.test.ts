@@ -5,6 +5,7 @@ import type { Sharing } from "#contract/mcp/settings.ts";
 import type { McpServer } from "#contract/mcp/servers.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { eventually } from "#test/support/eventually.ts";
+import { changingServer, plainTool } from "#test/support/mcp/changing.ts";
 import { busy, mcpPlatforms, processesOf, settled, stepCall, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
@@ -103,6 +104,25 @@ describe("a pooled server", () => {
 
 describe("a server with a connection for each session", () => {
   const session = { mode: "session", sessions: 2 } as const;
+
+  test("whose tools change in all of them is not taken out: its tools wait for a decision", async () => {
+    const p = await platforms.open();
+    const changing = await changingServer({ tools: [plainTool()] });
+    const body = { name: `s-${newId().slice(-12)}`, launch: changing.launch, settings: { sharing: session } };
+    const server = await p.call(routes.createMcpServer, { body });
+    const runs = [newId(), newId()] as const;
+    await Promise.all(runs.map((runId) => use(p, server, { tool: "add", runId })));
+    await changing.says({ tools: [plainTool({ description: "Adds them all." })] });
+    const changed = await eventually(
+      () => toolNamed(p, server.id, "add"),
+      ({ approval }) => approval === "changed",
+    );
+    await expect(use(p, server, { tool: "add", runId: runs[0] })).rejects.toMatchObject({ code: "tool_changed" });
+    await p.call(routes.approveTool, { params: { id: changed.id }, body: { hash: changed.hash } });
+    expect(await use(p, server, { tool: "add", runId: runs[0] })).toBe("add");
+    expect((await p.call(routes.getMcpServer, { params: { id: server.id } })).quarantine).toBeNull();
+    await changing.remove();
+  });
 
   test("keeps what belongs to a run within it, until the run ends", async () => {
     const p = await platforms.open();

@@ -111,7 +111,11 @@ export class ServerConnections {
   }
 
   async #compare(connection: Connection, signal: AbortSignal): Promise<void> {
-    const differing = await this.#catalogue.differing(this.#host.record(), connection, signal);
+    const compare = (): Promise<string[]> => this.#catalogue.differing(this.#host.record(), connection, signal);
+    if ((await compare()).length === 0) return;
+    // What the server lists may have changed a moment ago, for all of them.
+    await this.refresh();
+    const differing = await compare();
     if (differing.length === 0) return;
     this.#host.takeOut(`Its connections list different definitions of: ${differing.slice(0, 5).join(", ")}.`);
     throw refusalOf(this.#host.record());

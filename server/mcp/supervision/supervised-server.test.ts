@@ -71,14 +71,14 @@ function arrange(quickFailures = 3) {
   };
   const fast = { backoffMs: 1, factor: 1, maxMs: 1, jitter: 0 };
   const catalogue = new ServerCatalogue(
-    { newId: () => "id", note: () => {}, saveCatalogue: async (_server, { compare }) => compare([]) },
+    { newId: () => "id", note: () => {}, saveCatalogue: async (_server, { compare }) => compare({ around: [], stored: [], pins: true }) },
     { tools: [], isPinned: false },
   );
   const server: SupervisedServer = new SupervisedServer(
     {
       checkLaunch: async () => ({ file: undefined, hashes: { launchHash: "h", approvedLaunchHash: "h" } }),
       connect,
-      reload: async () => ({ record: server.record, tools: [] }),
+      reload: async () => ({ record: server.record, tools: [], isPinned: true }),
       saveState: async ({ state }) => void states.push(state),
       saveQuarantine: async () => {},
       saveHealth: async () => {},

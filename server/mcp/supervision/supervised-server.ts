@@ -249,12 +249,11 @@ export class SupervisedServer {
 
   /** Other processes may have approved, pinned or changed something since. */
   async #reload(): Promise<void> {
-    const { record, tools } = await this.#ports.reload(this.#record);
+    const { record } = await this.catalogue.adopt(() => this.#ports.reload(this.#record));
     const { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted } = record;
     const { approvedRoots, launchMakers } = record;
     const stored = { name, description, settings, quarantine, launch, launchHash, approvedLaunchHash, catalogueTrusted };
     this.adopt({ ...stored, approvedRoots, launchMakers });
-    await this.catalogue.adopt(tools, { isPinned: record.cataloguePinned });
     if (quarantine === null) return;
     this.#later(() => this.#reconcile());
     throw refusalOf(this.#record);

@@ -61,7 +61,7 @@ const reload = ({ database }: SupervisionDeps, { id, tenantId, name }: ServerRec
   database.asTenant(tenantId, async (tx) => {
     const found = await findServer(tx, id);
     if (!found) throw new AppError("mcp_server_unknown", `The server ${name} was deleted.`);
-    return { record: found.record, tools: await toolsOfServer(tx, id) };
+    return { record: found.record, tools: await toolsOfServer(tx, id), isPinned: found.record.cataloguePinned };
   });
 
 /** Writes a state and announces it; what cannot be written is logged. */

@@ -18,7 +18,7 @@ export type SupervisorPorts = {
   /** Rejects with an `AppError`; nothing is left running then. */
   connect: Connect;
   /** The server and its tools as they are stored now. Rejects with `mcp_server_unknown` when it was deleted. */
-  reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[] }>;
+  reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[]; isPinned: boolean }>;
   /** Writes the state and announces it. Never rejects. */
   saveState(server: ServerRecord): Promise<void>;
   /** Writes why the server is taken out, and audits it. Never rejects. */

@@ -93,6 +93,8 @@ const CREDENTIALS = new RegExp(
   "iu",
 );
 
+const IMAGE = "an image that sends data away when shown";
+
 const RULES: readonly Rule[] = [
   ...IGNORE.map((pattern) => ({ finding: "an instruction to ignore other instructions", pattern })),
   ...HIDE.map((pattern) => ({ finding: "an instruction to hide something from the user", pattern })),
@@ -105,13 +107,14 @@ const RULES: readonly Rule[] = [
   {
     finding: "a block that addresses the model",
     pattern:
-      /<\/?\s*(?:important|system|instructions?|secret|hidden|assistant|admin|critical)\s*\/?>|<\|(?:im_start|im_end|system|user|assistant)\|>|\[\/?INST\]|<<\/?SYS>>/iu,
+      /<\/?\s*(?:important|system|instructions?|secret|hidden|assistant|admin|critical)(?:\s+[\w:-]+\s*=[^<>]{0,500})?\s*\/?>|<\|(?:im_start|im_end|system|user|assistant)\|>|\[\/?INST\]|<<\/?SYS>>/iu,
   },
   { finding: "a comment that is not shown", pattern: /<!--/u },
   { finding: "a reference to credentials on the machine", pattern: CREDENTIALS },
   {
-    finding: "an image that sends data away when shown",
-    pattern: /!\[[^\]]{0,200}\]\s?(?:\(\s*<?\s*(?:https?:)?\/\/|\[)|<img\b[^>]{0,200}\bsrc\s*=/iu,
+    finding: IMAGE,
+    pattern:
+      /!\[[^\]]{0,200}\]\s?(?:\(\s*<?\s*(?:https?:)?\/\/|\[)|<(?:img|iframe|embed|video|audio|source|input)\b[^>]{0,1000}\b(?:src|srcset|poster)\s*=/iu,
   },
   {
     finding: "a link that runs code",
@@ -121,15 +124,36 @@ const RULES: readonly Rule[] = [
 
 /** One mark for all that stand for it, before NFKC takes some of them apart. */
 const APOSTROPHES = /[\u2018\u2019\u201B\u02BC\u02B9\u2032\u00B4]/gu;
-/** Marks of Markdown that words may stand in, `do **not**`. */
-const EMPHASIS = /[*`]/gu;
+/** Marks that words may stand in, `do **not**`. */
+const EMPHASIS =
+  /[*`]|~~|(?<![\p{L}\p{N}_])_+(?=[\p{L}\p{N}])|(?<=[\p{L}\p{N}])_+(?![\p{L}\p{N}_])|<\/?(?:b|i|u|em|strong|code|mark|span)>/giu;
 
 /** What addresses the reader in a text, and links that lead elsewhere than they say. */
 export function findInstructions(text: string): string[] {
   const words = text.replace(APOSTROPHES, "'").normalize("NFKC").replace(EMPHASIS, "").replace(/\s+/gu, " ");
   const found = RULES.filter(({ pattern }) => pattern.test(words)).map(({ finding }) => finding);
   if (handsOver(words)) found.push("an instruction to hand over a file of the user");
+  if (showsImage(words)) found.push(IMAGE);
   return [...new Set(found), ...deceivingLinks(words)];
+}
+
+const BRACKETS = /!?\[|\]/gu;
+const LEADS_AWAY = /\s?\(\s*<?\s*(?:https?:)?\/\//iuy;
+const NAMED_ADDRESS = /\[[^\]]{1,200}\]:\s*<?\s*(?:https?:)?\/\//iu;
+
+/** Also one whose text is long or has brackets of its own, and one whose address stands elsewhere under a name. */
+function showsImage(text: string): boolean {
+  const open: boolean[] = [];
+  let hasImage = false;
+  for (const { 0: mark, index } of text.matchAll(BRACKETS)) {
+    if (mark !== "]") open.push(mark === "![");
+    else if (open.pop() === true) {
+      hasImage = true;
+      LEADS_AWAY.lastIndex = index + 1;
+      if (LEADS_AWAY.test(text)) return true;
+    }
+  }
+  return hasImage && NAMED_ADDRESS.test(text);
 }
 
 const MARKDOWN_LINK = /\[(?<shown>[^\]]{1,200})\]\(\s*<?(?<target>https?:\/\/[^\s)>]{1,2000})/giu;
