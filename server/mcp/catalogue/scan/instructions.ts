@@ -16,9 +16,20 @@ const IGNORE: readonly RegExp[] = [
   /(?:이전|위의|모든).{0,10}(?:지시|명령|지침).{0,10}(?:무시|잊)/u,
 ];
 
+/** Between "never" and what is never to be done. Who never does something without asking, or instead of asking, does ask. */
+const meanwhile = (end: string): string =>
+  String.raw`(?:(?!\b(?:without|until|unless|before|instead|but|always|forget|fail|hesitate|neglect)\b)[^${end}]){0,30}`;
+const NEVER = String.raw`\b(?:do not|don'?t|never|must(?: not|n'?t))\b`;
+const TELLING = String.raw`\b(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|notify(?:ing)?|reveal(?:ing)?|show(?:ing)?|alert(?:ing)?)\b`;
+
 const HIDE: readonly RegExp[] = [
-  /\b(?:do not|don'?t|never|without|must(?: not|n'?t))\b.{0,30}\b(?:tell|telling|inform|informing|mention|mentioning|notify|notifying|reveal|show|ask|asking|alert|alerting)\b.{0,30}\busers?\b/iu,
-  /\b(?:keep|hide|conceal)\b.{0,40}\b(?:secret|hidden)?\b.{0,20}\bfrom (?:the )?users?\b/iu,
+  new RegExp(String.raw`${NEVER}${meanwhile(".;!?")}${TELLING}.{0,30}\busers?\b`, "iu"),
+  new RegExp(String.raw`${NEVER}${meanwhile(".,:;!?—–")}\bask(?:ing)?\b.{0,30}\busers?\b`, "iu"),
+  new RegExp(
+    String.raw`(?<!(?:\b(?:not|never|no|cannot)|n'?t)\b(?! (?:forget|fail|hesitate|neglect))[^.;!?]{0,60})\bwithout\b.{0,30}(?:${TELLING}|\basking\b).{0,30}\busers?\b`,
+    "iu",
+  ),
+  /\b(?:keep\b.{0,40}\b(?:secret|hidden|private|confidential|away)|keep (?:it|this|that|these|them)|hide|conceal)\b.{0,40}\bfrom (?:the )?users?\b/iu,
   /\b(?:sag|erzähl|informier|verrat)\p{L}{0,3}\b.{0,30}\b(?:nutzer|benutzer|anwender)\p{L}{0,3}\b.{0,30}\b(?:nicht|nichts)\b/iu,
   /\bne\b.{0,20}\b(?:dites|dis|informe[zr]?|mentionne[zr]?)\b.{0,10}\b(?:pas|rien|jamais)\b.{0,30}\butilisat/iu,
   /\bno\b.{0,10}\b(?:digas|diga|informes|informe|menciones|mencione|reveles)\b.{0,30}\busuari/iu,
@@ -30,9 +41,9 @@ const HIDE: readonly RegExp[] = [
 
 /** Wants to be first, or to be called before whatever else there is. A tool that needs another one says which. */
 const OTHER_TOOLS: readonly RegExp[] = [
-  /\b(?:before|after|instead of|when(?:ever)?|prior to)\b.{0,20}\b(?:us|call|invok|runn)(?:e|ing)\b.{0,20}\b(?:any|other|another|every|all)\b.{0,20}\btools?\b/iu,
+  /\b(?:before|after|instead of|when(?:ever)?|prior to)\b.{0,20}\b(?:us|call|invok|runn)(?:e|ing)\b.{0,20}\b(?:(?:any|another|every|all)\b.{0,20}\btools?|other tools?)\b/iu,
   /\b(?:call|use|invoke|run|execute|consult)(?:d|ed)?\b[^.]{0,60}\b(?:before|prior to|ahead of|instead of|in place of|rather than)\b[^.]{0,20}\b(?:any|every|each|all)(?: of)?(?: the)?(?:thing else\b| others?(?: (?:tool|function|server|one)s?\b|\s?(?:[.,;:!)]|$))| (?:tool|function)s?\b)/iu,
-  /\b(?:always|must|shall|ha(?:ve|s) to|required to|sure to)\b[^.]{0,30}\b(?:call|use|invoke|run|execute)d?\b[^.]{0,10}\bthis(?: (?:tool|function|one|server)\b[^.]{0,12})? first(?:\s?(?:[.,;:!)]|$)| (?:before|to|and|for|in|at|when|whenever)\b)/iu,
+  /\b(?:always|must|shall|ha(?:ve|s) to|required to|sure to)\b[^.]{0,30}\b(?:call|use|invoke|run|execute)d?\b[^.]{0,10}\bthis(?: (?:tool|function|one|server)\b[^.]{0,12})? first(?:\s?(?:[.,;:!)]|$)| (?:before(?! (?:us|call|invok|runn)ing (?:the )?[a-z0-9]+[_-])|to|and|for|in|at|when|whenever)\b)/iu,
   /\bthis (?:tool|function)\b[^.]{0,10}\b(?:must|shall|has to|needs to|is to)\b[^.]{0,20}\b(?:(?:called|used|invoked|run|executed) first\b|the first (?:tool|function|one)\b)/iu,
   /\b(?:call|use|invoke|run|execute)\b[^.]{0,10}\bthis (?:tool|function)\b[^.]{0,10}\bat the (?:start|beginning) of (?:every|each|all|any)\b/iu,
   /\b(?:vor|anstatt|statt|anstelle)\b[^.]{0,10}\b(?:aller|allen|jedem|jedes|irgendeinem)\b[^.]{0,10}\b(?:anderen|weiteren)\b[^.]{0,20}\b(?:tool|werkzeug|funktion)/iu,
@@ -93,6 +104,10 @@ const CREDENTIALS = new RegExp(
   "iu",
 );
 
+const ATTRIBUTES = String.raw`(?:\s+[\w:-]+\s*=[^<>]{0,500})?`;
+/** After an option, or in an address, `<secret>` stands for a value. */
+const NO_VALUE = String.raw`(?<!-[\w-]{1,40} |[=\/@])`;
+
 const IMAGE = "an image that sends data away when shown";
 
 const RULES: readonly Rule[] = [
@@ -106,15 +121,17 @@ const RULES: readonly Rule[] = [
   },
   {
     finding: "a block that addresses the model",
-    pattern:
-      /<\/?\s*(?:important|system|instructions?|secret|hidden|assistant|admin|critical)(?:\s+[\w:-]+\s*=[^<>]{0,500})?\s*\/?>|<\|(?:im_start|im_end|system|user|assistant)\|>|\[\/?INST\]|<<\/?SYS>>/iu,
+    pattern: new RegExp(
+      String.raw`<\/?\s*(?:important|system|instructions?|critical)${ATTRIBUTES}\s*\/?>|${NO_VALUE}<\/?\s*(?:secret|hidden|assistant|admin)${ATTRIBUTES}\s*\/?>|<\|(?:im_start|im_end|system|user|assistant)\|>|\[\/?INST\]|<<\/?SYS>>`,
+      "iu",
+    ),
   },
   { finding: "a comment that is not shown", pattern: /<!--/u },
   { finding: "a reference to credentials on the machine", pattern: CREDENTIALS },
   {
     finding: IMAGE,
     pattern:
-      /!\[[^\]]{0,200}\]\s?(?:\(\s*<?\s*(?:https?:)?\/\/|\[)|<(?:img|iframe|embed|video|audio|source|input)\b[^>]{0,1000}\b(?:src|srcset|poster)\s*=/iu,
+      /!\[[^\]]{0,200}\]\s?(?:\(\s*<?\s*(?:https?:)?\/\/|\[)|<(?:img|iframe|embed|video|audio|source|input)\b[^>]{0,1000}\b(?:src|srcset|poster)\s*=\s*["']?\s*(?:https?:)?\/\//iu,
   },
   {
     finding: "a link that runs code",
