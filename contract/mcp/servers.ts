@@ -14,7 +14,12 @@ export const ServerState = z.enum(SERVER_STATES);
 
 export type ServerState = z.infer<typeof ServerState>;
 
-export const EnvName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
+export const EnvName = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+    "expected a name of letters, digits and _, not starting with a digit, of at most 128 characters",
+  );
 
 /** `secret:name` refers to the vault; any other value is stored as it is. */
 export const EnvValue = z.string().max(4_096);
@@ -46,7 +51,9 @@ export const HttpLaunch = z.strictObject({
   url: z.url({ protocol: /^https?$/ }).max(2_048),
   /** `sse` is HTTP with SSE as of 2024-11-05. Without a type, Streamable HTTP is tried first and that where it is not there. */
   type: z.enum(["streamable-http", "sse"]).optional(),
-  headers: values(z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/)).default({}),
+  headers: values(
+    z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, "expected a name of letters, digits, _, . and -, of at most 128 characters"),
+  ).default({}),
   /** Parameters that the address gets when it is called: a credential stands here as `secret:name`, never in `url`. */
   query: values(z.string().regex(/^[!-~]{1,128}$/)).optional(),
 });
@@ -68,6 +75,8 @@ export const McpServer = z.object({
   launch: Launch,
   /** Whether exactly this launch, with these roots, has been approved. Nothing of another launch starts before that. */
   launchApproved: z.boolean(),
+  /** Of what would run, as it was last seen: the launch, with the bytes of its executable and its script. */
+  launchHash: z.string(),
   /** The roots that the server is told of. While those of its settings differ, they wait for approval. */
   approvedRoots: z.array(z.string()).nullable(),
   /** What an approver should look at. */
@@ -181,7 +190,7 @@ export const updateMcpServer = defineRoute({
   params: IdParams,
   body: UpdateMcpServer,
   response: McpServer,
-  errors: ["not_found", "name_taken", "launch_refused", "egress_denied", "request_invalid"],
+  errors: ["not_found", "name_taken", "launch_refused", "egress_denied", "request_invalid", "conflict"],
 });
 
 export const deleteMcpServer = defineRoute({
@@ -241,6 +250,8 @@ export const approveMcpLaunch = defineRoute({
   tag: "mcp-servers",
   permission: "tool:approve",
   params: IdParams,
+  /** What the approver has looked at: when the server would run something else by now, nothing is approved. */
+  body: z.strictObject({ launchHash: z.string().max(256).optional(), roots: ServerSettings.shape.roots }).optional(),
   response: McpServer,
-  errors: ["not_found", "permission_denied"],
+  errors: ["not_found", "permission_denied", "conflict"],
 });

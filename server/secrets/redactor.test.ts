@@ -59,6 +59,13 @@ describe("the redactor's text", () => {
     );
   });
 
+  test.each(["Bearer ", "Authorization: Bearer ", "x-api-key: ", "token "])("removes what follows %j in a secret by itself", (before) => {
+    const { text } = redactorFor(`${before}q9Zr7Lw2Xc5V`);
+    expect(text(`q9Zr7Lw2Xc5V of ${before}q9Zr7Lw2Xc5V`)).toBe(`${REDACTED} of ${REDACTED}`);
+    expect(text(Buffer.from("q9Zr7Lw2Xc5V").toString("base64"))).toBe(REDACTED);
+    expect(secretForms("correct horse")).not.toContain("horse");
+  });
+
   test("leaves values of fewer than four characters alone, and derives nothing from short ones", () => {
     expect(redactorFor("abc").text("abc")).toBe("abc");
     expect(secretForms("abcde")).toEqual(["abcde"]);

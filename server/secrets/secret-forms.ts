@@ -2,18 +2,28 @@
 export const SHORTEST_TRACKED = 4;
 /** Below this, encoded forms are too short to mean anything. */
 const SHORTEST_DERIVED = 6;
+/** What is shorter than this behind `Bearer` may be a word. */
+const SHORTEST_CREDENTIAL = 8;
+const HEADER = /^([A-Za-z][\w-]{0,63}:[ \t]+)?((?:Bearer|Basic|Token|ApiKey|Api-Key|Key)[ \t]+)?(\S+)$/i;
 
 /**
  * The forms in which a secret may turn up in what others send us: as it is, inside JSON, URL-encoded, in hex, base64 at any
- * alignment (a secret inside `user:secret`), reversed, and each long line of a value of several lines (a PEM file).
+ * alignment (a secret inside `user:secret`), reversed, without the `Bearer` or the header's name before it, and each long line of a value of several lines (a PEM file).
  */
 export function secretForms(value: string): string[] {
   if (value.length < SHORTEST_TRACKED) return [];
   const forms = new Set([value]);
-  if (value.length >= SHORTEST_DERIVED) {
-    for (const form of [...textForms(value), ...urlForms(value), ...hexForms(value), ...base64Forms(value)]) forms.add(form);
+  for (const one of [value, ...credentialIn(value)]) {
+    if (one.length < SHORTEST_DERIVED) continue;
+    for (const form of [one, ...textForms(one), ...urlForms(one), ...hexForms(one), ...base64Forms(one)]) forms.add(form);
   }
   return [...forms].filter((form) => form.length >= SHORTEST_TRACKED);
+}
+
+/** What a header holds behind its name and scheme: whoever refuses `Bearer abc` may well say that `abc` is wrong. */
+function credentialIn(value: string): string[] {
+  const [, name, scheme, credential = ""] = HEADER.exec(value) ?? [];
+  return (name ?? scheme) === undefined || credential.length < SHORTEST_CREDENTIAL ? [] : [credential];
 }
 
 function textForms(value: string): string[] {

@@ -63,6 +63,22 @@ test("own secrets go with each server, a shared one with the last; those of anot
   expect([await secretsIn("test"), await secretsIn("production", stranger)]).toEqual([all, all]);
 });
 
+test("imports at the same time give each server a secret of its own, or say that its name is taken", async () => {
+  const importing = (onClash: "rename" | "fail") =>
+    client.importMcpServers({
+      body: { document: { mcpServers: { twin: { command: "not-here", env: { API_TOKEN: credential() } } } }, onClash, start: false },
+    });
+  const found = (await Promise.all([importing("rename"), importing("rename")])).flatMap(({ items }) => items);
+  expect(found.map(({ name }) => name).sort()).toEqual(["twin", "twin-2"]);
+  expect(new Set(found.flatMap(({ launch }) => (launch.transport === "stdio" ? Object.values(launch.env) : []))).size).toBe(2);
+  for (const { id } of found) await remove(id);
+  const settled = await Promise.allSettled([importing("fail"), importing("fail")]);
+  const reasons = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  expect(reasons).toMatchObject([{ code: "name_taken" }]);
+  for (const one of settled) if (one.status === "fulfilled") for (const { id } of one.value.items) await remove(id);
+  expect((await secretsIn()).filter((name) => name.startsWith("twin"))).toEqual([]);
+});
+
 const requesting = (header: string) => ({
   version: 2 as const,
   name: `w-${newId()}`,

@@ -145,6 +145,7 @@ export const makeServer = (given: Partial<McpServer> = {}): McpServer => ({
   environment: "production",
   launch: { transport: "stdio", command: "npx", args: ["-y", "@modelcontextprotocol/server-filesystem", "."], env: {} },
   launchApproved: true,
+  launchHash: "0".repeat(64),
   approvedRoots: null,
   warnings: [],
   settings: {},

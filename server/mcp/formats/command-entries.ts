@@ -27,6 +27,8 @@ function startCommand(words: readonly string[]): Entry {
   const at = words.findIndex((word) => !/^[A-Za-z_]\w*=/.test(word));
   const [command, ...args] = at === -1 ? [] : words.slice(at);
   if (command === undefined) throw unreadable("the command line holds no command");
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(command))
+    throw unreadable("an address is no command", "Give the address alone, or the command that starts the server.");
   const env = Object.fromEntries(words.slice(0, at).map((word) => pair(word, "=")));
   return readEntry(nameOfCommand(command, args), PATH, { command, args, env });
 }

@@ -1,4 +1,5 @@
 import { AppError } from "#server/kernel/errors.ts";
+import { looksSecret } from "./secret-values.ts";
 
 const OPERATORS = new Set("|&;<>()`");
 
@@ -25,6 +26,8 @@ export function splitCommandLine(text: string): string[] {
     }
     if (OPERATORS.has(char)) refuse(char, "write one program and its arguments; quote the character if it is part of one");
     if (char === "#" && word === undefined) refuse("#", "leave the comment out, or quote the word");
+    if (word === undefined && /^[A-Za-z]:\\/.test(text.slice(i, i + 3)))
+      throw unreadable("a path with \\ has to stand in quotes", "Quote the path: outside of quotes \\ means only the character after it.");
     if (char === "~" && word === undefined) refuse("~", "write the whole path; no shell expands it");
     const read = readPart(text, i);
     word = (word ?? "") + read.text;
@@ -94,11 +97,13 @@ function refuse(what: string, how: string): never {
   });
 }
 
-/** `NAME=value` or `Name: value`. */
-export function pair(text: string, separator: string): [string, string] {
+/** `NAME=value`, or `Name: value` with spaces around it that mean nothing. */
+export function pair(text: string, separator: "=" | ":"): [string, string] {
   const at = text.indexOf(separator);
-  if (at < 1) throw unreadable(`expected a name and a value with ${separator} between them; got ${text.slice(0, 40)}`);
-  return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  const got = looksSecret("", text) ? "a credential" : text.slice(0, 40);
+  if (at < 1) throw unreadable(`expected a name and a value with ${separator} between them; got ${got}`);
+  const [name, value] = [text.slice(0, at), text.slice(at + 1)];
+  return separator === "=" ? [name, value] : [name.trim(), value.trim()];
 }
 
 export const unreadable = (message: string, remedy?: string): AppError =>

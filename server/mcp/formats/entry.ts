@@ -23,7 +23,10 @@ export type ReadDocument = { format: ImportFormat; entries: Entry[]; inputs: Inp
 
 const Text = z.string().max(65_536);
 /** VS Code allows numbers, and null for a variable that is to be absent. */
-const Values = z.record(z.string(), z.union([Text, z.number(), z.boolean(), z.null()]));
+const Values = z.record(
+  z.string(),
+  z.union([Text, z.number(), z.boolean(), z.null()], { error: "expected a text, a number, true, false or null" }),
+);
 
 const Server = z.looseObject({
   type: z.enum(["stdio", "http", "sse", "streamable-http", "streamableHttp", "streamable_http", "remote", "local"]).optional(),

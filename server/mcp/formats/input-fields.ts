@@ -17,7 +17,7 @@ const Declared = z.looseObject({
 export function inputFields(entries: readonly Entry[], declared: unknown): InputField[] {
   const known = new Map(readDeclared(declared).map((field) => [field.id, field]));
   const used = new Map<string, Variable>();
-  for (const { draft } of entries) for (const text of textsOf(draft)) for (const one of variablesIn(text)) used.set(one.id, one);
+  for (const { draft } of entries) for (const one of variablesOf(draft)) used.set(one.id, one);
   return [...used.values()].map((variable) => known.get(variable.id) ?? undeclared(variable));
 }
 
@@ -40,12 +40,36 @@ function undeclared({ id, fallback }: Variable): InputField {
 
 function describe(id: string): string {
   if (id === "workspaceFolder") return "The folder that the document calls the workspace";
+  if (id === "workspaceFolderBasename") return "The name of the folder that the document calls the workspace";
   if (id === "userHome") return "The home folder of whoever the server runs for";
-  return id.startsWith("env:") ? `What the environment variable ${id.slice(4)} would hold` : `Value of ${id}`;
+  const [, kind = "", name = ""] = /^(env|config|command|workspaceFolder):(.*)$/s.exec(id) ?? [];
+  return KINDS[kind]?.(name) ?? `Value of ${id}`;
 }
+
+const KINDS: Readonly<Record<string, (name: string) => string>> = {
+  env: (name) => `What the environment variable ${name} would hold`,
+  config: (name) => `What the editor's setting ${name} would hold`,
+  command: (name) => `What the editor's command ${name} would give`,
+  workspaceFolder: (name) => `The folder ${name} of the workspace`,
+};
 
 export function textsOf(draft: Draft | undefined): string[] {
   if (draft === undefined) return [];
   if (draft.transport === "http") return [draft.url, ...Object.values(draft.headers), ...Object.values(draft.query ?? {})];
   return [draft.command, ...draft.args, ...Object.values(draft.env), draft.cwd ?? ""];
 }
+
+function variablesOf(draft: Draft | undefined): Variable[] {
+  if (draft?.transport !== "stdio") return textsOf(draft).flatMap((text) => variablesIn(text));
+  const own = ownVariables(draft);
+  const inArguments = draft.args.flatMap((arg) => variablesIn(arg, own));
+  const [command = "", ...others] = textsOf({ ...draft, args: [] });
+  return [...variablesIn(command), ...inArguments, ...others.flatMap((text) => variablesIn(text))];
+}
+
+/**
+ * What the document gives the server in its environment. Where an argument says `${NAME}` of one of these, no program that starts
+ * servers fills it in: the server does (`mcp-remote … --header Authorization:${AUTH_HEADER}`).
+ */
+export const ownVariables = (draft: Draft): ReadonlySet<string> =>
+  new Set(draft.transport === "stdio" ? Object.entries(draft.env).flatMap(([name, text]) => (text === `\${${name}}` ? [] : [name])) : []);

@@ -27,12 +27,10 @@ function bare(spec: string): string {
     .replace(/[#?].*$/, "")
     .split(/[/\\]/)
     .filter((part) => part !== "");
-  const generic = /^(dist|build|src|index|main|server|mcp|latest)(\.\w+)?$/;
-  const last = parts.findLast((part) => !generic.test(part)) ?? parts.at(-1) ?? "";
-  const plain = last
-    .replace(/^@/, "")
-    .replace(/[@:=<>[].*$/, "")
-    .replace(/\.(m?js|ts|py|exe|git|jar|sh)$/, "");
+  const generic = /^(dist|build|src|index|main|server|mcp|mcp-server|server-mcp|latest)(\.\w+)?$/;
+  const unversioned = parts.map((part) => part.replace(/(?<=.)[@:=<>[].*$/, ""));
+  const last = unversioned.findLast((part) => !generic.test(part)) ?? unversioned.at(-1) ?? "";
+  const plain = last.replace(/^@/, "").replace(/\.(m?js|ts|py|exe|git|jar|sh)$/, "");
   return plain.replace(/^(mcp-)?server-|^mcp-|(-mcp)?-server$|-mcp$/g, "") || plain || "server";
 }
 

@@ -79,6 +79,14 @@ describe("the import matrix", () => {
       { git: stdio("uvx", ["mcp-server-git==1.0.0", "--repository", "/srv"]) },
     ],
     ["one server with its name", '{"name": "mine", "url": "https://a.example/mcp"}', "server", { mine: http("https://a.example/mcp") }],
+    ["a part of a document, as a README shows it", `"files": {\n  "command": "x", // here\n},`, "mcpServers", { files: stdio("x") }],
+    ["a whole part", `"mcpServers": { "files": { "command": "x" } }`, "mcpServers", { files: stdio("x") }],
+    [
+      "a quoted Windows path",
+      `'C:\\Program Files\\x.exe' "C:\\Users\\a b\\x.js"`,
+      "command",
+      { x: stdio("C:\\Program Files\\x.exe", ["C:\\Users\\a b\\x.js"]) },
+    ],
     ["an address", "  https://mcp.linear.app/mcp\n", "url", { linear: http("https://mcp.linear.app/mcp") }],
     [
       "npx",
@@ -86,6 +94,7 @@ describe("the import matrix", () => {
       "command",
       { memory: stdio("npx", ["-y", "@modelcontextprotocol/server-memory"]) },
     ],
+    ["variables with spaces of their own", `KEY=' a ' x`, "command", { x: stdio("x", [], { KEY: " a " }) }],
     [
       "npx after a prompt, with variables",
       `$ KEY='a b' MODE=fast npx -y "my server" --dir=$HOME/x`,
@@ -174,9 +183,13 @@ describe("the import matrix", () => {
     ["broken JSON", '{"mcpServers": {'],
     ["a list", "[1]"],
     ["a prototype", '{"mcpServers": {"__proto__": {"command": "x"}}}'],
+    ["one name twice", '{"mcpServers": {"a": {"command": "x:\\"y"}, "a": {"command": "z"}}}'],
     ["too deep", `{"mcpServers": {"a": ${"[".repeat(LIMITS.jsonDepth)}${"]".repeat(LIMITS.jsonDepth)}}}`],
     ["variables without a command", "A=1 B=2"],
     ["--add-mcp without JSON", "code --add-mcp"],
+    ["an address with arguments", "https://a.example/mcp --fast"],
+    ["a part of another document", '"scripts": { "start": "x" }'],
+    ["a Windows path without quotes", "node C:\\Users\\x.js"],
     [
       "too many servers",
       { mcpServers: Object.fromEntries(Array.from({ length: LIMITS.importedServers + 1 }, (_, i) => [`s${i}`, { command: "x" }])) },
@@ -345,7 +358,8 @@ describe("a command line", () => {
 describe("names", () => {
   test.each([
     ["npx", ["-y", "@modelcontextprotocol/server-filesystem@1.2.3"], "filesystem"],
-    ["npx", ["@playwright/mcp@latest"], "mcp"],
+    ["npx", ["@playwright/mcp@latest"], "playwright"],
+    ["npx", ["-y", "@sentry/mcp-server@0.1.0"], "sentry"],
     ["uvx", ["--from", "git+https://github.com/a/some-mcp-server.git", "x"], "some"],
     ["docker", ["run", "-i", "mcp/fetch:1"], "fetch"],
     ["node", ["/srv/weather/dist/index.js"], "weather"],
@@ -377,6 +391,9 @@ describe("credentials", () => {
     ["API_KEY", "q9Zr7Lw2Xc5V"],
     ["password", "correct horse"],
     ["CERT", "-----BEGIN RSA PRIVATE KEY-----\nx"],
+    ["header", "Authorization: Bearer abcdefgh"],
+    ["H", "X-Api-Key:q9Zr7Lw2Xc5V"],
+    ["connection-string", "Server=db;Uid=u;Pwd=x7"],
   ])("%s=%s", (name, value) => expect(looksSecret(name, value)).toBe(true));
   test.each([
     ["API_KEY", ""],
@@ -390,19 +407,68 @@ describe("credentials", () => {
     ["API_KEY", "aaaaaaaaaaaa"],
     ["MODE", "q9Zr7Lw2Xc5V"],
     ["DATABASE", "postgres://db.example/x"],
+    ["arg_1", "task-master-ai"],
+    ["arg_1", "@acme/risk-management-server@1.2.3"],
+    ["arg_1", "sk-learn-documents-server"],
+    ["header", "X-Mode: q9Zr7Lw2Xc5V"],
+    ["header", "Authorization: Bearer YOUR_TOKEN"],
+    ["header", "Authorization:${AUTH_HEADER}"],
+    ["header", "Authorization: Bearer ${AUTH_TOKEN}"],
+    ["url", "https://a.example/mcp"],
   ])("but not %s=%s", (name, value) => expect(looksSecret(name, value)).toBe(false));
 });
 
 test("variables of all dialects are asked for, none is read from here", () => {
-  const text = "${input:a} ${env:B} ${C} ${D:-d} ${workspaceFolder}${/}x $E ${}";
+  const text = "${input:a} ${env:B} ${C} ${D:-d} ${workspaceFolder}${/}x $E ${} ${config:x.y} ${command:z}";
   expect(variablesIn(text)).toEqual([
     { id: "a", fallback: undefined },
     { id: "env:B", fallback: undefined },
     { id: "env:C", fallback: undefined },
     { id: "env:D", fallback: "d" },
     { id: "workspaceFolder", fallback: undefined },
+    { id: "config:x.y", fallback: undefined },
+    { id: "command:z", fallback: undefined },
   ]);
-  expect(fillIn(text, ({ id, fallback }) => (id === "a" ? "$&" : fallback))).toBe("$& ${env:B} ${C} d ${workspaceFolder}/x $E ${}");
+  const filled = "$& ${env:B} ${C} d ${workspaceFolder}/x $E ${} ${config:x.y} ${command:z}";
+  expect(fillIn(text, ({ id, fallback }) => (id === "a" ? "$&" : fallback))).toBe(filled);
+});
+
+describe("what goes where", () => {
+  const planned = (
+    mcpServers: Record<string, { command: string; args?: string[]; env?: Record<string, string> }>,
+    inputs = {},
+    declared?: object[],
+  ) => {
+    const read = readDocument({ document: JSON.parse(JSON.stringify({ mcpServers, ...(declared && { inputs: declared }) })) });
+    return { read, plan: planImport(read, { onClash: "fail", inputs }, { servers: new Set(), secrets: new Set() }) };
+  };
+
+  test("a variable in an argument that the entry's own environment holds is the server's to read, and nobody is asked for it", () => {
+    const args = ["mcp-remote", "https://a.example/mcp", "--header", "Authorization:${AUTH_HEADER}", "${OTHER}"];
+    const { read, plan } = planned(
+      { s: { command: "npx", args, env: { AUTH_HEADER: "Bearer q9Zr7Lw2Xc5V", KEPT: "${KEPT}" } } },
+      { "env:OTHER": "o" },
+    );
+    expect(read.inputs.map(({ id }) => id)).toEqual(["env:OTHER", "env:KEPT"]);
+    expect(plan).toMatchObject([
+      {
+        inputs: ["env:KEPT"],
+        draft: { args: [...args.slice(0, 4), "o"], env: { AUTH_HEADER: "secret:s_AUTH_HEADER", KEPT: "${KEPT}" } },
+        secrets: [{ at: "env.AUTH_HEADER", value: "Bearer q9Zr7Lw2Xc5V" }],
+      },
+    ]);
+  });
+
+  test("a header that is written into an argument goes to the vault", () => {
+    const { plan } = planned({ a: { command: "npx", args: ["mcp-remote", "--header", "Authorization: Bearer q9Zr7Lw2Xc5V"] } });
+    expect(plan).toMatchObject([{ launch: { args: ["mcp-remote", "--header", "secret:a_header"] } }]);
+  });
+
+  test("a password stays one whatever it looks like, and whichever document declares it", () => {
+    const declared = [{ id: "word", type: "promptString", password: true }];
+    const { plan } = planned({ s: { command: "x", env: { A: "${input:word}" } } }, { word: "secret:pass-word!" }, declared);
+    expect(plan).toMatchObject([{ launch: { env: { A: "secret:s_A" } }, secrets: [{ value: "secret:pass-word!" }] }]);
+  });
 });
 
 test.each<[string, string]>([

@@ -17,9 +17,9 @@ type Given = Pick<ImportMcpServers, "mcpServers" | "servers" | "document" | "inp
  */
 export function readDocument({ mcpServers, servers, document, inputs }: Given): ReadDocument {
   const read = mcpServers
-    ? named("mcpServers", mcpServers)
+    ? { ...named("mcpServers", mcpServers), inputs }
     : servers
-      ? { ...named("servers", servers), inputs: Array.isArray(inputs) ? inputs : [] }
+      ? { ...named("servers", servers), inputs }
       : typeof document === "string"
         ? readText(document.trim())
         : readObject(document ?? {});
@@ -37,19 +37,21 @@ function readText(text: string): Read {
     if (isObject(value)) return readObject(value);
     throw unknown("expected a JSON object");
   }
+  // A part of a document, as READMEs show it: `"name": {…}`.
+  if (/^"(?:[^"\\]|\\.){1,256}"\s*:/.test(text)) return readObject(z.looseObject({}).parse(readJson(`{${text}}`)));
   if (/^https?:\/\/\S+$/i.test(text)) return { format: "url", entries: [readEntry(nameOfAddress(text), "document", { url: text })] };
   if (/^[a-z][a-z0-9+.-]*:\/?\/?\S*$/i.test(text)) throw unknown("expected an address that begins with http:// or https://");
   return entriesOfCommand(splitCommandLine(text));
 }
 
-const Wrapped = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) });
+const Wrapped = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()), inputs: z.unknown().optional() });
 const VsCode = z.looseObject({ servers: z.record(z.string(), z.unknown()), inputs: z.unknown().optional() });
 const Settings = z.looseObject({ mcp: VsCode });
 const ADDRESS = ["command", "url", "serverUrl", "httpUrl"] as const;
 
 function readObject(value: object): Read {
   const wrapped = Wrapped.safeParse(value);
-  if (wrapped.success) return named("mcpServers", wrapped.data.mcpServers);
+  if (wrapped.success) return { ...named("mcpServers", wrapped.data.mcpServers), inputs: wrapped.data.inputs };
   const settings = Settings.safeParse(value);
   const code = settings.success ? settings : VsCode.safeParse(value);
   if (code.success) {

@@ -23,6 +23,11 @@ export type AddingUseCases = {
 export type AddingDeps = ImportDeps & { importWaitMs: number };
 type Deps = AddingDeps & { view: (tenantId: string, id: string) => Promise<McpServer> };
 
+/** Somebody may have deleted one of them while the others had their turn. */
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof AppError) || error.code !== "not_found") throw error;
+}
+
 export function addingUseCases(deps: Deps): AddingUseCases {
   const view = ({ record }: SupervisedServer): Promise<McpServer> => deps.view(record.tenantId, record.id);
   const beginOne = async (server: SupervisedServer | undefined): Promise<McpServer> => {
@@ -35,7 +40,8 @@ export function addingUseCases(deps: Deps): AddingUseCases {
     importDocument: async (caller, body) => {
       const { servers, skipped } = await importServers(deps)(caller, body);
       await atMost(deps.importWaitMs, startTogether(servers));
-      return { items: await Promise.all(servers.map(view)), skipped };
+      const items = await Promise.all(servers.map((server) => view(server).catch(unlessGone)));
+      return { items: items.filter((item) => item !== undefined), skipped };
     },
     previewImport: previewImport(deps),
     addWellKnown: async (caller, request) => beginOne(await addWellKnown(deps)(caller, request)),

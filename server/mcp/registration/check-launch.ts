@@ -8,10 +8,10 @@ import { findExecutable } from "./executable.ts";
 import { launchHash } from "./launch.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
 import { allLaunchIssues } from "./refuse-launch.ts";
+import { saveInspected } from "./registration-lock.pg.ts";
 import { scriptArgument, scriptHash } from "./script.ts";
 import { serverFolders } from "../process/server-folders.ts";
 import type { ServerRecord } from "./server-record.ts";
-import { saveLaunch, saveLaunchHash } from "./servers.pg.ts";
 import type { ApprovedLaunch } from "../supervision/supervisor-ports.ts";
 
 type Inspect = { launchPolicy: LaunchPolicy; dataDir: string; path: string; hashFile: (file: string) => Promise<string> };
@@ -75,13 +75,14 @@ export const checkLaunch =
         ? { actor: "system:mcp", reason: "the script of its owner's own registration has changed" }
         : { actor: server.createdBy };
       await database.asTenant(tenantId, async (tx) => {
-        await saveLaunch(tx, { ...server, ...hashes }, server.createdBy);
+        // What is held here may be older than what somebody has just registered.
+        if (!(await saveInspected(tx, server, { hash, approvedBy: server.createdBy }))) throw changedMeanwhile(server);
         await audit.record(tx, { ...entry, ...why });
       });
       return { file, hashes };
     }
     await database.asTenant(tenantId, async (tx) => {
-      await saveLaunchHash(tx, id, hash);
+      await saveInspected(tx, server, { hash });
       const reason = isKnown ? DIFFERS[difference] : "never approved";
       await audit.record(tx, {
         tenantId,
@@ -97,6 +98,12 @@ export const checkLaunch =
       ? scriptChanged(server)
       : new AppError("launch_not_approved", `The launch of ${server.name} is not the one that was approved.`);
   };
+
+export const changedMeanwhile = ({ name }: Pick<ServerRecord, "name">): AppError =>
+  new AppError("conflict", `Somebody has changed the server ${name} meanwhile.`, {
+    retryable: true,
+    remedy: "Look at the server again, and repeat this if it is still what you want.",
+  });
 
 /** How what would run differs from what was approved. An approval from before scripts were looked at says nothing of one. */
 export function differenceOf(approved: string | null, now: string): "none" | "script" | "launch" {

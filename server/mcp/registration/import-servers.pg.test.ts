@@ -161,6 +161,37 @@ describe("an import", () => {
     ]);
   });
 
+  test("at the same time as others is like one after the other", async () => {
+    const p = await platforms.open();
+    const importing = (onClash: "fail" | "rename" | "skip") =>
+      p.call(routes.importMcpServers, { body: { mcpServers: { same: { command: "x" } }, onClash, start: false } });
+    const renamed = await Promise.all([1, 2, 3].map(() => importing("rename")));
+    expect(renamed.flatMap(({ items }) => items.map(({ name }) => name)).sort()).toEqual(["same", "same-2", "same-3"]);
+    await db.ownerPool.query("update mcp_servers set deleted_at = now() where deleted_at is null");
+    const skipped = await Promise.all([1, 2, 3].map(() => importing("skip")));
+    expect(skipped.flatMap(({ skipped: names }) => names)).toEqual(["same", "same"]);
+    await db.ownerPool.query("update mcp_servers set deleted_at = now() where deleted_at is null");
+    const failed = await Promise.allSettled([1, 2, 3].map(() => importing("fail")));
+    expect(failed.flatMap((one) => (one.status === "rejected" ? [one.reason] : []))).toMatchObject([
+      { code: "name_taken", issues: [{ path: "same", message: expect.stringContaining("same-2 is free") }] },
+      { code: "name_taken" },
+    ]);
+  });
+
+  test("has done what it could when somebody deletes one of its servers meanwhile", async () => {
+    const p = await platforms.open({ timings: { importWaitMs: 2_000, probeMs: 60_000, handshakeMs: 60_000 } });
+    const imported = p.call(routes.importMcpServers, {
+      body: { mcpServers: { quick: { command: "/nowhere" }, hangs: { command: "sleep", args: ["600"] } } },
+    });
+    const { id } = await vi.waitFor(async () => {
+      const { items } = await p.call(routes.listMcpServers, { query: { name: "hangs", state: "STARTING" } });
+      if (items[0] === undefined) throw new Error("it does not start yet");
+      return items[0];
+    });
+    await p.call(routes.deleteMcpServer, { params: { id } });
+    expect((await imported).items.map(({ name }) => name)).toEqual(["quick"]);
+  });
+
   test("is all or nothing: one bad server, one refused launch, one credential that may not be stored", async () => {
     const p = await platforms.open();
     const good = { command: node, args: [script] };
@@ -261,6 +292,8 @@ test("a preview says what an import would refuse, and changes nothing", async ()
       a: { command: "bash", args: ["-c", "x"], env: { PATH: "/evil" }, cwd: "relative" },
       b: { url: "https://b.example/${input:password}" },
       c: {},
+      d: { command: "x", env: { "my-var": "1" } },
+      e: { url: "https://e.example", headers: { "X Y": "1" } },
     },
   };
   const { items } = await p.call(routes.previewMcpImport, { body: { document } });
@@ -268,6 +301,12 @@ test("a preview says what an import would refuse, and changes nothing", async ()
     ["launch.env.PATH", "launch.cwd"],
     ["mcpServers.b.url"],
     ["mcpServers.c"],
+    ["mcpServers.d.env.my-var"],
+    ["mcpServers.e.headers.X Y"],
+  ]);
+  expect(items.slice(3).map(({ errors }) => errors[0]?.message)).toEqual([
+    expect.stringMatching(/^expected a name of letters, digits and _/),
+    expect.stringMatching(/^expected a name of letters, digits, _, \. and -/),
   ]);
   expect(items[0]?.warnings.map(({ code }) => code)).toContain("inline_code");
   expect([await names(p), p.stored.size, p.audited]).toEqual([[], 0, []]);

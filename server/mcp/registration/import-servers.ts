@@ -2,6 +2,7 @@ import type { Environment } from "#contract/common.ts";
 import type { ImportMcpServers } from "#contract/mcp/import.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import { isTransactionConflict } from "#server/kernel/pg-errors.ts";
 import type { SecretWriter } from "#server/kernel/ports.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { planDocument, refusePlan } from "./plan-document.ts";
@@ -18,21 +19,43 @@ export type ImportDeps = RegistrationDeps & {
 export const importServers =
   (deps: ImportDeps) =>
   async (caller: Caller, body: ImportMcpServers): Promise<{ servers: SupervisedServer[]; skipped: string[] }> => {
-    const planned = await planDocument(deps, caller.tenantId, body);
-    refusePlan(planned);
-    const { plan } = planned;
-    const wanted = plan.filter(({ isSkipped }) => !isSkipped);
-    const servers = await registerPlanned(deps, caller, { plan: wanted, environment: body.environment, start: body.start });
+    const makePlan = async (): Promise<PlannedServer[]> => {
+      const planned = await planDocument(deps, caller.tenantId, body);
+      refusePlan(planned);
+      return planned.plan;
+    };
+    const { servers, plan } = await registerAsPlanned(deps, caller, { makePlan, environment: body.environment, start: body.start });
     return { servers, skipped: plan.filter(({ isSkipped }) => isSkipped).map(({ name }) => name) };
   };
 
-type Registering = { plan: readonly PlannedServer[]; environment: Environment; start: boolean };
+type Wanted = { environment: Environment; start: boolean };
 
-/** Stores the secrets and the servers together. The plan must be whole. */
-export async function registerPlanned(
+/** Whoever is overtaken by another registration plans again with the names that are taken by then. */
+const PLANS = 5;
+
+/** Registers all of a plan that is not skipped. The plan must be whole; what is in its way by then, it throws itself. */
+export async function registerAsPlanned(
   deps: ImportDeps,
   caller: Caller,
-  { plan, environment, start }: Registering,
+  { makePlan, ...wanted }: Wanted & { makePlan: () => Promise<PlannedServer[]> },
+): Promise<{ servers: SupervisedServer[]; plan: PlannedServer[] }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const plan = await makePlan();
+    try {
+      const servers = await registerPlanned(deps, caller, { ...wanted, plan: plan.filter(({ isSkipped }) => !isSkipped) });
+      return { servers, plan };
+    } catch (error) {
+      const isOvertaken = error instanceof AppError && (error.code === "name_taken" || error.code === "conflict");
+      if ((!isOvertaken && !isTransactionConflict(error)) || attempt === PLANS) throw error;
+    }
+  }
+}
+
+/** Stores the secrets and the servers together. */
+async function registerPlanned(
+  deps: ImportDeps,
+  caller: Caller,
+  { plan, environment, start }: Wanted & { plan: readonly PlannedServer[] },
 ): Promise<SupervisedServer[]> {
   const { tenantId, ref: actor } = caller;
   const secrets = plan.map((one) => new Map(one.secrets.map(({ name, value = "" }) => [name, value])));

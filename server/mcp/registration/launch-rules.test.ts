@@ -4,7 +4,7 @@ import type { Launch } from "#contract/mcp/servers.ts";
 import { launchIssues } from "./launch-rules.ts";
 import { launchWarnings, needsOwner } from "./launch-warnings.ts";
 import { fetchedCode } from "./runners.ts";
-import { maskLaunch, secretInArgument, unmaskLaunch } from "./launch.ts";
+import { maskLaunch, secretInArgument, summariseLaunch, unmaskLaunch } from "./launch.ts";
 
 const stdio = (change: Partial<Extract<Launch, { transport: "stdio" }>> = {}): Launch => ({
   transport: "stdio",
@@ -125,6 +125,9 @@ describe("what an approver is warned of", () => {
     [["secret_in_arguments", "unpinned_package"], "docker", ["run", "-e", "TOKEN=x", "-e", "OTHER", "mcp/fetch"]],
     [["host_folder", "unpinned_package"], "docker", ["run", "-v", "/srv/data:/data", "-v", "named:/x", "mcp/files"]],
     [["starts_another"], "sudo", ["node", "x.js"]],
+    [["secret_in_arguments"], "node", ["x.js", "--api-key", "q9Zr7Lw2Xc5V"]],
+    [["secret_in_arguments"], "node", ["x.js", "--header", "Authorization: Bearer q9Zr7Lw2Xc5V"]],
+    [[], "node", ["x.js", "--api-key=secret:my_key", "secret:another_key", "--token", "secret:third_token"]],
     [[], "npx", ["-y", "@scope/server@1.2.3", "/data"]],
     [[], "uvx", ["mcp-server-fetch==2026.10.24"]],
     [[], "docker", ["run", "-i", `mcp/fetch@sha256:${"0".repeat(64)}`]],
@@ -148,6 +151,12 @@ describe("what an approver is warned of", () => {
     expect(launchIssues(http({}, address))).toEqual([]);
     expect(launchWarnings(http({}, address))).toMatchObject([{ code: "secret_in_address" }]);
   });
+});
+
+test("the audit trail has a launch without its credentials", () => {
+  const launch = stdio({ args: ["x.js", "--api-key=q9Zr7Lw2Xc5V", "--mode", "fast", "--token", "secret:third_token"], env: { KEY: "k" } });
+  const argv = ["node", "x.js", "********", "--mode", "fast", "--token", "secret:third_token"];
+  expect(summariseLaunch(launch)).toEqual({ argv, env: ["KEY"], cwd: "" });
 });
 
 test("what a package runner fetches is told from its options", () => {

@@ -1,6 +1,7 @@
 import type { Launch } from "#contract/mcp/servers.ts";
 import type { LaunchWarning } from "#contract/mcp/warnings.ts";
 import { looksSecret } from "../formats/secret-values.ts";
+import { holdsCredential } from "./launch.ts";
 import { commandName, dockerOptions, fetchedCode } from "./runners.ts";
 
 type StdioLaunch = Pick<Extract<Launch, { transport: "stdio" }>, "command" | "args">;
@@ -30,9 +31,15 @@ const INLINE: readonly [RegExp, RegExp][] = [
 /** What whoever approves this launch should know of it. */
 export function launchWarnings(launch: Launch): LaunchWarning[] {
   if (launch.transport === "http") return addressWarnings(launch.url);
-  return [inlineCode(launch), debuggerOpen(launch), remoteCode(launch), startsAnother(launch), ...docker(launch)].filter(
-    (one) => one !== undefined,
-  );
+  const found = [
+    inlineCode(launch),
+    debuggerOpen(launch),
+    remoteCode(launch),
+    startsAnother(launch),
+    ...credentials(launch),
+    ...docker(launch),
+  ];
+  return found.filter((one) => one !== undefined);
 }
 
 /** Whether only an owner's own registration may stand for its approval. */
@@ -60,6 +67,12 @@ function addressWarnings(address: string): LaunchWarning[] {
   const parts = [...url.pathname.split("/"), url.hash.slice(1)].map((part) => ["", part] as const);
   const holdsSecret = [...parts, ...url.searchParams].some(([name, value]) => looksSecret(name, value));
   return [...(isPlain ? [PLAIN_HTTP] : []), ...(holdsSecret ? [SECRET_IN_ADDRESS] : [])];
+}
+
+function credentials({ args }: StdioLaunch): LaunchWarning[] {
+  const at = args.findIndex((_arg, i) => holdsCredential(args, i));
+  const message = `args[${at}] looks like a credential: whoever may see the server sees it. Store it as a secret, and write \`secret:name\` in its place.`;
+  return at === -1 ? [] : [{ code: "secret_in_arguments", message }];
 }
 
 function inlineCode({ command, args }: StdioLaunch): Found {

@@ -109,3 +109,28 @@ function maskValues(values: Record<string, string>): Record<string, string> {
   });
   return Object.fromEntries(masked);
 }
+
+type Argument = { before: string; name: string; value: string };
+
+/** Behind `--option=` or after `--option`, an argument is a value of that name. `before` is what stands before the value. */
+export function readArgument(args: readonly string[], at: number): Argument {
+  const arg = args[at] ?? "";
+  const [, before = "", value = arg] = /^((?:--?[A-Za-z][\w-]*|[A-Za-z_]\w*)=)(.+)$/s.exec(arg) ?? [];
+  const previous = args[at - 1] ?? "";
+  const option = before || (/^--?[A-Za-z][\w-]*$/.test(previous) ? previous : "");
+  return { before, name: option.replace(/^-+|=$/g, "") || `arg_${at}`, value };
+}
+
+/** Whether an argument holds a credential itself, not where the vault has one. */
+export function holdsCredential(args: readonly string[], at: number): boolean {
+  const { name, value } = readArgument(args, at);
+  return looksSecret(name, value) && secretInArgument(args[at] ?? "") === undefined;
+}
+
+/** A launch as the audit trail keeps it: what runs where, without values that may be secret. */
+export function summariseLaunch(launch: Launch): Record<string, string | string[]> {
+  if (launch.transport === "http")
+    return { url: launch.url, headers: Object.keys(launch.headers), ...(launch.query && { query: Object.keys(launch.query) }) };
+  const args = launch.args.map((arg, i) => (holdsCredential(launch.args, i) ? MASK : arg));
+  return { argv: [launch.command, ...args], env: Object.keys(launch.env), cwd: launch.cwd ?? "" };
+}

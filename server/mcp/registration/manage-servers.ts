@@ -2,11 +2,12 @@ import type { Page } from "#contract/common.ts";
 import type { McpServer, ServerQuery, UpdateMcpServer } from "#contract/mcp/servers.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { approveLaunch, type ApprovalDeps } from "./approvals.ts";
+import { approveLaunch, type ApprovalDeps, type Seen } from "./approvals.ts";
 import { addingUseCases, type AddingDeps, type AddingUseCases } from "./adding-use-cases.ts";
 import { pageServers } from "./page-servers.pg.ts";
 import { prepareDrop, type DropDeps } from "./drop-secrets.ts";
-import { ensureServer, registrantOf, type ServerSpec } from "./register-server.ts";
+import { ensureServer } from "./ensure-server.ts";
+import { registrantOf, type ServerSpec } from "./register-server.ts";
 import { viewServer } from "./server-record.ts";
 import { deleteServer, findServer, saveWish } from "./servers.pg.ts";
 import { startTogether } from "./start-together.ts";
@@ -25,7 +26,7 @@ export type ServerUseCases = QuarantineUseCases &
     remove(caller: Caller, id: string): Promise<undefined>;
     /** A start waits for the outcome and rejects with the failure's class; a stop ends the whole process tree. */
     control(caller: Caller, id: string, what: Control): Promise<McpServer>;
-    approveLaunch(caller: Caller, id: string): Promise<McpServer>;
+    approveLaunch(caller: Caller, id: string, seen?: Seen): Promise<McpServer>;
     /** Resolves when the server is ready or its first attempt has failed; its state says which. */
     ensure: (spec: ServerSpec) => Promise<McpServer>;
   };
@@ -53,8 +54,8 @@ export function serverUseCases(deps: ServerUseCaseDeps): ServerUseCases {
     },
     remove: removeServer(context),
     control: controlServer(context),
-    approveLaunch: async (caller, id) => {
-      const server = await approveLaunch(deps)(caller, id);
+    approveLaunch: async (caller, id, seen) => {
+      const server = await approveLaunch(deps)(caller, id, seen);
       if (server.record.desired === "running") await startTogether([server]);
       return view(caller.tenantId, id);
     },
@@ -99,8 +100,10 @@ const controlServer =
   async (caller, id, what) => {
     const server = await deps.supervisor.get(caller.tenantId, id);
     const wish = await deps.database.asTenant(caller.tenantId, async (tx) => {
-      await deps.audit.record(tx, entryOf(caller, `${what}_requested`, id));
-      return saveWish(tx, id, what);
+      // The server first and the trail last, as everywhere: who changes the server at this moment would wait for the trail.
+      const saved = await saveWish(tx, id, what);
+      if (saved !== undefined) await deps.audit.record(tx, entryOf(caller, `${what}_requested`, id));
+      return saved;
     });
     if (!wish) throw serverNotFound(id);
     server.adopt(wish);

@@ -3,6 +3,7 @@ import type { InputField } from "#contract/mcp/import.ts";
 import type { LaunchWarning } from "#contract/mcp/warnings.ts";
 import { isPlaceholder, looksSecret } from "../formats/secret-values.ts";
 import { fillIn, variablesIn } from "../formats/variables.ts";
+import { readArgument, secretName } from "./launch.ts";
 
 /** A value that goes to the vault. Without a value it is one that is still asked for. */
 export type PlannedSecret = { at: string; name: string; value: string | undefined };
@@ -21,16 +22,16 @@ export type Placing = {
 
 type Filled = { text: string; isPassword: boolean; isMissing: boolean; isLeftOut: boolean };
 
-/** The text with the given values. It is left out when all that it was for is optional and not given. */
-export function fill(placing: Placing, text: string): Filled {
-  const variables = variablesIn(text);
+/** The text with the given values, but for variables of `own`. It is left out when all that it was for is optional and not given. */
+export function fill(placing: Placing, text: string, own?: ReadonlySet<string>): Filled {
+  const variables = variablesIn(text, own);
   const given = variables.map(({ id, fallback }) => valueOf(placing, id) ?? fallback);
   const fields = variables.map(({ id }) => placing.fields.get(id));
   const isLeftOut =
     variables.length > 0 && given.every((value) => value === undefined) && fields.every((field) => field?.required === false);
   const isMissing = !isLeftOut && given.includes(undefined);
   if (isMissing) for (const [i, { id }] of variables.entries()) if (given[i] === undefined) placing.missing.add(id);
-  const filled = fillIn(text, ({ id, fallback }) => valueOf(placing, id) ?? fallback);
+  const filled = fillIn(text, ({ id, fallback }) => valueOf(placing, id) ?? fallback, own);
   return { text: filled, isPassword: fields.some((field) => field?.password), isMissing, isLeftOut };
 }
 
@@ -50,15 +51,12 @@ export function placeNamed(
   return Object.fromEntries(placed);
 }
 
-/** Arguments: behind `--option=` or after `--option`, what follows is what the option's name says it is. */
-export function placeArguments(placing: Placing, args: readonly string[]): string[] {
-  return args.flatMap((arg, i) => {
-    const [, before = "", rest = arg] = /^((?:--?[A-Za-z][\w-]*|[A-Za-z_]\w*)=)(.+)$/s.exec(arg) ?? [];
-    const previous = args[i - 1] ?? "";
-    const option = before || (/^--?[A-Za-z][\w-]*$/.test(previous) ? previous : "");
-    const filled = fill(placing, rest);
+/** Arguments, each under the name that its option gives it. `own` as for `fill`. */
+export function placeArguments(placing: Placing, args: readonly string[], own: ReadonlySet<string>): string[] {
+  return args.flatMap((_arg, i) => {
+    const { before, name, value } = readArgument(args, i);
+    const filled = fill(placing, value, own);
     if (filled.isLeftOut) return [];
-    const name = option.replace(/^-+|=$/g, "") || `arg_${i}`;
     return [before + placeText(placing, { at: `args[${i}]`, name, filled })];
   });
 }
@@ -68,7 +66,7 @@ type Place = { at: string; name: string; filled: Filled };
 /** The text, or the reference to the secret that it becomes. */
 export function placeText(placing: Placing, { at, name, filled }: Place): string {
   const { text, isPassword, isMissing } = filled;
-  if (text.startsWith("secret:")) return text;
+  if (secretName(text) !== undefined || (!isPassword && text.startsWith("secret:"))) return text;
   if (!isPassword && isPlaceholder(text) && !isMissing) {
     placing.warnings.push({ code: "placeholder", message: `${at} looks like a placeholder for a value of your own.` });
   }

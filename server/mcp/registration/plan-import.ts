@@ -4,6 +4,7 @@ import type { ImportMcpServers } from "#contract/mcp/import.ts";
 import { Launch } from "#contract/mcp/servers.ts";
 import type { LaunchWarning } from "#contract/mcp/warnings.ts";
 import type { Draft, Entry, ReadDocument } from "../formats/entry.ts";
+import { ownVariables } from "../formats/input-fields.ts";
 import { toSlug } from "../formats/names.ts";
 import { placeAddress } from "./place-address.ts";
 import { fill, placeArguments, placeNamed, type PlannedSecret, type Placing } from "./place-values.ts";
@@ -76,12 +77,18 @@ function plan(entry: Entry, named: Named, placing: Placing): PlannedServer {
   const { key, path, description, isDisabled } = entry;
   const errors = [...entry.errors];
   if (!Slug.safeParse(named.name).success)
-    errors.push({ path, message: `expected a name with letters or digits; got ${JSON.stringify(key).slice(0, 80)}` });
+    errors.push({
+      path,
+      message: `expected a name with letters a to z or digits, or another one in entries; got ${JSON.stringify(key).slice(0, 80)}`,
+    });
   const draft = entry.draft && place(entry.draft, { path, placing, errors });
   const isWhole = placing.missing.size === 0 && errors.length === 0;
   const parsed = draft && isWhole ? Launch.safeParse(draft) : undefined;
-  for (const issue of parsed?.error?.issues ?? [])
-    errors.push({ path: [path, ...issue.path.map(String)].join("."), message: issue.message });
+  for (const issue of parsed?.error?.issues ?? []) {
+    // A name that is not allowed: what is, is said one level below.
+    const { message } = (issue.code === "invalid_key" && issue.issues[0]) || issue;
+    errors.push({ path: [path, ...issue.path.map(String)].join("."), message });
+  }
   const ignored = entry.ignored.map((field): LaunchWarning => ({ code: "ignored", message: `${field} is not taken over.` }));
   const { secrets, missing, warnings } = placing;
   return {
@@ -119,7 +126,7 @@ function place(draft: Draft, { path, placing, errors }: Context): Draft {
   return {
     ...draft,
     command: open("command", draft.command),
-    args: placeArguments(placing, draft.args),
+    args: placeArguments(placing, draft.args, ownVariables(draft)),
     env: placeNamed(placing, "env", draft.env),
     cwd: cwd === undefined || cwd === "" ? undefined : open("cwd", cwd),
   };

@@ -2,15 +2,15 @@ import type { Environment, Json } from "#contract/common.ts";
 import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import type { Caller } from "#server/kernel/caller.ts";
-import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { checkAllowFlagged } from "./allow-flagged.ts";
-import { differenceOf, isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
+import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
+import { summariseLaunch } from "./launch.ts";
 import { needsOwner } from "./launch-warnings.ts";
 import type { LaunchPolicy } from "./launch-policy.ts";
 import { refuseLaunches } from "./refuse-launch.ts";
 import type { ServerRecord } from "./server-record.ts";
-import { insertServer, saveLaunch } from "./servers.pg.ts";
+import { insertServer } from "./servers.pg.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 
@@ -125,7 +125,7 @@ export async function recordRegistration(
 ): Promise<void> {
   const { id, tenantId, name, environment, launch } = record;
   const target = `mcp_server:${id}`;
-  await audit.record(tx, { tenantId, actor, action, target, details: { name, environment, launch: summary(launch) } });
+  await audit.record(tx, { tenantId, actor, action, target, details: { name, environment, launch: summariseLaunch(launch) } });
   if (isApproved) await audit.record(tx, { tenantId, actor, action: "mcp_server.launch_approved", target, details: approvalOf(record) });
   if (isPrivate && launch.transport === "http") await egress.allow(tx, { tenantId, url: launch.url, purpose: "mcp_server", actor });
 }
@@ -136,13 +136,6 @@ export const approvalOf = ({ approvedLaunchHash: hash, approvedRoots: roots }: S
   ...(roots && { roots: [...roots] }),
 });
 
-/** A launch as the audit trail keeps it: what runs where, without values that may be secret. */
-function summary(launch: Launch): Record<string, string | string[]> {
-  if (launch.transport === "http")
-    return { url: launch.url, headers: Object.keys(launch.headers), ...(launch.query && { query: Object.keys(launch.query) }) };
-  return { argv: [launch.command, ...launch.args], env: Object.keys(launch.env), cwd: launch.cwd ?? "" };
-}
-
 /** What `ensureServer` is given: a server that the platform itself needs, for example for the demo. */
 export type ServerSpec = {
   tenantId: string;
@@ -152,39 +145,3 @@ export type ServerSpec = {
   environment: Environment;
   launch: Launch;
 };
-
-/** Registers the server, or gives the one of this name this launch; either way it is wanted and, where owners approve, approved. */
-export const ensureServer =
-  (deps: RegistrationDeps) =>
-  async (spec: ServerSpec): Promise<SupervisedServer> => {
-    const found = await deps.supervisor.find(spec);
-    if (found) return adjust(deps, found, spec);
-    const [server] = await registerServers(deps)({ tenantId: spec.tenantId, actor: spec.actor, mayApprove: true, isOwner: true }, [
-      { ...spec, start: true },
-    ]);
-    if (!server) throw new AppError("internal", "A registration returned no server.");
-    return server;
-  };
-
-async function adjust(
-  deps: RegistrationDeps,
-  server: SupervisedServer,
-  { actor, launch, description }: ServerSpec,
-): Promise<SupervisedServer> {
-  const { record } = server;
-  await refuseLaunches(deps)({ tenantId: record.tenantId, actor }, [{ name: record.name, launch }]);
-  const launchHash = await registeredHash(deps.inspect, record.id, launch);
-  const isSettled = differenceOf(record.approvedLaunchHash, launchHash) === "none" || !deps.ownerApproves;
-  if (differenceOf(record.launchHash, launchHash) === "none" && isSettled) return server;
-  const isApproved = deps.ownerApproves;
-  const change = { launch, description, launchHash, approvedLaunchHash: isApproved ? launchHash : null, catalogueTrusted: isApproved };
-  const isPrivate = isApproved && (await leadsInside(launch));
-  const changed = { ...record, ...change };
-  await deps.database.asTenant(record.tenantId, async (tx) => {
-    await saveLaunch(tx, changed, isApproved ? actor : null);
-    await recordRegistration(deps, tx, { record: changed, isApproved, isPrivate, actor, action: "mcp_server.launch_changed" });
-  });
-  server.adopt(change);
-  await server.stop();
-  return server;
-}

@@ -80,6 +80,7 @@ export function viewServer(record: ServerRecord, toolCount: number): McpServer {
     warnings: [...launchWarnings(launch), ...scriptWarnings(launch, record.launchHash)],
     settings: record.settings,
     launchApproved: isApproved(record),
+    launchHash: record.launchHash,
     approvedRoots: record.approvedRoots && [...record.approvedRoots],
     desired,
     state,

@@ -232,10 +232,6 @@ export async function namesTaken(tx: Tx, environment: string): Promise<Set<strin
   return new Set(rows.map(({ name }) => name));
 }
 
-export async function saveLaunchHash(tx: Tx, id: string, hash: string): Promise<void> {
-  await tx.query("update mcp_servers set launch_hash = $2, updated_at = now() where id = $1", [id, hash]);
-}
-
 /** What a person wants of a server, and how often it was asked. Undefined when there is no such server any more. */
 export type Wish = Pick<ServerRecord, "desired" | "startsAsked" | "restartsAsked">;
 export async function saveWish(tx: Tx, id: string, wish: "start" | "stop" | "restart"): Promise<Wish | undefined> {

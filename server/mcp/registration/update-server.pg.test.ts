@@ -99,6 +99,32 @@ describe("another launch of an approved server", () => {
 });
 
 describe("other changes", () => {
+  test("at the same time all count, and a launch that is approved is the one that was looked at", async () => {
+    const p = await platforms.open();
+    const server = await register(p, hostile());
+    const params = { id: server.id };
+    const designer = callerOf(db.tenantId, "designer");
+    const settings = [{ idleTimeoutMs: 5_000 }, { logLevel: "info" }, { elicitation: false }, { roots: ["/srv"] }];
+    await Promise.all([
+      ...settings.map((one) => p.call(routes.updateMcpServer, { params, body: { settings: one } }, designer)),
+      p.call(routes.updateMcpServer, { params, body: { description: "Both" } }),
+    ]);
+    const now = await p.call(routes.getMcpServer, { params });
+    expect(now).toMatchObject({ description: "Both", settings: Object.assign({}, ...settings), launchApproved: false });
+
+    const { launchHash } = await p.call(routes.updateMcpServer, { params, body: { launch: hostile("late-tool") } }, designer);
+    const roots = ["/srv"];
+    await p.call(routes.updateMcpServer, { params, body: { launch: hostile("no-ping") } }, designer);
+    for (const seen of [{ launchHash }, { roots: [] }, { launchHash, roots }]) {
+      const approved = p.call(routes.approveMcpLaunch, { params, body: seen });
+      await expect(approved).rejects.toMatchObject({ code: "conflict" });
+    }
+    const pending = await p.call(routes.getMcpServer, { params });
+    expect(pending).toMatchObject({ launchApproved: false, launch: hostile("no-ping") });
+    const body = { launchHash: pending.launchHash, roots };
+    expect(await p.call(routes.approveMcpLaunch, { params, body })).toMatchObject({ launchApproved: true, state: "READY" });
+  });
+
   test("reach a server that goes on running; a masked value stays what it was", async () => {
     const p = await platforms.open();
     const server = await register(p, { ...hostile(), env: { API_KEY: "plain-text-key" } });

@@ -88,13 +88,15 @@ export class ServerConnections {
   }
 
   async #open(signal: AbortSignal): Promise<Opened> {
-    const approved = await this.#ports.checkLaunch(this.#host.record());
-    this.#host.adopt(approved.hashes);
+    // What is started is what was looked at, whatever has been registered in between.
+    const record = this.#host.record();
+    const approved = await this.#ports.checkLaunch(record);
+    if (this.#host.record().launch === record.launch) this.#host.adopt(approved.hashes);
     // Keeps what is told before anybody watches.
     const news = coalesce(0);
     const onToolsChanged = (): void => news.tell();
     const settings = (): ServerSettings => settingsInForce(this.#host.record());
-    const connection = await this.#ports.connect(this.#host.record(), { signal, onToolsChanged, settings, file: approved.file });
+    const connection = await this.#ports.connect(record, { signal, onToolsChanged, settings, file: approved.file });
     return { connection, news };
   }
 

@@ -29,13 +29,14 @@ const RECORD = {
 } as unknown as ServerRecord;
 
 /** What the server's outside does; changed by a test at any time. */
-type Outside = { connects: "at once" | "never" | "fails" | "only with a person"; isWell: boolean; survivors: number };
+type Outside = { connects: "at once" | "never" | "fails" | "only with a person"; isWell: boolean; survivors: number; whileLooking(): void };
 
 const refusal = (code: "mcp_exited" | "mcp_unauthorized"): AppError => new AppError(code, "It does not start.", { retryable: true });
 
 /** A supervised server whose outside is in memory: it keeps the states that were written and the connections that are open. */
 function arrange(quickFailures = 3) {
-  const outside: Outside = { connects: "at once", isWell: true, survivors: 0 };
+  const outside: Outside = { connects: "at once", isWell: true, survivors: 0, whileLooking: () => {} };
+  const launched: ServerRecord["launch"][] = [];
   const states: ServerState[] = ["STOPPED"];
   const open = new Set<Connected>();
   const losers = new Map<Connected, (error: AppError) => void>();
@@ -63,7 +64,8 @@ function arrange(quickFailures = 3) {
     losers.set(one, lost.resolve);
     return one;
   };
-  const connect = (_server: ServerRecord, { signal }: { signal: AbortSignal }): Promise<Connected> => {
+  const connect = ({ launch }: ServerRecord, { signal }: { signal: AbortSignal }): Promise<Connected> => {
+    launched.push(launch);
     if (outside.connects === "fails") return Promise.reject(refusal("mcp_exited"));
     if (outside.connects === "only with a person") return Promise.reject(refusal("mcp_unauthorized"));
     if (outside.connects === "at once") return Promise.resolve(connection());
@@ -76,7 +78,10 @@ function arrange(quickFailures = 3) {
   );
   const server: SupervisedServer = new SupervisedServer(
     {
-      checkLaunch: async () => ({ file: undefined, hashes: { launchHash: "h", approvedLaunchHash: "h" } }),
+      checkLaunch: async () => {
+        outside.whileLooking();
+        return { file: undefined, hashes: { launchHash: "h", approvedLaunchHash: "h" } };
+      },
       connect,
       reload: async () => ({ record: server.record, tools: [], isPinned: true }),
       saveState: async ({ state }) => void states.push(state),
@@ -109,7 +114,7 @@ function arrange(quickFailures = 3) {
   const start = (): Promise<void> => server.start().catch(() => {});
   const reaches = (state: ServerState): Promise<void> =>
     vi.waitFor(() => expect(server.record.state).toBe(state), { interval: 1, timeout: 5_000 });
-  return { outside, states, open, server, lose, quarantine, release, start, reaches };
+  return { outside, launched, states, open, server, lose, quarantine, release, start, reaches };
 }
 type World = ReturnType<typeof arrange>;
 
@@ -135,6 +140,16 @@ const hanging = async (w: World): Promise<void> => {
   void w.start();
   await w.reaches("STARTING");
 };
+
+test("what is launched is what the gate has looked at, whatever is registered in the meantime", async () => {
+  const w = arrange();
+  const launch = { transport: "http" as const, url: "https://example.com/another", headers: {} };
+  w.outside.whileLooking = () => w.server.adopt({ launch, launchHash: "other", approvedLaunchHash: null });
+  await w.start();
+  expect(w.launched).toEqual([RECORD.launch]);
+  expect(w.server.record).toMatchObject({ launch, launchHash: "other", approvedLaunchHash: null });
+  await w.server.close();
+});
 
 /** How each transition comes about. */
 const WALK: Readonly<Record<string, (w: World) => Promise<unknown>>> = {

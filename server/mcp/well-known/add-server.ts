@@ -5,8 +5,9 @@ import type { addWellKnownServer } from "#contract/mcp/well-known.ts";
 import type { RouteRequest } from "#contract/route.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { registerPlanned, type ImportDeps } from "../registration/import-servers.ts";
+import { registerAsPlanned, type ImportDeps } from "../registration/import-servers.ts";
 import { planRead, refusePlan } from "../registration/plan-document.ts";
+import type { PlannedServer } from "../registration/plan-import.ts";
 import { pathIssues } from "../registration/refuse-launch.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { launchOf, wellKnown } from "./catalogue.ts";
@@ -25,9 +26,13 @@ export const addWellKnown =
     const entry = { key: id, path: id, draft: launchOf(known.launch), description, isDisabled: false, ignored: [], errors: [] };
     const read = { format: "server" as const, entries: [entry], inputs: [...fields] };
     const choices = { entries: [{ key: id, ...(body.name && { name: body.name }) }], onClash: "fail" as const, inputs: body.inputs };
-    const plan = await planRead(deps, { tenantId: caller.tenantId, environment: body.environment }, { read, choices });
-    refusePlan({ read, plan });
-    const [server] = await registerPlanned(deps, caller, { plan, environment: body.environment, start: body.start });
+    const { environment, start } = body;
+    const makePlan = async (): Promise<PlannedServer[]> => {
+      const plan = await planRead(deps, { tenantId: caller.tenantId, environment }, { read, choices });
+      refusePlan({ read, plan });
+      return plan;
+    };
+    const [server] = (await registerAsPlanned(deps, caller, { makePlan, environment, start })).servers;
     if (!server) throw new AppError("internal", "A registration returned no server.");
     return server;
   };
