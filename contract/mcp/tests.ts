@@ -74,7 +74,8 @@ export const testMcpServer = defineRoute({
   params: IdParams,
   body: z.strictObject(SampleCall).optional(),
   response: ServerTest,
-  errors: ["not_found", "unavailable"],
+  /** The last two: it was taken out, or given another launch, while the test was under way. */
+  errors: ["not_found", "unavailable", "mcp_server_quarantined", "conflict"],
 });
 
 export const testMcpLaunch = defineRoute({

@@ -49,7 +49,7 @@ const streamable: Way = (options) => new HttpTransport(options);
 const sse: Way = (options) => new SseTransport(options);
 
 async function open(deps: ConnectDeps, { server, launch, options, opening }: HttpAttempt, way: Way): Promise<Connection> {
-  const headers = await resolveValues(deps.secrets, server, launch.headers);
+  const headers = sendable(await resolveValues(deps.secrets, server, launch.headers));
   const query = launch.query && (await resolveValues(deps.secrets, server, launch.query));
   const watch = watchVersion(recorder(deps, server, { connectionId: deps.newId(), transport: way === sse ? "sse" : "http" }));
   const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server", { staysAtOrigin: query !== undefined }), () =>
@@ -84,6 +84,16 @@ async function open(deps: ConnectDeps, { server, launch, options, opening }: Htt
     return 0;
   };
   return { transport: "http", pid: null, ...end.seen, ...speak(client, deps.timings), close: once(close) };
+}
+
+/** Throws for a value that no header can have; what stands in the launch has been looked at, a secret has not. */
+function sendable(headers: Record<string, string>): Record<string, string> {
+  const [name] = Object.entries(headers).find(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value.trim())) ?? [];
+  if (name === undefined) return headers;
+  throw new ConnectionFailure("mcp_handshake_failed", `The value of the header ${name} cannot be sent.`, {
+    likelyCause: "It has a line break, or a character that no header may have.",
+    remedy: "Store the secret again, as the one line that the server expects.",
+  });
 }
 
 function lost(fatal: Error | undefined): AppError {

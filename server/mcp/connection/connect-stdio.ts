@@ -62,27 +62,29 @@ export async function connectStdio(deps: ConnectDeps, attempt: StdioAttempt): Pr
 }
 
 const TAIL_LINES = 5;
+const SHOWN_CHARS = 300;
 
-/** Keeps stderr, and what else would explain a failure. */
+/** Keeps stderr, and what else would explain a failure: redacted before it is cut, since half a secret is not known as one. */
 function watchOutput({ logs, redactor }: ConnectDeps, server: ServerRecord, { process, id }: { process: ServerProcess; id: string }) {
   const tail: string[] = [];
   let output: string | undefined;
   let fatal: AppError | undefined;
   const onLine = (line: string): void => {
     logs.add(server, "stderr", { text: line, processId: id });
-    tail.push(line.slice(0, 300));
+    tail.push(redactor.text(line).slice(0, SHOWN_CHARS));
     if (tail.length > TAIL_LINES) tail.shift();
   };
   const onOverflow = (): void => logs.add(server, "event", { text: "a line of stderr was too long and is left out", processId: id });
   readStderr(process.child.stderr, { onLine, onOverflow, onDropped: (lines) => logs.drop(server, lines) });
   return {
-    tail: () => redactor.text(tail.join("\n")),
+    tail: () => tail.join("\n"),
     output: () => output,
     fatal: () => process.overLimit() ?? fatal,
     fail: (error: AppError): void => void (fatal ??= error),
     garbage: (line: string): void => {
-      output ??= redactor.text(line.slice(0, 300));
-      logs.add(server, "event", { text: `not a message, on stdout: ${line.slice(0, 300)}`, processId: id });
+      const said = redactor.text(line).slice(0, SHOWN_CHARS);
+      output ??= said;
+      logs.add(server, "event", { text: `not a message, on stdout: ${said}`, processId: id });
     },
     flood: (count: number): void =>
       logs.add(server, "event", { text: `${count} lines on stdout came too fast and are left out`, processId: id }),

@@ -127,13 +127,22 @@ type Speech = Requests &
     | "settle"
   >;
 
+const VERSION_CHARS = 128;
+
+/** As it can be stored and shown: a server may say of itself whatever it likes. */
+const plainVersion = (version: string | undefined): string | null =>
+  version
+    ?.slice(0, VERSION_CHARS)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}/gu, "") ?? null;
+
 /** The parts of a connection that do not depend on what carries it. */
 export function speak(client: PlatformClient, timings: Timings): Speech {
   return {
     ...requestsOf(client),
     era: client.getProtocolEra() === "modern" ? "modern" : "legacy",
     protocolVersion: client.getNegotiatedProtocolVersion() ?? null,
-    serverVersion: client.getServerVersion()?.version ?? null,
+    serverVersion: plainVersion(client.getServerVersion()?.version),
     serverInfo: client.getServerVersion(),
     instructions: client.getInstructions(),
     onListChanged: (listener) => client.lists.listen(listener),

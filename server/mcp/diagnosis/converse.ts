@@ -1,4 +1,5 @@
 import { METHOD_NOT_FOUND, ProtocolError } from "@modelcontextprotocol/client";
+import type { Redactor } from "#server/kernel/ports.ts";
 import { MOST_TOOLS, readTool, type ListedTool } from "../catalogue/tool-definition.ts";
 import type { Connected } from "../connection/connect.ts";
 import { callFailure } from "../connection/failures.ts";
@@ -7,7 +8,7 @@ import { sampleCall, type MayCall, type SampleCallOptions } from "./sample-call.
 import type { MakeSample } from "./samples.ts";
 import type { StageClock } from "./stage-clock.ts";
 
-export type ConverseDeps = { makeSample: MakeSample; timings: Timings };
+export type ConverseDeps = { makeSample: MakeSample; timings: Timings; redactor: Redactor };
 type Asked = { mayCall: MayCall; options: SampleCallOptions };
 
 /** A test that has got as far as a connection. */
@@ -33,9 +34,9 @@ export async function converse(deps: ConverseDeps, { mayCall, options }: Asked, 
   clock.enter("ping");
   clock.ok(await asking(() => ping(connection, { timeoutMs: deps.timings.listMs, signal })));
   clock.enter("sample_call");
-  const { makeSample } = deps;
+  const { makeSample, redactor } = deps;
   const timeoutMs = deps.timings.listMs;
-  const outcome = await sampleCall({ makeSample, mayCall, timeoutMs }, { connection, tools: found.tools, signal }, options);
+  const outcome = await sampleCall({ makeSample, mayCall, redactor, timeoutMs }, { connection, tools: found.tools, signal }, options);
   if (outcome.status === "skipped") clock.skip("sample_call", outcome.detail);
   else clock.ok(outcome.detail);
 }

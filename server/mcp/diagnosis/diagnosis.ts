@@ -2,9 +2,7 @@ import type { Environment } from "#contract/common.ts";
 import type { Launch } from "#contract/mcp/servers.ts";
 import type { CheckFinding, ServerTest, ToolSample } from "#contract/mcp/tests.ts";
 import type { Caller } from "#server/kernel/caller.ts";
-import { serverNotFound } from "../registration/manage-servers.ts";
 import { registrantOf } from "../registration/register-server.ts";
-import { findServer } from "../registration/servers.pg.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
 import { approvedIn, unsuspicious } from "./may-call.ts";
 import type { SampleCallOptions } from "./sample-call.ts";
@@ -12,6 +10,7 @@ import { checkServer, type CheckDeps } from "./static-check.ts";
 import { createTestServer, type TestServersDeps } from "./test-servers.ts";
 import { testsOf } from "./tests.pg.ts";
 import { sampleOfTool } from "./tool-sample.ts";
+import { watchRegistration } from "./watch-registration.ts";
 import { beginTrial, endTrial, type TrialDeps } from "./trial.ts";
 
 export type DiagnosisDeps = TrialDeps & Omit<TestServersDeps, "check"> & CheckDeps & { supervisor: Supervisor };
@@ -35,12 +34,16 @@ export function diagnosisUseCases(deps: DiagnosisDeps): DiagnosisUseCases {
   const testServer = createTestServer({ ...deps, check });
   return {
     async test({ tenantId, ref }, id, { signal, ...options }) {
-      const { record, catalogue } = await supervisor.get(tenantId, id);
+      const tested = await supervisor.get(tenantId, id);
+      const { record: server, catalogue } = tested;
       const { audit } = deps;
       await database.asTenant(tenantId, (tx) =>
         audit.record(tx, { tenantId, actor: ref, action: "mcp_server.tested", target: `mcp_server:${id}` }),
       );
-      return testServer.run({ server: record, serverId: id, mayCall: approvedIn(record, catalogue), options, signal });
+      const registered = watchRegistration(supervisor, tested);
+      const request = { server, serverId: id, mayCall: approvedIn(server, catalogue), options };
+      const running = testServer.run({ ...request, signal: AbortSignal.any([signal, registered.signal]) });
+      return running.finally(() => registered.stop());
     },
     async testLaunch(caller, { launch, environment, signal, ...options }) {
       const server = await beginTrial(deps, registrantOf(caller), { launch, environment });
@@ -50,12 +53,7 @@ export function diagnosisUseCases(deps: DiagnosisDeps): DiagnosisUseCases {
         await endTrial(deps, server);
       }
     },
-    tests: ({ tenantId }, id) =>
-      database.asTenant(tenantId, async (tx) => {
-        const found = await findServer(tx, id);
-        if (!found) throw serverNotFound(id);
-        return { items: await testsOf(tx, found.record) };
-      }),
+    tests: ({ tenantId }, id) => database.asTenant(tenantId, async (tx) => ({ items: await testsOf(tx, id) })),
     async check({ tenantId }, id) {
       const { record } = await supervisor.get(tenantId, id);
       const findings = await check(record);

@@ -5,8 +5,9 @@ import type { AppError } from "#server/kernel/errors.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
 import { ConnectionFailure } from "../connection/connection-failure.ts";
 
-/** Likely causes of what concerns one tool, not the connection. */
-const TOOL_CAUSES: Partial<Record<ErrorCode, string>> = {
+/** Likely causes of what is no failed connection. */
+const OTHER_CAUSES: Partial<Record<ErrorCode, string>> = {
+  mcp_server_quarantined: "Somebody, or a rule about servers that misbehave, has taken it out.",
   mcp_tool_unknown: "The name is wrong, or the server does not offer this tool any more.",
   mcp_tool_not_approved: "Nobody has decided about the tool yet, or somebody has decided against it.",
   mcp_tool_disabled: "Somebody has taken the tool out of use.",
@@ -18,7 +19,7 @@ const TOOL_CAUSES: Partial<Record<ErrorCode, string>> = {
 
 export const causeOf = (error: AppError): string => {
   if (error instanceof ConnectionFailure) return error.likelyCause;
-  return isFailureCode(error.code) ? FAILURE_CAUSES[error.code] : (TOOL_CAUSES[error.code] ?? "");
+  return isFailureCode(error.code) ? FAILURE_CAUSES[error.code] : (OTHER_CAUSES[error.code] ?? "");
 };
 
 /** A failure as a report shows it: redacted. `seen` is what was seen beside the failure's own evidence. */

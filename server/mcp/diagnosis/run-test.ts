@@ -12,7 +12,7 @@ import { explainFailure } from "./explain-failure.ts";
 import type { MayCall, SampleCallOptions } from "./sample-call.ts";
 import { createStageClock, type StageClock } from "./stage-clock.ts";
 
-export type TestDeps = ConverseDeps & { redactor: Redactor };
+export type TestDeps = ConverseDeps;
 
 export type Tested = {
   /** Opens a connection of its own; what it says on stderr is kept apart. */
@@ -39,7 +39,7 @@ export async function runTest(deps: TestDeps, tested: Tested): Promise<TestResul
     found.connection = await connectApart(tested, clock, signal);
     await converse(deps, tested, { clock, signal, found });
   } catch (thrown) {
-    tested.signal.throwIfAborted();
+    if (tested.signal.aborted) throw gaveUp(tested.signal.reason);
     failure = late.aborted ? tooLate(clock) : toAppError(thrown);
     clock.fail(deps.redactor.text(failure.message));
   } finally {
@@ -52,7 +52,7 @@ export async function runTest(deps: TestDeps, tested: Tested): Promise<TestResul
   return {
     ms: clock.ms(),
     ok: failure === undefined,
-    ...describe(found),
+    ...describe(found, deps.redactor),
     stages: deps.redactor.json(clock.rows.map((row) => ({ ...row }))),
     failure: explained ? { ...explained, stage: clock.current } : null,
   };
@@ -75,29 +75,44 @@ const notReached = ({ rows }: StageClock): ServerTest["stages"][number]["stage"]
   return TEST_STAGES.filter((stage, at) => at > last && stage !== "connect");
 };
 
+/** Who has gone away is told nothing any more; that is nothing unexpected. */
+const gaveUp = (reason: unknown): AppError =>
+  reason instanceof AppError ? reason : new AppError("unavailable", "Whoever asked for the test has gone away.", { cause: reason });
+
 const tooLate = (clock: StageClock): ConnectionFailure =>
   new ConnectionFailure("mcp_timeout", `The test did not end within ${LIMITS.mcpTestMs} ms; it was at ${clock.current}.`, {
     retryable: true,
   });
 
 const TOOLS_SHOWN = 200;
+const TEXT_CHARS = 200;
+const CAPABILITIES_CHARS = 16_384;
 
-function describe({
-  connection,
-  tools,
-}: Going["found"]): Pick<ServerTest, "protocolVersion" | "era" | "serverInfo" | "capabilities" | "tools" | "toolCount"> {
+type Described = Pick<ServerTest, "protocolVersion" | "era" | "serverInfo" | "capabilities" | "tools" | "toolCount">;
+
+/** What the server says of itself, redacted like everything that it says, and cut: a report is kept. */
+function describe({ connection, tools }: Going["found"], redactor: Redactor): Described {
   const { name, version } = connection?.serverInfo ?? {};
-  const capabilities: unknown = connection?.capabilities ?? {};
+  const shown = (text: string): string => redactor.text(text).slice(0, TEXT_CHARS);
   return {
     protocolVersion: connection?.protocolVersion ?? null,
     era: connection?.era ?? null,
-    serverInfo: name === undefined || version === undefined ? null : { name, version },
-    capabilities: isJson(capabilities) && isRecord(capabilities) ? capabilities : {},
+    serverInfo: name === undefined || version === undefined ? null : { name: shown(name), version: shown(version) },
+    capabilities: redactor.json(capabilitiesOf(connection)),
     toolCount: tools.length,
-    tools: tools.slice(0, TOOLS_SHOWN).map(({ name: tool, definition }) => ({
-      name: tool,
-      title: definition.title ?? null,
-      readOnly: definition.annotations?.["readOnlyHint"] === true,
+    tools: tools.slice(0, TOOLS_SHOWN).map(({ name: tool, definition: { title, annotations } }) => ({
+      name: shown(tool),
+      title: title === undefined ? null : shown(title),
+      readOnly: annotations?.["readOnlyHint"] === true,
     })),
   };
+}
+
+/** Of more than can be kept only the names. */
+function capabilitiesOf(connection: Connected | undefined): ServerTest["capabilities"] {
+  const all: unknown = connection?.capabilities ?? {};
+  if (!isJson(all) || !isRecord(all)) return {};
+  if (JSON.stringify(all).length <= CAPABILITIES_CHARS) return all;
+  const names = Object.keys(all).slice(0, TOOLS_SHOWN);
+  return Object.fromEntries(names.map((name) => [name.slice(0, TEXT_CHARS), {}]));
 }

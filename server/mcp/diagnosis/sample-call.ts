@@ -1,5 +1,6 @@
 import type { TestStage } from "#contract/mcp/tests.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
 import { callFailure } from "../connection/failures.ts";
 import type { Connection } from "../connection/connection.ts";
 import { compileSchema } from "../connection/validators.ts";
@@ -11,14 +12,14 @@ export type SampleCallOptions = { tool?: string | undefined; arguments?: Record<
 /** Why a tool may not be called, or nothing. */
 export type MayCall = (tool: ListedTool) => AppError | undefined;
 
-type Deps = { makeSample: MakeSample; mayCall: MayCall; timeoutMs: number };
+type Deps = { makeSample: MakeSample; mayCall: MayCall; redactor: Redactor; timeoutMs: number };
 type Outcome = Pick<TestStage, "status" | "detail">;
 
 const LONGEST = 300;
 
 /** Calls one tool, if there is one that may be called. Rejects with the failure's class. */
 export async function sampleCall(
-  { makeSample, mayCall, timeoutMs }: Deps,
+  { makeSample, mayCall, redactor, timeoutMs }: Deps,
   { connection, tools, signal }: { connection: Connection; tools: readonly ListedTool[]; signal: AbortSignal },
   options: SampleCallOptions,
 ): Promise<Outcome> {
@@ -32,7 +33,7 @@ export async function sampleCall(
   const result = await connection.callTool(call).catch((thrown: unknown) => {
     throw callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
   });
-  if (result.isError === true) return saysItFailed(name, isOwn, JSON.stringify(result.content).slice(0, LONGEST));
+  if (result.isError === true) return saysItFailed(name, isOwn, redactor.text(JSON.stringify(result.content)).slice(0, LONGEST));
   if (definition.outputSchema !== undefined) expectStructure(name, definition.outputSchema, result.structuredContent);
   const shape = definition.outputSchema === undefined ? "" : "; its structured content fits the output schema";
   return { status: "ok", detail: `${name} answered with ${result.content.length} parts${shape}` };

@@ -6,6 +6,7 @@ import { differenceOf, mayBeEdited, scriptChanged, type InspectLaunch } from "..
 import { launchHash, namedValues, secretInArgument, secretName } from "../registration/launch.ts";
 import { allLaunchIssues } from "../registration/refuse-launch.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
+import { refusalOf } from "../supervision/refusal.ts";
 import { checkProcess, type Where } from "./check-process.ts";
 import { checkModel, checkRoots } from "./check-settings.ts";
 import type { ToolChecks } from "./check-tools.ts";
@@ -29,10 +30,13 @@ type Check = (deps: CheckDeps, server: ServerRecord) => Promise<Found[]>;
 export const checkServer =
   (deps: CheckDeps) =>
   async (server: ServerRecord): Promise<CheckFinding[]> => {
-    const checks: Check[] = [rules, process, approval, secrets, target, roots, model, tools];
+    const checks: Check[] = [quarantined, rules, process, approval, secrets, target, roots, model, tools];
     const found = await Promise.all(checks.map((check) => check(deps, server)));
     return deps.redactor.json(found.flat().map(finding));
   };
+
+const quarantined: Check = (_deps, server) =>
+  Promise.resolve(server.quarantine === null ? [] : [{ path: "quarantine", error: refusalOf(server) }]);
 
 const rules: Check = async ({ launchPolicy }, { launch }) => {
   const issues = await allLaunchIssues(launch, launchPolicy);

@@ -5,6 +5,7 @@ import type { Audit, Database } from "#server/kernel/ports.ts";
 import type { Connect } from "../connection/connect.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import type { ApprovedLaunch } from "../supervision/supervisor-ports.ts";
+import { refusalOf } from "../supervision/refusal.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import { captureLogs } from "./captured-logs.ts";
 import { runTest, type TestDeps } from "./run-test.ts";
@@ -61,12 +62,15 @@ export function createTestServer(deps: TestServersDeps): TestServer {
 }
 
 async function test(deps: TestServersDeps, { server, serverId, mayCall, options, signal }: TestRequest): Promise<ServerTest> {
-  const { logs, stderr } = captureLogs();
+  const { logs, stderr } = captureLogs(deps.redactor);
   // What was once found out about its era is not relied upon, but found out again.
   const fresh = { ...server, era: null };
   const at = deps.now().toISOString();
   const findings = await deps.check(server);
-  const admit = (): Promise<ApprovedLaunch> => deps.checkLaunch(server);
+  const admit = async (): Promise<ApprovedLaunch> => {
+    if (server.quarantine !== null) throw refusalOf(server);
+    return deps.checkLaunch(server);
+  };
   const result = await runTest(deps, { connect: deps.connectApart(logs), stderr, server: fresh, admit, mayCall, options, signal });
   const report: ServerTest = { id: deps.newId(), serverId, at, launchHash: server.launchHash, ...result, findings };
   await deps.database.asTenant(server.tenantId, (tx) => saveTest(tx, server.tenantId, report));

@@ -3,7 +3,8 @@ import { LIMITS } from "#contract/limits.ts";
 import { ServerTest } from "#contract/mcp/tests.ts";
 import type { Tx } from "#server/kernel/ports.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { insertServer } from "../registration/servers.pg.ts";
+import { serverNotFound } from "../registration/manage-servers.ts";
+import { findServer, insertServer } from "../registration/servers.pg.ts";
 
 const Row = z.object({ report: z.string() });
 
@@ -20,12 +21,14 @@ export async function saveTest(tx: Tx, tenantId: string, test: ServerTest): Prom
   );
 }
 
-/** Of this server, or of its launch before there was the server. Newest first. */
-export async function testsOf(tx: Tx, { id, launchHash }: Pick<ServerRecord, "id" | "launchHash">): Promise<ServerTest[]> {
+/** Of this server, or of its launch before there was the server. Newest first. Throws `not_found`. */
+export async function testsOf(tx: Tx, id: string): Promise<ServerTest[]> {
+  const found = await findServer(tx, id);
+  if (!found) throw serverNotFound(id);
   const rows = await tx.query(
     `select report from mcp_server_tests where server_id = $1 or (server_id is null and launch_hash = $2)
      order by at desc, id desc limit $3`,
-    [id, launchHash, LIMITS.mcpTestsKept],
+    [id, found.record.launchHash, LIMITS.mcpTestsKept],
   );
   return rows.map((row) => ServerTest.parse(JSON.parse(Row.parse(row).report)));
 }

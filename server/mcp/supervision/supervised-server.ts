@@ -236,9 +236,10 @@ export class SupervisedServer {
     await this.#move(cause, {});
     try {
       await this.#reload();
-      const { pid, protocolVersion, serverVersion, verdict: era } = await this.#connections.openFirst(attempt.signal);
+      const { pid, protocolVersion, serverVersion: version, verdict: era } = await this.#connections.openFirst(attempt.signal);
       this.#record = { ...this.#record, cataloguePinned: true };
       this.#upSince = performance.now();
+      const serverVersion = version && this.#ports.redact(version);
       await this.#move("ready", { pid, protocolVersion, era, serverVersion, startedAt: this.#ports.now(), lastError: null });
     } catch (thrown) {
       const error = toAppError(thrown);

@@ -39,7 +39,10 @@ afterAll(async () => {
 const IMPATIENT = { probeMs: 300, handshakeMs: 600, httpHeadersMs: 600 };
 
 async function platform(timings: object = {}): Promise<DiagnosisPlatform> {
-  const started = await diagnosisPlatform(db, { secretValues: { token: SECRET }, timings: { stopEofMs: 50, ...timings } });
+  const started = await diagnosisPlatform(db, {
+    secretValues: { token: SECRET, lines: "Bearer one\ntwo" },
+    timings: { stopEofMs: 50, ...timings },
+  });
   open.push(started);
   return started;
 }
@@ -99,6 +102,15 @@ const ROWS: readonly Row[] = [
     stage: "launch",
     says: /is not executable/,
     remedy: /chmod/,
+  },
+  {
+    code: "mcp_handshake_failed",
+    what: "a secret that no header can hold",
+    launch: () => http("http://127.0.0.1:9000/mcp", { Authorization: "secret:lines" }),
+    stage: "connect",
+    says: /value of the header Authorization cannot be sent/,
+    cause: /line break/,
+    remedy: /Store the secret again/,
   },
   {
     code: "mcp_exited",

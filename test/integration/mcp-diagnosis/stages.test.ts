@@ -1,3 +1,6 @@
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
@@ -6,7 +9,7 @@ import { ROUTES as routes } from "#contract/routes.ts";
 import { diagnosisPlatform, type DiagnosisPlatform } from "#test/support/mcp/diagnosis.ts";
 import { everythingServer } from "#test/support/mcp/everything.ts";
 import { modernHttpServer, type HttpFixture } from "#test/support/mcp/modern-server.ts";
-import { hostile, published, register, toolNamed } from "#test/support/mcp/platform.ts";
+import { callerOf, hostile, published, register, toolNamed } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 const MODERN = fileURLToPath(new URL("../../support/mcp/modern-server.ts", import.meta.url));
@@ -107,6 +110,108 @@ test("a test changes nothing of the server that runs, and leaves no process", as
   expect(report).toMatchObject({ ok: true, serverId: server.id });
   expect(new Set(await p.left())).toEqual(new Set(running));
   expect(await p.call(routes.getMcpServer, { params: { id: server.id } })).toEqual(server);
+});
+
+test("what a server says of itself is kept in a few words, without what it was trusted with", async () => {
+  const token = "hunter2-hunter2";
+  p = await diagnosisPlatform(db, { secretValues: { token } });
+  const launch = { ...hostile("boasts"), env: { TOKEN: "secret:token" } };
+  const report = await p.call(routes.testMcpLaunch, { body: { launch } });
+  expect(report).toMatchObject({ ok: true, serverInfo: { name: expect.stringMatching(/^hostile/) }, capabilities: { tools: {} } });
+  expect(JSON.stringify(report)).not.toContain(token);
+  expect(JSON.stringify(report).length).toBeLessThan(10_000);
+  const server = await register(p, launch);
+  expect(server).toMatchObject({ state: "READY", serverVersion: expect.stringMatching(/^6\.6\.6 /) });
+  expect(server.serverVersion).not.toContain(token);
+  expect(server.serverVersion?.length).toBeLessThanOrEqual(128);
+});
+
+test("a server that was taken out is not run by a test, and the check says so", async () => {
+  p = await diagnosisPlatform(db);
+  const { id } = await register(p, hostile());
+  await p.call(routes.quarantineMcpServer, { params: { id }, body: { reason: "It lies." } });
+  const before = p.audited.length;
+  const report = await p.call(routes.testMcpServer, { params: { id } });
+  expect(report).toMatchObject({
+    ok: false,
+    failure: { code: "mcp_server_quarantined", stage: "launch", cause: expect.stringMatching(/./) },
+  });
+  expect(p.audited.slice(before).map(({ action }) => action)).toEqual(["mcp_server.tested"]);
+  expect(await p.call(routes.checkMcpServer, { params: { id } })).toMatchObject({
+    ok: false,
+    findings: [
+      {
+        path: "quarantine",
+        code: "mcp_server_quarantined",
+        message: expect.stringContaining("It lies."),
+        remedy: expect.stringContaining("release"),
+      },
+    ],
+  });
+});
+
+const refusalOf = (tested: Promise<unknown>): Promise<unknown> =>
+  tested.then(
+    () => undefined,
+    (refusal: unknown) => refusal,
+  );
+
+test("a test ends with whoever asked for it, which is nothing unexpected", async () => {
+  p = await diagnosisPlatform(db, { timings: { listMs: 60_000 } });
+  const gone = new AbortController();
+  const body = { launch: hostile("grandchild"), tool: "hang", arguments: {} };
+  const refused = refusalOf(p.call(routes.testMcpLaunch, { body }, undefined, gone.signal));
+  await vi.waitFor(() => expect(p.recorded.some(({ method }) => method === "tools/call")).toBe(true), { timeout: 20_000, interval: 20 });
+  gone.abort();
+  expect(await refused).toMatchObject({ code: "unavailable" });
+  expect(await p.left()).toEqual([]);
+});
+
+test("a test that is under way ends when its server is deleted, taken out or given another launch", async () => {
+  p = await diagnosisPlatform(db, { timings: { listMs: 60_000 } });
+  const ways = {
+    mcp_server_quarantined: (id: string) => p.call(routes.quarantineMcpServer, { params: { id }, body: { reason: "It lies." } }),
+    conflict: (id: string) => p.call(routes.updateMcpServer, { params: { id }, body: { launch: hostile("no-ping") } }),
+    not_found: (id: string) => p.call(routes.deleteMcpServer, { params: { id } }),
+  };
+  for (const [code, end] of Object.entries(ways)) {
+    const { id } = await register(p, hostile());
+    const calls = () => p.recorded.filter(({ method, direction }) => method === "tools/call" && direction === "out").length;
+    const before = calls();
+    const refused = refusalOf(p.call(routes.testMcpServer, { params: { id }, body: { tool: "hang", arguments: {} } }));
+    await vi.waitFor(() => expect(calls()).toBe(before + 1), { timeout: 20_000, interval: 20 });
+    await end(id);
+    expect(await refused).toMatchObject({ code });
+    if (code === "conflict") await p.call(routes.deleteMcpServer, { params: { id } });
+    expect(await p.left()).toEqual([]);
+  }
+});
+
+test("a test approves nothing of what somebody has changed meanwhile", async () => {
+  const { promise: looking, resolve: go } = Promise.withResolvers<void>();
+  let isLooking = (): void => {};
+  const looked = new Promise<void>((resolve) => (isLooking = resolve));
+  p = await diagnosisPlatform(db, {
+    toolsUsed: async () => {
+      isLooking();
+      await looking;
+      return [];
+    },
+  });
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "auterity-edited-")));
+  const script = join(folder, "server.mjs");
+  await writeFile(script, "process.exit(3)\n");
+  const launch: Launch = { transport: "stdio", command: process.execPath, args: [script], env: {} };
+  const { id } = await p.call(routes.createMcpServer, { body: { name: "edited-meanwhile", launch, start: false } });
+  await writeFile(script, "process.exit(4)\n");
+  const tested = p.call(routes.testMcpServer, { params: { id } });
+  await looked;
+  const body = { description: "Another", launch: { ...launch, args: [script, "--more"] } };
+  await p.call(routes.updateMcpServer, { params: { id }, body }, callerOf(db.tenantId, "designer"));
+  go();
+  expect(await tested).toMatchObject({ ok: false, failure: { code: "conflict" } });
+  expect(await p.call(routes.getMcpServer, { params: { id } })).toMatchObject({ ...body, launchApproved: false });
+  await rm(folder, { recursive: true });
 });
 
 test("reports of a launch are found when it is registered, and only the last are kept", async () => {

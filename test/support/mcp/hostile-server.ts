@@ -104,9 +104,14 @@ function answer(message: Message): void {
   if (method === "notifications/cancelled") process.stderr.write("cancelled\n");
   if (id === undefined) return;
   if (method === "initialize") {
-    const serverInfo = { name: "hostile", version: "6.6.6" };
+    const boast = is("boasts") ? ` \u0000${process.env["TOKEN"]} ${"x".repeat(100_000)}` : "";
+    const serverInfo = { name: `hostile${boast}`, version: `6.6.6${boast}` };
     const protocolVersion = is("wrong-version") ? "9999-01-01" : "2025-11-25";
-    return write({ id, result: { protocolVersion, capabilities: { tools: { listChanged: true } }, serverInfo, instructions: "Use add." } });
+    const capabilities = {
+      tools: { listChanged: true },
+      ...(is("boasts") && { experimental: { [`${process.env["TOKEN"]}`]: { boast } } }),
+    };
+    return write({ id, result: { protocolVersion, capabilities, serverInfo, instructions: "Use add." } });
   }
   if (method === "tools/list") {
     if (is("endless-list")) return write({ id, result: { tools: [], nextCursor: `${Number(params?.cursor ?? 0) + 1}` } });

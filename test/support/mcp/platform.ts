@@ -40,7 +40,7 @@ type Part<R extends RouteSpec> = Partial<Pick<RouteCall<R>, "params" | "query" |
 export type McpPlatform = McpDoubles & {
   mcp: Mcp;
   /** Calls a route as the HTTP layer would: parsed before and after. */
-  call<R extends RouteSpec>(route: R, request: Part<R>, caller?: Caller): Promise<RouteResponse<R>>;
+  call<R extends RouteSpec>(route: R, request: Part<R>, caller?: Caller, signal?: AbortSignal): Promise<RouteResponse<R>>;
   close(): Promise<void>;
 };
 
@@ -72,7 +72,7 @@ export async function mcpPlatform(
   return {
     ...doubles,
     mcp,
-    async call(route, request, caller = owner) {
+    async call(route, request, ...[caller = owner, signal = new AbortController().signal]) {
       const handled = mcp.routes.find((candidate) => candidate.route === route);
       if (!handled) throw new Error(`no handler for ${route.name}`);
       const parsed = {
@@ -80,7 +80,7 @@ export async function mcpPlatform(
         query: route.query?.parse(request.query ?? {}),
         body: route.body?.parse(request.body),
       };
-      const context = { caller, requestId: newId(), signal: new AbortController().signal };
+      const context = { caller, requestId: newId(), signal };
       const run = handled.run as (request: object) => unknown;
       return route.response.parse(await run({ ...parsed, headers: undefined, ...context })) as never;
     },
