@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { z } from "zod";
 import { ApiError } from "#sdk/client.ts";
 import { AppError } from "#server/main.ts";
 import { notice, printable } from "./output.ts";
@@ -10,6 +11,9 @@ export function explain(error: unknown): void {
     for (const issue of error.issues ?? [])
       notice(printable(`  ${[issue.nodeId, issue.path].filter(Boolean).join(" ")}: ${issue.message}`));
     notice(printable(error.remedy));
+  } else if (error instanceof z.ZodError) {
+    notice(pc.red("What was given does not fit:"));
+    for (const { path, message } of error.issues) notice(printable(`  ${z.core.toDotPath(path)}: ${message}`));
   } else {
     notice(pc.red(error instanceof Error ? error.message : String(error)));
   }

@@ -80,7 +80,8 @@ function addControlCommands(mcpCommand: Command): void {
     );
   withServer(mcpCommand.command("approve-launch <server>"))
     .description("approve exactly what the server would run now, and the roots that it would work in")
-    .action((server: string, options) => control.approveLaunch(connect(options), server, options.output));
+    .option("--hash <hash>", "only if it is still the `launchHash` that `mcp get` has shown")
+    .action((server: string, options) => control.approveLaunch(connect(options), server, options));
   withServer(mcpCommand.command("remove <server>"))
     .description("stop a server and delete it, with the secrets that its import has stored")
     .action((server: string, options) => control.removeServer(connect(options), server));

@@ -1,6 +1,6 @@
 import type { Client } from "#sdk/client.ts";
-import { notice, printList, shortened, type Format } from "../output.ts";
-import { readPair } from "./mcp-import.ts";
+import { printDocument, printList, shortened, type Format } from "../output.ts";
+import { readPair, tellStart } from "./mcp-import.ts";
 
 export async function listWellKnown(client: Client, words: readonly string[], output: Format): Promise<void> {
   const { items } = await client.listWellKnownServers({ query: { q: words.join(" "), limit: 200 } });
@@ -12,9 +12,13 @@ export async function listWellKnown(client: Client, words: readonly string[], ou
   ]);
 }
 
-export type AddOptions = { name?: string; input?: string[]; env?: "production" | "test"; start?: boolean };
+export type AddOptions = { name?: string; input?: string[]; env?: "production" | "test"; start?: boolean; output?: Format };
 
-export async function addWellKnown(client: Client, id: string, { name, input = [], env, start }: AddOptions): Promise<void> {
+export async function addWellKnown(
+  client: Client,
+  id: string,
+  { name, input = [], env, start, output = "table" }: AddOptions,
+): Promise<void> {
   const server = await client.addWellKnownServer({
     params: { id },
     body: {
@@ -24,5 +28,6 @@ export async function addWellKnown(client: Client, id: string, { name, input = [
       ...(start === false && { start }),
     },
   });
-  notice(`${server.name} is ${server.state}.`);
+  tellStart(server);
+  if (output !== "table") printDocument(server, output);
 }

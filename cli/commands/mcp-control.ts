@@ -24,9 +24,9 @@ export async function controlServer(client: Client, name: string, { act, output 
 }
 
 /** Says what was approved, and what there is to look at in it. */
-export async function approveLaunch(client: Client, name: string, output: Format): Promise<void> {
+export async function approveLaunch(client: Client, name: string, { output, hash }: { output: Format; hash?: string }): Promise<void> {
   const { id } = await serverNamed(client, name);
-  const after = await client.approveMcpLaunch({ params: { id } });
+  const after = await client.approveMcpLaunch({ params: { id }, body: { ...(hash !== undefined && { launchHash: hash }) } });
   if (output !== "table") return printDocument(after, output);
   say(printable(`${after.name} may run ${launchText(after)}`));
   for (const { code, message } of after.warnings) say(printable(`! ${code}: ${message}`));

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { Json } from "#contract/common.ts";
 import type { ImportMcpServers, PreviewedServer } from "#contract/mcp/import.ts";
+import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readText } from "../definition-file.ts";
 import { notice, printDocument, printList, printable, type Format } from "../output.ts";
@@ -28,8 +29,17 @@ export async function importServers(client: Client, what: string, options: Impor
   };
   if (options.preview) return preview(client, body, options.output);
   const { items, skipped } = await client.importMcpServers({ body });
-  for (const server of items) notice(`${server.name} is ${server.state}.`);
+  for (const server of items) tellStart(server);
   for (const name of skipped) notice(`${name} was there already.`);
+  if (options.output !== "table") printDocument({ items, skipped }, options.output);
+}
+
+/** What has become of a server that was to be started: what it offers, or why it does not run. */
+export function tellStart({ name, state, toolCount, lastError, desired }: McpServer): void {
+  const tools = state === "READY" ? ` It lists ${toolCount} tool${toolCount === 1 ? "" : "s"}.` : "";
+  notice(`${name} is ${state}.${tools}`);
+  if (desired === "running" && state !== "READY" && lastError !== null)
+    for (const line of [`${lastError.code}: ${lastError.message}`, lastError.remedy]) notice(printable(`  ${line}`));
 }
 
 async function preview(client: Client, body: z.input<typeof ImportMcpServers>, output: Format): Promise<void> {

@@ -3,7 +3,7 @@ import { LAUNCH_APPROVALS, SERVER_STATES, type McpServer, type ServerQuery, type
 import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
-import { Json, type Environment } from "#contract/common.ts";
+import { Id, Json, type Environment } from "#contract/common.ts";
 import { toolNamed } from "./mcp-tools.ts";
 import { printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 
@@ -44,10 +44,15 @@ export async function callTool(
   return result.isError ? 1 : 0;
 }
 
+/** By its name or, where each environment has one of that name, by its id. */
 export async function serverNamed(client: Client, name: string): Promise<McpServer> {
-  const [server] = (await client.listMcpServers({ query: { name } })).items;
+  if (Id.safeParse(name).success) return client.getMcpServer({ params: { id: name } });
+  const { items } = await client.listMcpServers({ query: { name } });
+  const [server] = items;
   if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
-  return server;
+  if (items.length === 1) return server;
+  const each = items.map(({ id, environment }) => `${id} in ${environment}`).join(", ");
+  throw new Error(`There are ${items.length} MCP servers named ${name}; say which one by its id: ${each}.`);
 }
 
 export const LEVELS = LOG_LEVELS;

@@ -143,7 +143,7 @@ describe("the commands", () => {
     const script = join(ROOT, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
     const servers = file("servers.json", { mcpServers: { everything: { command: process.execPath, args: [script, "stdio"] } } });
     await mcpImport.importServers(at.client, servers, { output: "table" });
-    expect(notices).toContain("everything is READY");
+    expect(notices).toMatch(/everything is READY\. It lists \d+ tools\./);
     await mcp.listServers(at.client, { output: "table" });
     expect(out).toMatch(/everything\s+READY/);
     await mcpTools.listTools(at.client, { output: "yaml" });
@@ -209,14 +209,18 @@ describe("the commands", () => {
     const launch = file("another.json", { transport: "stdio", command: "env", args: [process.execPath, script] });
     await mcpUpdate.updateServer(designer, "changed", { launch });
     expect(notices).toContain("waits for approval");
-    await expect(control.approveLaunch(designer, "changed", "table")).rejects.toMatchObject({ code: "permission_denied" });
+    await expect(control.approveLaunch(designer, "changed", { output: "table" })).rejects.toMatchObject({ code: "permission_denied" });
     out = "";
-    await control.approveLaunch(at.client, "changed", "table");
+    const { launchHash } = await mcp.serverNamed(at.client, "changed");
+    const old = control.approveLaunch(at.client, "changed", { output: "table", hash: "0".repeat(64) });
+    await expect(old).rejects.toMatchObject({ code: "conflict" });
+    expect(await mcp.serverNamed(at.client, "changed")).toMatchObject({ launchApproved: false, launchHash });
+    await control.approveLaunch(at.client, "changed", { output: "table", hash: launchHash });
     expect(out).toContain(`changed may run env ${process.execPath} ${script}`);
     expect(out).toContain("! starts_another: ");
     expect(await mcp.serverNamed(at.client, "changed")).toMatchObject({ launchApproved: true });
     out = "";
-    await control.approveLaunch(at.client, "changed", "json");
+    await control.approveLaunch(at.client, "changed", { output: "json" });
     expect(JSON.parse(out)).toMatchObject({ launchApproved: true });
   });
 
@@ -271,6 +275,17 @@ describe("the commands", () => {
       output: "table",
     });
     expect(notices).toContain("third is STOPPED.");
+    out = "";
+    await mcpImport.importServers(at.client, "no-such-command-here --fast", { output: "json" });
+    expect(JSON.parse(out)).toMatchObject({ items: [{ name: "no-such-command-here", state: "FAILED" }], skipped: [] });
+    expect(notices).toMatch(/no-such-command-here is FAILED\.\n {2}mcp_command_not_found: /);
+    // Each environment may have one of this name: which of the two is meant?
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "third", start: false });
+    const ids = (await at.client.listMcpServers({ query: { name: "third" } })).items.map(({ id }) => id);
+    expect(ids).toHaveLength(2);
+    await expect(control.removeServer(at.client, "third")).rejects.toThrow(new RegExp(`2 MCP servers.*${ids[0]} in production`));
+    await control.removeServer(at.client, ids[0] ?? "");
+    expect(await mcp.serverNamed(at.client, "third")).toMatchObject({ id: ids[1], environment: "test" });
   });
 
   test("schedules are added by a workflow's name, listed, fired and removed", async () => {
