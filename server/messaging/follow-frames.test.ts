@@ -37,18 +37,18 @@ function message(number: number): Message {
 }
 
 /** A reader that begins before all frames; what is told until it has heard the last one. */
-async function follow(stored: Message[], last: string): Promise<Followed[]> {
+async function follow(stored: Message[], last: string, { isFollowed = (_: Message): boolean => true, looks = [] as string[] } = {}) {
   const told: Followed[] = [];
   const stop = new AbortController();
   const at = new Date(START).toISOString();
   const followed = followFrames({
     after: { at, id: "" },
     signal: stop.signal,
-    places: async (since, limit) =>
-      stored
-        .filter((frame) => frame.at >= since)
-        .slice(-limit)
-        .toReversed(),
+    look: async (since, limit) => {
+      looks.push(since);
+      const found = stored.filter((frame) => frame.at >= since);
+      return { newest: found.at(-1)?.at, places: found.filter(isFollowed).slice(-limit).toReversed() };
+    },
     read: async (_since, ids) => {
       const wanted = new Set(ids);
       return stored.filter(({ id }) => wanted.has(id));
@@ -81,4 +81,19 @@ test("framesBehind: one that is further behind is told first how many it missed,
   expect(told[0]).toMatchObject({ kind: "missed", frames: beyond });
   expect(missed(told)).toHaveLength(1);
   expect(methods(told)).toEqual(stored.slice(beyond).map(({ method }) => method));
+});
+
+test("nothing is told that was stored before, however often it is looked back", async () => {
+  const stored = [-5_000, -2_500].map(message);
+  setTimeout(() => stored.push(message(1)), 400);
+  expect(methods(await follow(stored, "m1"))).toEqual(["m1"]);
+});
+
+test("a follower who waits for what hardly ever comes looks no further back than any other", async () => {
+  const stored = [0, 60_000].map(message);
+  const looks: string[] = [];
+  setTimeout(() => stored.push(message(60_001)), 400);
+  const told = await follow(stored, "m60001", { isFollowed: ({ method }) => method === "m60001", looks });
+  expect(methods(told)).toEqual(["m60001"]);
+  expect(looks.at(-1)).toBe(message(57_000).at);
 });

@@ -3,6 +3,10 @@ import type { Json } from "#contract/common.ts";
 
 export type FramePosition = { at: string; id: string };
 
+/** Both are written alike, so they compare like what they stand for. */
+export const isAfter = (place: FramePosition, other: FramePosition): boolean =>
+  place.at > other.at || (place.at === other.at && place.id > other.id);
+
 export type StoredFrame = {
   id: string;
   at: Date;
@@ -54,6 +58,8 @@ const IS: { [K in keyof MessageFilter]?: string } = {
 const HAS_TEXT = `(strpos(lower(method), lower(?)) > 0
   or case when get_byte(content, 0) = 0 then strpos(lower(convert_from(substr(content, 2), 'UTF8')), lower(?)) > 0 else false end)`;
 
+const IS_BETWEEN = "kind in ('notification', 'chunk')";
+
 function conditionsOf(filter: MessageFilter): Condition[] {
   const given = new Map<string, unknown>(Object.entries(filter));
   const equal = Object.entries(IS).flatMap(([key, sql]): Condition[] => {
@@ -68,7 +74,8 @@ function conditionsOf(filter: MessageFilter): Condition[] {
 export type Wanted = {
   tenantId: string;
   filter: MessageFilter;
-  order: "asc" | "desc";
+  /** Or those nearest to a time: requests and answers, then what was said in between. */
+  order: "asc" | "desc" | { near: string };
   /** Only what comes after it in this order. */
   after?: FramePosition | undefined;
   /** Only these. */
@@ -84,10 +91,14 @@ export function frameQuery({ tenantId, filter, order, after, ids, limit, places 
   const bind = (value: unknown): string => `$${values.push(value)}`;
   const where = conditionsOf(filter).map(([sql, value]) => (value === undefined ? sql : sql.split("?").join(bind(value))));
   if (ids) where.push(`id = any(${bind(ids)}::uuid[])`);
+  const ordered =
+    typeof order === "string"
+      ? `at ${order}, id ${order}`
+      : `${IS_BETWEEN}, abs(extract(epoch from at - ${bind(order.near)}::timestamptz))`;
   if (after) where.push(`(at, id) ${order === "asc" ? ">" : "<"} (${bind(after.at)}::timestamptz, ${bind(after.id)}::uuid)`);
   const what = places === true ? "id, at" : COLUMNS;
   const all = ["tenant_id = $1", ...where].join(" and ");
-  const text = `select ${what} from protocol_frames where ${all} order by at ${order}, id ${order} limit ${bind(limit)}`;
+  const text = `select ${what} from protocol_frames where ${all} order by ${ordered} limit ${bind(limit)}`;
   return { text, values };
 }
 

@@ -1,13 +1,13 @@
-import type { Message } from "#contract/messages.ts";
+import type { Message, MessageFilter } from "#contract/messages.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
 import type { Database, FrameReader, ValueCodec } from "#server/kernel/ports.ts";
 import { followFrames } from "./follow-frames.ts";
-import { frameQuery, toMessage, type FramePosition, type StoredFrame, type Wanted } from "./frame-query.ts";
+import { frameQuery, isAfter, toMessage, type FramePosition, type StoredFrame, type Wanted } from "./frame-query.ts";
 import { rowName } from "./frame-row.ts";
 
 const CURSOR = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, UUID] as const;
 const EXPORT_PAGE = 500;
-/** A request, its answer, and what was said about it in between. */
+/** A request, its answer, and as much of what was said about it in between. */
 const MOST_OF_EXCHANGE = 100;
 
 type Deps = { database: Database; codec: ValueCodec; now: () => Date };
@@ -31,23 +31,29 @@ export function frameReader(deps: Deps): FrameReader {
         tx.query<{ at: Date; correlation_id: string }>("select at, correlation_id from protocol_frames where id = $1", [id]),
       );
       if (row === undefined) return undefined;
-      const correlationId = row.correlation_id;
-      const exchange = await read(tenantId, { filter: { correlationId }, order: "asc", limit: MOST_OF_EXCHANGE });
-      const frame = exchange.find((message) => message.id === id);
+      const [correlationId, at] = [row.correlation_id, row.at.toISOString()];
+      const [frame] = await read(tenantId, { filter: { since: at }, ids: [id], order: "asc", limit: 1 });
       // What belongs to nothing, like most notifications, has no others.
       const stands = correlationId === "" || correlationId.endsWith(":");
-      return frame && { frame, others: stands ? [] : exchange.filter((message) => message !== frame) };
+      const nearest = stands ? [] : await read(tenantId, { filter: { correlationId }, order: { near: at }, limit: MOST_OF_EXCHANGE });
+      const others = nearest.filter((message) => message.id !== id).toSorted((a, b) => (isAfter(a, b) ? 1 : -1));
+      return frame && { frame, others };
     },
     all: (tenantId, filter) => allOf((after) => read(tenantId, { filter, order: "desc", after, limit: EXPORT_PAGE })),
     follow: (tenantId, { filter, after, signal }) =>
       followFrames({
         after: positionOf(after) ?? { at: deps.now().toISOString(), id: "" },
         signal,
-        places: async (since, limit) => {
-          const { text, values } = frameQuery({ tenantId, filter: { ...filter, since }, order: "desc", limit, places: true });
-          const rows = await database.asTenant(tenantId, (tx) => tx.query<{ id: string; at: Date }>(text, values));
-          return rows.map(({ id, at }) => ({ id, at: at.toISOString() }));
-        },
+        look: async (since, limit) =>
+          database.asTenant(tenantId, async (tx) => {
+            const placesOf = async (filter: MessageFilter, most: number): Promise<FramePosition[]> => {
+              const { text, values } = frameQuery({ tenantId, filter, order: "desc", limit: most, places: true });
+              const rows = await tx.query<{ id: string; at: Date }>(text, values);
+              return rows.map(({ id, at }) => ({ id, at: at.toISOString() }));
+            };
+            const [newest] = await placesOf({ since }, 1);
+            return { newest: newest?.at, places: await placesOf({ ...filter, since }, limit) };
+          }),
         read: (since, ids) => read(tenantId, { filter: { since }, ids, order: "asc", limit: ids.length }),
       }),
   };

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { listMessages } from "#contract/messages.ts";
+import { getFrame, listMessages } from "#contract/messages.ts";
 import { newId } from "#server/kernel/ids.ts";
 import { silentLog } from "#server/kernel/log.ts";
 import type { Frame } from "#server/kernel/ports.ts";
@@ -131,6 +131,20 @@ describe("messages", () => {
     } while (cursor);
     const expected = Array.from({ length: 25 }, (_, i) => `m${i}`);
     expect(seen).toEqual(inRun ? expected : expected.toReversed());
+  });
+
+  test("come with their request and their answer, however much was said in between and whatever else had the same id", async () => {
+    const said = Array.from({ length: 150 }, () => ({ kind: "notification" as const, method: "notifications/progress" }));
+    const exchange = [{ kind: "request" as const }, ...said, { kind: "response" as const, direction: "in" as const }];
+    await recordAll(...exchange, { correlationId: "c2" }, ...exchange);
+    const { items } = await list({ kind: "response" });
+    for (const { id } of items) {
+      const { frame: found, others } = await callRoute(messaging.routes, getFrame, { caller: ownerOf(tenantId), params: { id } });
+      expect(found.id).toBe(id);
+      expect(others).toHaveLength(99);
+      expect(others.filter(({ kind }) => kind === "request").length).toBe(2);
+      expect(others.map(({ at }) => at)).toEqual(others.map(({ at }) => at).toSorted());
+    }
   });
 
   test("refuse a cursor that was not given out", async () => {

@@ -70,6 +70,14 @@ describe("progress", () => {
     mine.end();
   });
 
+  test("of a request whose id is used again while it is open is forgotten with it", () => {
+    const crosses = recorded();
+    crosses("received", call(1, "first"));
+    const second = crosses("received", call(1, "second"));
+    expect(crosses("sent", progress("first")).correlationId).toBe("c:");
+    expect(crosses("sent", progress("second")).correlationId).toBe(second.correlationId);
+  });
+
   test("of requests that never get an answer is forgotten with them", () => {
     const crosses = recorded();
     for (let id = 0; id <= 10_000; id += 1) crosses("sent", call(id, id), stepOf(`${id}`));

@@ -21,6 +21,8 @@ export class OpenRequests {
   readonly #byToken = new Map<unknown, OpenRequest>();
 
   add(request: OpenRequest): void {
+    // Whoever uses an id again has given up what was under it.
+    this.take(request.key);
     this.#byKey.set(request.key, request);
     if (request.token !== undefined) this.#byToken.set(request.token, request);
     const oldest = this.#byKey.size > MOST ? this.#byKey.keys().next().value : undefined;
