@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
+import type { Problem } from "#contract/errors.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
@@ -12,10 +13,21 @@ const RETRY_AFTER_S = 5;
 
 /** How everything that is thrown becomes an answer: problem+json, with the thing itself only in the log. */
 export function errorAnswers({ log, redactor, newId }: Deps) {
-  const send = (error: AppError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+  const problemFor = (error: AppError, request: FastifyRequest): Problem => {
     const problem = problemOf(error, request.id);
     problem.detail = redactor.text(problem.detail);
     problem.issues = problem.issues?.map((issue) => ({ ...issue, message: redactor.text(issue.message) }));
+    return problem;
+  };
+  const read = (thrown: unknown, request: FastifyRequest): AppError => {
+    const error = errorOf(thrown);
+    if (error.code === "internal") {
+      log.error("a request failed unexpectedly", { requestId: request.id, route: request.routeOptions.url, error: error.cause ?? error });
+    }
+    return error;
+  };
+  const send = (error: AppError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = problemFor(error, request);
     // Errors of the router come before the hooks that set these.
     reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
     if (problem.status === 401) reply.header("www-authenticate", "Bearer");
@@ -30,13 +42,10 @@ export function errorAnswers({ log, redactor, newId }: Deps) {
 
   return {
     send,
-    onError: (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-      const error = errorOf(thrown);
-      if (error.code === "internal") {
-        log.error("a request failed unexpectedly", { requestId: request.id, route: request.routeOptions.url, error: error.cause ?? error });
-      }
-      return send(error, request, reply);
-    },
+    /** What was thrown means this to the caller; the log is told of what nobody expected. */
+    read,
+    problem: problemFor,
+    onError: (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => send(read(thrown, request), request, reply),
     /** A connection that never became a request. */
     onClientError: (error: Error, socket: Socket): void => {
       const gone = "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");

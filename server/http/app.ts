@@ -35,7 +35,7 @@ export async function buildApp<Agent>(deps: HttpDeps<Agent>, limits: HttpLimits)
   const { mcpEndpoint } = deps;
   if (mcpEndpoint) {
     app.addHook("preClose", () => mcpEndpoint.close());
-    serveMcp(app, mcpEndpoint, { doorkeeper, limits, access: deps.access });
+    serveMcp(app, mcpEndpoint, { doorkeeper, limits, access: deps.access, errors });
   }
   const isWhole = deps.serves === undefined;
   if (isWhole) await serveDocs(app, deps.version);

@@ -63,7 +63,7 @@ function acceptOnlyJson(app: FastifyInstance): void {
 }
 
 function checkEveryRequest(app: FastifyInstance, { origins, limits }: Rules): void {
-  const spend = requestBudget(limits.requestsPerMinute);
+  const spend = requestBudget(limits.requestsPerMinute, "address");
   app.addHook("onRequest", (request, reply, done) => {
     reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
     try {

@@ -175,7 +175,7 @@ describe("headers", () => {
 });
 
 test("one address gets so many requests a minute, and new ones in the next", () => {
-  const spend = requestBudget(2);
+  const spend = requestBudget(2, "address");
   for (const address of ["a", "b", "a"]) spend(address, 1_000);
   expect(() => spend("a", 60_999)).toThrow(expect.objectContaining({ code: "rate_limited" }));
   expect(() => spend("b", 60_999)).not.toThrow();

@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from "vitest";
 import { AppError } from "#server/kernel/errors.ts";
 import { testHttp, type TestHttp } from "#test/support/http-server.ts";
-import type { McpEndpoint } from "#server/kernel/mcp-endpoint.ts";
+import { silentLog } from "#server/kernel/log.ts";
+import type { McpEndpoint, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 
 let http: TestHttp | undefined;
 afterEach(() => http?.close());
@@ -38,6 +39,31 @@ test("tells a caller who floods it to wait, and serves the others", async () => 
   expect([refused?.statusCode, refused?.headers["retry-after"]]).toEqual([429, "5"]);
   expect(refused?.json()).toMatchObject({ error: { data: { code: "rate_limited" } } });
   expect((await ask("designer"))?.statusCode).toBe(200);
+});
+
+test("says in the log what nobody expected, and nothing of it to the caller", async () => {
+  const logged: object[] = [];
+  const log = { ...silentLog, error: (_: string, fields = {}) => void logged.push(fields) };
+  const serve: McpEndpoint["serve"] = () => Promise.reject(new TypeError("broken inside"));
+  http = await testHttp({ mcpEndpoint: { ...endpoint, serve }, log });
+  const answer = await ask("owner");
+  expect([answer?.statusCode, answer?.body]).toEqual([500, expect.not.stringContaining("broken inside")]);
+  expect(logged).toMatchObject([{ route: "/mcp", error: { message: "broken inside" } }]);
+});
+
+test("lets nobody go on who may not do any more what the request has needed", async () => {
+  let asked: McpRequest | undefined;
+  const serve: McpEndpoint["serve"] = async (request, { raw, headers }) => {
+    asked = request;
+    await request.need("tool:call");
+    raw.writeHead(202, headers).end();
+  };
+  http = await testHttp({ mcpEndpoint: { ...endpoint, serve } });
+  expect((await ask("operator"))?.statusCode).toBe(202);
+  http.moved.set("operator", "designer");
+  expect(await asked?.mayGoOn()).toBe(true);
+  http.moved.set("operator", "viewer");
+  expect(await asked?.mayGoOn()).toBe(false);
 });
 
 test("exists only where the platform serves clients", async () => {

@@ -26,6 +26,8 @@ export type TestHttp = Http & {
   audited: AuditRecord[];
   /** Credentials that stop working. */
   revoked: Set<string>;
+  /** Callers whose role is another one by now. */
+  moved: Map<string, Role>;
 };
 
 const noAgents: AgentSocket<string> = { authenticate: async () => undefined, accept: () => {} };
@@ -44,6 +46,7 @@ const callerWith = (permissions: readonly Permission[], role: Role): Caller => (
 export async function testHttp(options: TestHttpOptions = {}): Promise<TestHttp> {
   const audited: AuditRecord[] = [];
   const revoked = new Set<string>();
+  const moved = new Map<string, Role>();
   const callers = new Map<string, Caller>();
   for (const role of ROLES) {
     callers.set(role, callerWith(ROLE_PERMISSIONS[role], role));
@@ -58,7 +61,8 @@ export async function testHttp(options: TestHttpOptions = {}): Promise<TestHttp>
     access: {
       authenticate: async ({ authorization, cookie }) => {
         const name = authorization?.replace(/^Bearer /, "") ?? /auterity_session=(\w+)/.exec(cookie ?? "")?.[1] ?? "";
-        return revoked.has(name) ? undefined : callers.get(name);
+        const caller = revoked.has(name) ? undefined : callers.get(moved.get(name) ?? name);
+        return caller && { ...caller, principalId: name };
       },
     },
     agentSocket: options.agentSocket ?? noAgents,
@@ -79,5 +83,5 @@ export async function testHttp(options: TestHttpOptions = {}): Promise<TestHttp>
     limits: options.limits ?? {},
     checkResponses: options.checkResponses ?? false,
   });
-  return Object.assign(http, { audited, revoked });
+  return Object.assign(http, { audited, revoked, moved });
 }
