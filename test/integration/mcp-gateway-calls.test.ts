@@ -37,6 +37,32 @@ const textOf = async (answer: ReturnType<Client["callTool"]>): Promise<string> =
   return first?.type === "text" ? first.text : "";
 };
 
+// First: for a while after a call that was cancelled, nobody knows whom what the server says belongs to.
+test.each(ERAS)("what a server says and asks before its result brings a client of %s no secret", async (era) => {
+  const secrets = Object.entries({ SAID: "step 2", LOGGED: "line 0", ASKED: "Who are you?" });
+  for (const [name, value] of secrets) await platform.client.putSecret({ params: { name }, body: { value } });
+  const told: unknown[] = [];
+  const client = await connect(era, {
+    capabilities: { elicitation: { form: {} } },
+    prepare: (one) =>
+      one.setRequestHandler("elicitation/create", ({ params }) => {
+        told.push(params.message);
+        return { action: "accept", content: { name: "Ada", age: 36 } };
+      }),
+  });
+  client.setNotificationHandler("notifications/message", ({ params }) => void told.push(params.data));
+  // Each era asks for something else: results are kept.
+  const own = ERAS.indexOf(era);
+  const onprogress = ({ message }: { message?: string }): void => void told.push(message);
+  await client.callTool({ name: "talk__count", arguments: { steps: 2, everyMs: 2 + own } }, { onprogress });
+  const log = { name: "talk__log", arguments: { lines: 1 + own } };
+  if (era === "2025-11-25") await client.setLoggingLevel("warning");
+  await client.callTool({ ...log, ...(era === "2026-07-28" && { _meta: { "io.modelcontextprotocol/logLevel": "warning" } }) });
+  expect(await textOf(client.callTool({ name: "talk__introduce", arguments: {} }))).toBe("You are Ada, 36.");
+  const lines = own === 0 ? ["[redacted]"] : ["[redacted]", "line 1"];
+  expect(told).toEqual(["step 1", "[redacted]", ...lines, "[redacted]"]);
+});
+
 describe("what no client should send", () => {
   test.each([
     { name: { toString: null } },
@@ -125,4 +151,15 @@ test.each([
   const client = await connect(era);
   const result = await client.callTool({ name: "talk__pair", arguments: {} });
   expect(result.structuredContent).toEqual(structuredContent);
+});
+
+test("a session with one server does not become one with another that has got its name", async () => {
+  const session = await rawSession(target("/mcp/servers/talk"));
+  const ping = async (name: string): Promise<number> =>
+    (await raw(target(`/mcp/servers/${name}`), { headers: session, body: rpc({ id: 2, method: "ping" }) })).status;
+  expect(await ping("talk")).toBe(200);
+  await platform.client.updateMcpServer({ params: { id: talkId }, body: { name: "talked" } });
+  const launch = { transport: "stdio" as const, command: process.execPath, args: [fixture("talkative-server")] };
+  await platform.client.createMcpServer({ body: { name: "talk", launch, start: false } });
+  expect([await ping("talk"), await ping("talked")]).toEqual([404, 200]);
 });

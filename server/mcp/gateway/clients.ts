@@ -36,7 +36,7 @@ export function createServeClient(deps: ClientDeps): ServeClient {
       isSession: session !== undefined,
       sessionKey: session ?? ref,
       frames,
-      input: createInputState(stateKey, `${tenantId}\0${ref}`),
+      input: createInputState({ key: stateKey, redactor: deps.redactor }, `${tenantId}\0${ref}`),
       onLeft: recordLeft(deps, caller),
     });
   };

@@ -3,6 +3,12 @@ import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
 /** What a reader may leave unread before it is let go. */
 const UNREAD_BYTES = 8 * 1024 * 1024;
 
+/** Writes to a stream. A reader is let go for what it has left unread until now: a single message may be longer than that. */
+export function write({ raw }: Pick<McpAnswer, "raw">, bytes: string | Uint8Array): void {
+  if (raw.writableLength > UNREAD_BYTES) raw.destroy();
+  else raw.write(bytes);
+}
+
 export const sendJson = (answer: McpAnswer, status: number, body: unknown): void => sendText(answer, status, JSON.stringify(body));
 
 function sendText({ raw, headers }: McpAnswer, status: number, text: string): void {
@@ -50,7 +56,7 @@ export class Exchange {
   tell(message: string): void {
     if (this.isOver) return;
     this.stream();
-    this.#write(eventOf(message));
+    write(this.#answer, eventOf(message));
   }
 
   /** The last message, as JSON, if there is one. */
@@ -58,7 +64,7 @@ export class Exchange {
     if (this.isOver) return;
     if (message !== undefined && !this.#isStream) return sendText(this.#answer, 200, message);
     this.stream();
-    if (message !== undefined) this.#write(eventOf(message));
+    if (message !== undefined) write(this.#answer, eventOf(message));
     this.#answer.raw.end();
   }
 
@@ -67,12 +73,7 @@ export class Exchange {
     this.#beats += 1;
     if (this.isOver || this.#beats < 2) return;
     this.stream();
-    this.#write(": still here\n\n");
-  }
-
-  #write(text: string): void {
-    this.#answer.raw.write(text);
-    if (this.#answer.raw.writableLength > UNREAD_BYTES) this.#answer.raw.destroy();
+    write(this.#answer, ": still here\n\n");
   }
 }
 

@@ -1,6 +1,6 @@
 import { McpServer, type Implementation } from "@modelcontextprotocol/server";
-import type { FrameRecorder } from "../connection/frames.ts";
 import { schemaOf, type Exposure } from "./exposure.ts";
+import type { Served } from "./protocol-server.ts";
 
 /** The SDK compares headers that repeat a parameter with the tool's own schema; only a server of its own class is asked for it. */
 export class ExposedServer extends McpServer {
@@ -17,11 +17,12 @@ export class ExposedServer extends McpServer {
 }
 
 /** Whatever crosses the transport, both ways. */
-export function recordFrames({ server }: McpServer, frames: FrameRecorder): void {
+export function recordFrames({ mcp: { server }, frames, plain }: Pick<Served, "mcp" | "frames" | "plain">): void {
   const connect = server.connect.bind(server);
   server.connect = async (transport) => {
     const send = transport.send.bind(transport);
-    transport.send = (message, options) => {
+    transport.send = (given, options) => {
+      const message = plain(given);
       frames.sent(message, JSON.stringify(message));
       return send(message, options);
     };

@@ -4,6 +4,7 @@ import { checkAddress, checkReference } from "../protocol/resolve-uri.ts";
 import type { ServerLists } from "../protocol/server-lists.ts";
 import type { Exposure, Own } from "./exposure.ts";
 import type { KnownLists } from "./lists.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
 /**
  * What clients name beside tools, and whose it is. Throws `not_found` for what is not there, and `mcp_uri_refused` for an address
@@ -24,6 +25,16 @@ export function createFind({ exposure, lists, offered }: Deps): Find {
     if (found === undefined) throw notThere("resource");
     return found;
   };
+  const namesOf = (server: SupervisedServer): string[] => lists.known("prompts", server).map((prompt) => String(prompt["name"]));
+  const ofPrompt = (name: string): Own | undefined => exposure.promptOf(name, namesOf);
+  /** Nobody may have asked for the list yet that says what a name is short for. */
+  const ofListed = async (name: string): Promise<Own | undefined> => {
+    const unsure: SupervisedServer[] = [];
+    exposure.promptOf(name, (server) => (unsure.push(server), []));
+    if (unsure.length === 0) return undefined;
+    await lists.gather("prompts", unsure);
+    return ofPrompt(name);
+  };
   const ask = async (uri: unknown, signal: AbortSignal, check: typeof checkAddress): Promise<Own> => {
     const found = ofUri(uri);
     const { server, own } = found;
@@ -35,8 +46,7 @@ export function createFind({ exposure, lists, offered }: Deps): Find {
     resource: (uri, signal) => ask(uri, signal, checkAddress),
     reference: (uri, signal) => ask(uri, signal, checkReference),
     async prompt(name, signal) {
-      const known: Parameters<Exposure["promptOf"]>[1] = (server) => lists.known("prompts", server).map((prompt) => String(prompt["name"]));
-      const found = exposure.promptOf(String(name), known);
+      const found = ofPrompt(String(name)) ?? (await ofListed(String(name)));
       if (found === undefined) throw notThere("prompt");
       const { server, own } = found;
       if (exposure.hidesFlagged(server) && (await isFlaggedPrompt(server, offered, { own, signal }))) throw notThere("prompt");

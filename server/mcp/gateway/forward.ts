@@ -48,7 +48,7 @@ export function asProtocolError(thrown: unknown, what: string, redactor: Redacto
   if (error.cause instanceof ProtocolError) return redacted(error.cause, redactor);
   if (HIDDEN.has(error.code)) return new ProtocolError(ProtocolErrorCode.InvalidParams, what);
   const { code, remedy, retryable, issues } = error;
-  const data = { code, remedy, retryable, ...(issues && { issues: [...issues] }) };
+  const data = redactor.json(toJson({ code, remedy, retryable, issues }));
   const number = INVALID.has(code) ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
   return new ProtocolError(number, redactor.text(error.message), data);
 }

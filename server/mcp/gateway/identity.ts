@@ -9,10 +9,10 @@ export type Place = { tenantId: string; environment: string };
 /** What one path serves. */
 export type Endpoint = Omit<Client, "actor" | "isSession" | "sessionKey" | "frames" | "input" | "onLeft">;
 
-const keyOf = ({ tenantId, environment }: Place, name: string): string => `${tenantId}/${environment}/${name}`;
+const keyOfAll = ({ tenantId, environment }: Place): string => `${tenantId}/${environment}/*`;
 
-/** The endpoints at which a server is served. */
-export const keysOf = (server: Place & { name: string }): string[] => [keyOf(server, "*"), keyOf(server, server.name)];
+/** The endpoints at which a server is served. Its own is the server's and not its name's, which may be another one's tomorrow. */
+export const keysOf = (server: Place & { id: string }): string[] => [keyOfAll(server), server.id];
 
 export type EndpointDeps = { supervisor: Supervisor; version: string; findAt: (exposure: Exposure) => Find };
 
@@ -35,7 +35,7 @@ const INSTRUCTIONS =
 export function endpointOfAll({ supervisor, version, findAt }: EndpointDeps, place: Place): Endpoint {
   const exposure = allServers(supervisor, place);
   return {
-    key: keyOf(place, "*"),
+    key: keyOfAll(place),
     isOne: false,
     exposure,
     find: findAt(exposure),
@@ -52,7 +52,7 @@ export async function endpointOfOne({ supervisor, findAt }: EndpointDeps, place:
   const { info, capabilities } = await describe(server);
   const exposure = oneServer(server);
   return {
-    key: keyOf(place, name),
+    key: server.record.id,
     isOne: true,
     exposure,
     find: findAt(exposure),

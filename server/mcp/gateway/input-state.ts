@@ -9,11 +9,13 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
 import { canonicalJson, sha256 } from "../catalogue/canonical.ts";
 import { isRecord } from "../connection/json-value.ts";
 import { InputWanted } from "../connection/open-call.ts";
 import { refusalOf } from "../connection/questions.ts";
 import type { Params } from "./handler.ts";
+import { plain } from "./plain.ts";
 
 /** What a server gave us to keep, and which request it belongs to. */
 type Kept = { about: string; state: string };
@@ -30,7 +32,7 @@ export type InputState = {
   seal(wanted: InputRequiredResult, about: string, ctx: ServerContext): Promise<Result>;
 };
 
-export function createInputState(key: Uint8Array, owner: string): InputState {
+export function createInputState({ key, redactor }: { key: Uint8Array; redactor: Redactor }, owner: string): InputState {
   let made: RequestStateCodec<Kept> | undefined;
   const codec = (): RequestStateCodec<Kept> =>
     (made ??= createRequestStateCodec<Kept>({ key, bind: ({ mcpReq }) => `${owner}\0${mcpReq.method}` }));
@@ -49,7 +51,8 @@ export function createInputState(key: Uint8Array, owner: string): InputState {
         const why = request.method === "elicitation/create" ? refusalOf(request.params) : undefined;
         if (why !== undefined) throw new AppError("mcp_input_refused", `The server asks what nobody should be asked: ${why}.`);
       }
-      return requestState === undefined ? wanted : { ...wanted, requestState: await codec().mint({ about, state: requestState }, ctx) };
+      const asked = plain(redactor, wanted);
+      return requestState === undefined ? asked : { ...asked, requestState: await codec().mint({ about, state: requestState }, ctx) };
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { McpServer, Result } from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, McpServer, Result } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { LOG_LEVELS, LogLevel } from "#contract/mcp/logs.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -10,6 +10,7 @@ import type { Handler, Params } from "./handler.ts";
 import { answerWith } from "./input-state.ts";
 import type { KnownLists } from "./lists.ts";
 import { otherHandlers } from "./others.ts";
+import { plainMessage } from "./plain.ts";
 import { SessionCalls } from "./session-calls.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { callTool, listTools, type ToolDeps } from "./tools.ts";
@@ -22,6 +23,8 @@ export type Served = {
   /** Serves `tools/call` instead of `mcp`, in sessions; undefined without tools. */
   calls: SessionCalls | undefined;
   frames: Client["frames"];
+  /** What is sent instead of this message. */
+  plain: (message: JSONRPCMessage) => JSONRPCMessage;
 };
 
 /** Parameters are forwarded as they came: what is wrong with them is for the server that they are meant for to say. */
@@ -66,7 +69,8 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
     serve("resources/unsubscribe", ({ uri }) => subscriptions.remove(String(uri)).then(() => ({})));
   }
   server.onclose = () => void subscriptions.close();
-  return { mcp, subscriptions, calls: capabilities.tools && calls, frames: client.frames };
+  const plain = (message: JSONRPCMessage): JSONRPCMessage => plainMessage(deps.redactor, message);
+  return { mcp, subscriptions, calls: capabilities.tools && calls, frames: client.frames, plain };
 }
 
 /** What a client hears of a thing that is not there, may not be used, or has changed: always the same. */

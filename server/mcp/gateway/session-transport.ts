@@ -28,12 +28,12 @@ export class SessionTransport implements Transport {
   onerror?: (error: Error) => void;
   onmessage?: Transport["onmessage"];
   readonly sessionId: string;
-  readonly #served: Pick<Served, "calls" | "frames">;
+  readonly #served: Pick<Served, "calls" | "frames" | "plain">;
   readonly #open = new Map<RequestId, Exchange>();
   readonly #listening = new Set<Exchange>();
   #isClosed = false;
 
-  constructor(sessionId: string, served: Pick<Served, "calls" | "frames">) {
+  constructor(sessionId: string, served: Pick<Served, "calls" | "frames" | "plain">) {
     this.sessionId = sessionId;
     this.#served = served;
   }
@@ -51,6 +51,8 @@ export class SessionTransport implements Transport {
 
   receive(incoming: Incoming, answer: McpAnswer): void {
     const { kind, message } = incoming;
+    // Whoever has gone already cannot be heard to go.
+    if (kind === "request" && answer.raw.destroyed) return;
     if (kind === "request") this.#wait(message.id, answer);
     if (kind === "notification" && message.method === "notifications/cancelled") this.#onCancel(message.params);
     this.#served.frames.received(message, JSON.stringify(message));
@@ -62,6 +64,7 @@ export class SessionTransport implements Transport {
 
   /** A stream for what belongs to no request. */
   listen(answer: McpAnswer): void {
+    if (answer.raw.destroyed) return;
     const exchange = new Exchange(answer);
     const [oldest] = this.#listening;
     if (oldest !== undefined && this.#listening.size >= LISTENERS) this.#endListening(oldest);
@@ -78,7 +81,7 @@ export class SessionTransport implements Transport {
     if (exchange === undefined && "method" in message && "id" in message)
       throw new SdkError(SdkErrorCode.NotConnected, "The client does not listen.");
     if (exchange === undefined) return;
-    const text = JSON.stringify(message);
+    const text = JSON.stringify(this.#served.plain(message));
     this.#served.frames.sent(message, text);
     if (!isAnswer(message)) return exchange.tell(text);
     this.#open.delete(message.id);

@@ -6,7 +6,6 @@ import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 import { sendJson, sendNothing } from "./exchange.ts";
 import type { Endpoint } from "./identity.ts";
 import type { Incoming } from "./messages.ts";
-import type { Served } from "./protocol-server.ts";
 import { SessionTransport } from "./session-transport.ts";
 import { createSessions, type Session } from "./sessions.ts";
 
@@ -67,7 +66,7 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
     look: () => sessions.look(performance.now()),
     isEmpty: () => sessions.all().length === 0,
     changed(key, list) {
-      for (const { endpoint, served } of sessions.all()) if (endpoint.key === key) tell(served, list);
+      for (const session of sessions.all()) if (session.endpoint.key === key) tell(session, list);
     },
     beat() {
       for (const { transport } of sessions.all()) transport.beat();
@@ -76,10 +75,16 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
   };
 }
 
-function tell({ mcp }: Served, list: ListName): void {
-  if (list === "tools") mcp.sendToolListChanged();
-  else if (list === "resources") mcp.sendResourceListChanged();
-  else mcp.sendPromptListChanged();
+/** Only of what the endpoint has: of all else the SDK refuses to speak, by a promise that `McpServer` leaves alone. */
+function tell({ endpoint, served }: Session, list: ListName): void {
+  if (endpoint.capabilities[list] === undefined) return;
+  const { server } = served.mcp;
+  const told = {
+    tools: () => server.sendToolListChanged(),
+    resources: () => server.sendResourceListChanged(),
+    prompts: () => server.sendPromptListChanged(),
+  };
+  void told[list]().catch(() => {});
 }
 
 const INITIALIZE = "Begin with `initialize`.";

@@ -1,4 +1,4 @@
-import { createMcpHandler, type McpHttpHandler, type McpRequestContext } from "@modelcontextprotocol/server";
+import { createMcpHandler, parseJSONRPCMessage, type McpHttpHandler, type McpRequestContext } from "@modelcontextprotocol/server";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
@@ -8,14 +8,15 @@ import type { ServeClient } from "./clients.ts";
 import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
 import { recordFrames } from "./exposed-server.ts";
 import type { Endpoint } from "./identity.ts";
+import type { Served } from "./protocol-server.ts";
 import { readMessage } from "./messages.ts";
 import { refuse } from "./stateful.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { sendResponse, webRequest } from "./web-request.ts";
 
 type Deps = { serveClient: ServeClient; log: Log };
-type Open = { request: McpRequest; subscriptions: Subscriptions };
-type Served = { endpoint: Endpoint; request: McpRequest };
+type Open = { request: McpRequest; subscriptions: Subscriptions; isStream: boolean };
+type Handling = { http: McpHttpHandler; onUpdated: (uri: string) => void };
 
 /** How long a stream may wait until it is known whether its resources may be asked for. */
 const FIND_MS = 5_000;
@@ -32,11 +33,11 @@ export type Stateless = {
 };
 
 export function createStateless({ serveClient, log }: Deps): Stateless {
-  const handlers = new Map<string, McpHttpHandler>();
-  const served = new WeakMap<Request, Served>();
+  const handlers = new Map<string, Handling>();
+  const clients = new WeakMap<Request, Served>();
   const open = new Map<AbortController, Open>();
-  const handlerOf = (key: string): McpHttpHandler => {
-    const handler = handlers.get(key) ?? newHandler((web) => served.get(web), { serveClient, log });
+  const handlerOf = (key: string): Handling => {
+    const handler = handlers.get(key) ?? newHandler((web) => clients.get(web), log);
     handlers.set(key, handler);
     return handler;
   };
@@ -47,18 +48,24 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
       if (wanted.length > 0) await request.need("tool:call");
       const unfit = await refusalOf(endpoint, wanted);
       if (unfit !== undefined) return refuse(answer, 400, { why: unfit.message, id: idOf(request.body) });
+      // Whoever has gone already cannot be heard to go.
+      if (answer.raw.destroyed) return;
+      const isStream = methodOf(request.body) === LISTEN;
+      if (isStream) checkStreams(open.values(), request.caller.principalId);
       const gone = new AbortController();
       answer.raw.once("close", () => gone.abort());
       const web = webRequest({ method: request.method, headers: request.headers, signal: gone.signal });
-      served.set(web, { endpoint, request });
-      const { notify } = handlerOf(endpoint.key);
-      const subscriptions = createSubscriptions(endpoint, (uri) => notify.resourceUpdated(uri));
-      open.set(gone, { request, subscriptions });
+      const client = serveClient(endpoint, request.caller, undefined);
+      clients.set(web, client);
+      const { http, onUpdated } = handlerOf(endpoint.key);
+      const subscriptions = createSubscriptions(endpoint, onUpdated);
+      open.set(gone, { request, subscriptions, isStream });
       for (const uri of wanted) {
         subscriptions.add(uri).catch((error: unknown) => log.debug("a resource could not be subscribed to", { error }));
       }
       try {
-        await sendResponse(answer, await handlerOf(endpoint.key).fetch(web, { parsedBody: request.body }));
+        const response = await http.fetch(web, { parsedBody: request.body });
+        await sendResponse(answer, response, isStream ? recordStream(client, request.body) : undefined);
       } finally {
         open.delete(gone);
         await subscriptions.close();
@@ -72,7 +79,7 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
       await Promise.all([...open].map(check));
     },
     changed(key, list) {
-      const notify = handlers.get(key)?.notify;
+      const notify = handlers.get(key)?.http.notify;
       if (list === "tools") notify?.toolsChanged();
       if (list === "resources") notify?.resourcesChanged();
       if (list === "prompts") notify?.promptsChanged();
@@ -80,22 +87,54 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
     isEmpty: () => open.size === 0,
     async close() {
       for (const gone of open.keys()) gone.abort();
-      await Promise.all([...handlers.values()].map((handler) => handler.close()));
+      await Promise.all([...handlers.values()].map(({ http }) => http.close()));
     },
   };
 }
 
 /** The SDK's own: it checks what a request of this era must bring, and keeps the streams that are opened for changes. */
-function newHandler(find: (web: Request) => Served | undefined, { serveClient, log }: Deps): McpHttpHandler {
+function newHandler(find: (web: Request) => Served | undefined, log: Log): Handling {
   const serve = ({ requestInfo }: McpRequestContext) => {
     const found = requestInfo && find(requestInfo);
     if (found === undefined) throw new TypeError("A request of nobody.");
-    const { mcp, frames } = serveClient(found.endpoint, found.request.caller, undefined);
-    recordFrames(mcp, frames);
-    return mcp;
+    recordFrames(found);
+    return found.mcp;
   };
   const onerror = (error: Error): void => log.debug("an MCP client was refused", { error });
-  return createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });
+  const http = createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });
+  return { http, onUpdated: tellOnce((uri) => http.notify.resourceUpdated(uri)) };
+}
+
+/** All streams that wait for a resource hear of its update at the same time, and whichever does tells all. */
+function tellOnce(tell: (uri: string) => void): (uri: string) => void {
+  const told = new Set<string>();
+  return (uri) => {
+    if (told.has(uri)) return;
+    told.add(uri);
+    queueMicrotask(() => {
+      told.delete(uri);
+      tell(uri);
+    });
+  };
+}
+
+/** Throws `rate_limited`. */
+function checkStreams(open: Iterable<Open>, principalId: string): void {
+  const own = [...open].filter(({ isStream, request }) => isStream && request.caller.principalId === principalId);
+  if (own.length < LIMITS.mcpSessionsPerCaller) return;
+  throw new AppError("rate_limited", `At most ${LIMITS.mcpSessionsPerCaller} streams of one caller may be open at once.`);
+}
+
+const EVENT = /^event: message\ndata: (?<json>.*)\n\n$/;
+
+/** Such a stream is the SDK's own and crosses no transport; each piece of it is one event, or the answer when it is refused. */
+function recordStream({ frames }: Served, body: unknown): (piece: string) => void {
+  const asked = readMessage(body);
+  if (asked.kind === "request") frames.received(asked.message, JSON.stringify(body));
+  return (piece) => {
+    const text = EVENT.exec(piece)?.groups?.["json"] ?? piece;
+    if (text.startsWith("{")) frames.sent(parseJSONRPCMessage(JSON.parse(text)), text);
+  };
 }
 
 const TOO_MANY = `expected at most ${LIMITS.mcpSubscriptions} resources to be told about`;
@@ -112,9 +151,12 @@ async function refusalOf({ find }: Endpoint, wanted: readonly string[]): Promise
   return reasons.filter((reason) => reason instanceof AppError).find(({ code }) => code === "mcp_uri_refused");
 }
 
+const LISTEN = "subscriptions/listen";
+const methodOf = (body: unknown): unknown => (isRecord(body) ? body["method"] : undefined);
+
 /** The resources that a request opens a stream for. */
 function wantedResources(body: unknown): string[] {
-  if (!isRecord(body) || body["method"] !== "subscriptions/listen" || !isRecord(body["params"])) return [];
+  if (!isRecord(body) || methodOf(body) !== LISTEN || !isRecord(body["params"])) return [];
   const { notifications } = body["params"];
   const wanted = isRecord(notifications) ? notifications["resourceSubscriptions"] : undefined;
   return Array.isArray(wanted) ? [...new Set(wanted.filter((uri) => typeof uri === "string"))] : [];

@@ -24,7 +24,8 @@ export function createSubscriptions(
   onUpdated: (uri: string) => void,
 ): Subscriptions {
   const watches = new Map<string, Watch>();
-  const begin = async (watch: Watch): Promise<void> => {
+  let isClosed = false;
+  const begin = async (uri: string, watch: Watch): Promise<void> => {
     const { server, own } = watch;
     const connection = server.connection ?? (await server.whenReady(AbortSignal.timeout(WATCH_MS)));
     const watcher = {
@@ -32,20 +33,23 @@ export function createSubscriptions(
       onEnded: () => void (watch.connection = undefined),
     };
     watch.connection = connection;
-    watch.stop = await connection.watchResource(own, watcher, { timeoutMs: WATCH_MS });
+    const stop = await connection.watchResource(own, watcher, { timeoutMs: WATCH_MS });
+    // Whoever wanted to hear of it may have gone meanwhile.
+    if (watches.get(uri) === watch) watch.stop = stop;
+    else await stop().catch(() => {});
   };
   const end = async (watch: Watch): Promise<void> => watch.stop?.().catch(() => {});
   return {
     async add(uri) {
       if (watches.has(uri)) return;
       const found = await find.resource(uri, AbortSignal.timeout(WATCH_MS));
-      if (watches.has(uri)) return;
+      if (isClosed || watches.has(uri)) return;
       if (watches.size >= LIMITS.mcpSubscriptions)
         throw new AppError("rate_limited", `At most ${LIMITS.mcpSubscriptions} resources may be subscribed to at once.`);
       const watch: Watch = { ...found, connection: undefined, stop: undefined };
       watches.set(uri, watch);
-      await begin(watch).catch((thrown: unknown) => {
-        watches.delete(uri);
+      await begin(uri, watch).catch((thrown: unknown) => {
+        if (watches.get(uri) === watch) watches.delete(uri);
         throw thrown;
       });
     },
@@ -55,13 +59,12 @@ export function createSubscriptions(
       if (watch) await end(watch);
     },
     async look() {
-      const lost = [...watches.values()].filter(
-        ({ server, connection }) => server.connection !== undefined && server.connection !== connection,
-      );
+      const lost = [...watches].filter(([, { server, connection }]) => server.connection !== undefined && server.connection !== connection);
       // What does not work now is tried again at the next look.
-      await Promise.all(lost.map((watch) => begin(watch).catch(() => void (watch.connection = undefined))));
+      await Promise.all(lost.map(([uri, watch]) => begin(uri, watch).catch(() => void (watch.connection = undefined))));
     },
     async close() {
+      isClosed = true;
       const all = [...watches.values()];
       watches.clear();
       await Promise.all(all.map(end));

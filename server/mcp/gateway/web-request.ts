@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { McpAnswer } from "#server/kernel/mcp-endpoint.ts";
+import { write } from "./exchange.ts";
 
 type Parts = { method: string; headers: IncomingHttpHeaders; signal: AbortSignal };
 
@@ -13,14 +14,16 @@ export function webRequest({ method, headers, signal }: Parts): Request {
 /** Of the connection rather than of the request; and the credentials, which nothing behind here needs. */
 const UNSAFE: ReadonlySet<string> = new Set(["connection", "content-length", "transfer-encoding", "authorization", "cookie"]);
 
-/** Sends such an answer, only as fast as the client reads. */
-export async function sendResponse({ raw, headers }: McpAnswer, response: Response): Promise<void> {
+/** Sends such an answer as it comes: the SDK would keep all that a client does not read, without bound. `onPiece`: told what is sent. */
+export async function sendResponse(answer: McpAnswer, response: Response, onPiece?: (piece: string) => void): Promise<void> {
+  const { raw, headers } = answer;
   raw.writeHead(response.status, { ...headers, ...Object.fromEntries(response.headers) });
   if (response.body !== null) {
     raw.flushHeaders();
     for await (const chunk of response.body) {
       if (raw.destroyed) break;
-      if (!raw.write(chunk)) await new Promise<void>((resolve) => raw.once("drain", resolve).once("close", resolve));
+      onPiece?.(Buffer.from(chunk).toString("utf8"));
+      write(answer, chunk);
     }
   }
   raw.end();
