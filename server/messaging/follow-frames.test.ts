@@ -36,8 +36,10 @@ function message(number: number): Message {
   };
 }
 
+type Looking = { isFollowed?: (message: Message) => boolean; looks?: string[] };
+
 /** A reader that begins before all frames; what is told until it has heard the last one. */
-async function follow(stored: Message[], last: string, { isFollowed = (_: Message): boolean => true, looks = [] as string[] } = {}) {
+async function follow(stored: Message[], last: string, { isFollowed, looks }: Looking = {}) {
   const told: Followed[] = [];
   const stop = new AbortController();
   const at = new Date(START).toISOString();
@@ -45,9 +47,15 @@ async function follow(stored: Message[], last: string, { isFollowed = (_: Messag
     after: { at, id: "" },
     signal: stop.signal,
     look: async (since, limit) => {
-      looks.push(since);
+      looks?.push(since);
       const found = stored.filter((frame) => frame.at >= since);
-      return { newest: found.at(-1)?.at, places: found.filter(isFollowed).slice(-limit).toReversed() };
+      return {
+        newest: found.at(-1)?.at,
+        places: found
+          .filter((frame) => isFollowed?.(frame) ?? true)
+          .slice(-limit)
+          .toReversed(),
+      };
     },
     read: async (_since, ids) => {
       const wanted = new Set(ids);

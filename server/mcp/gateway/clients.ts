@@ -8,6 +8,7 @@ import { DISCONNECTED } from "./disconnected.ts";
 import type { Endpoint } from "./identity.ts";
 import { createInputState } from "./input-state.ts";
 import type { KnownLists } from "./lists.ts";
+import { plainMessage } from "./plain.ts";
 import { protocolServer, type Served } from "./protocol-server.ts";
 
 export type ClientDeps = {
@@ -30,7 +31,7 @@ export function createServeClient(deps: ClientDeps): ServeClient {
   return (endpoint, caller, session) => {
     const { tenantId, ref } = caller;
     const frames = frameRecorder({ sink: deps.frames, tenantId, remote: ref, connectionId: session ?? deps.newId() });
-    return protocolServer(deps, {
+    const served = protocolServer(deps, {
       ...endpoint,
       actor: ref,
       isSession: session !== undefined,
@@ -39,6 +40,7 @@ export function createServeClient(deps: ClientDeps): ServeClient {
       input: createInputState({ key: stateKey, redactor: deps.redactor }, `${tenantId}\0${ref}`),
       onLeft: recordLeft(deps, caller),
     });
+    return { ...served, plain: (message) => plainMessage(deps.redactor, message) };
   };
 }
 

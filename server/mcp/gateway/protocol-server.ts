@@ -10,7 +10,6 @@ import type { Handler, Params } from "./handler.ts";
 import { answerWith } from "./input-state.ts";
 import type { KnownLists } from "./lists.ts";
 import { otherHandlers } from "./others.ts";
-import { plainMessage } from "./plain.ts";
 import { SessionCalls } from "./session-calls.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { callTool, listTools, type ToolDeps } from "./tools.ts";
@@ -31,7 +30,7 @@ export type Served = {
 const AnyParams = z.looseObject({});
 
 /** An SDK server for one client: its own ids, its own level of logging, nothing of anybody else's. */
-export function protocolServer(deps: ProtocolDeps, client: Client): Served {
+export function protocolServer(deps: ProtocolDeps, client: Client): Omit<Served, "plain"> {
   const { capabilities, instructions, exposure, find, isOne, isSession, input, key, sessionKey } = client;
   const requestState = { verify: input.verify };
   const options = { capabilities, requestState, ...(instructions !== undefined && { instructions }) };
@@ -69,8 +68,7 @@ export function protocolServer(deps: ProtocolDeps, client: Client): Served {
     serve("resources/unsubscribe", ({ uri }) => subscriptions.remove(String(uri)).then(() => ({})));
   }
   server.onclose = () => void subscriptions.close();
-  const plain = (message: JSONRPCMessage): JSONRPCMessage => plainMessage(deps.redactor, message);
-  return { mcp, subscriptions, calls: capabilities.tools && calls, frames: client.frames, plain };
+  return { mcp, subscriptions, calls: capabilities.tools && calls, frames: client.frames };
 }
 
 /** What a client hears of a thing that is not there, may not be used, or has changed: always the same. */

@@ -7,7 +7,7 @@ import { createSubscriptions } from "./subscriptions.ts";
 
 /** Subscriptions to a server that answers when `answer` is called. */
 function subscribed() {
-  const stop = vi.fn(async () => {});
+  const stop = vi.fn<() => Promise<void>>(async () => {});
   const watch = Promise.withResolvers<() => Promise<void>>();
   const found = Promise.withResolvers<Own>();
   const watchers: ResourceWatcher[] = [];
