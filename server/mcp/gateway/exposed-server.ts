@@ -1,6 +1,6 @@
-import { McpServer, type Implementation } from "@modelcontextprotocol/server";
+import { McpServer, type Implementation, type JSONRPCMessage } from "@modelcontextprotocol/server";
+import type { FrameRecorder } from "../connection/frames.ts";
 import { schemaOf, type Exposure } from "./exposure.ts";
-import type { Served } from "./protocol-server.ts";
 
 /** The SDK compares headers that repeat a parameter with the tool's own schema; only a server of its own class is asked for it. */
 export class ExposedServer extends McpServer {
@@ -16,8 +16,15 @@ export class ExposedServer extends McpServer {
   }
 }
 
+type Recorded = {
+  mcp: McpServer;
+  frames: FrameRecorder;
+  /** What is sent instead of a message. */
+  plain: (message: JSONRPCMessage) => JSONRPCMessage;
+};
+
 /** Whatever crosses the transport, both ways. */
-export function recordFrames({ mcp: { server }, frames, plain }: Pick<Served, "mcp" | "frames" | "plain">): void {
+export function recordFrames({ mcp: { server }, frames, plain }: Recorded): void {
   const connect = server.connect.bind(server);
   server.connect = async (transport) => {
     const send = transport.send.bind(transport);
