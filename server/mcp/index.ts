@@ -24,7 +24,7 @@ export function createMcp(given: McpDeps): Mcp {
   const path = deps.path ?? systemPath();
   const { isShared = false, onDemand = false } = deps;
   const version = deps.version ?? "0.1.0";
-  const { supervisor, logs, ...supervision } = createSupervision({
+  const { supervisor, logs, finish, ...supervision } = createSupervision({
     ...deps,
     isShared,
     onDemand,
@@ -48,14 +48,9 @@ export function createMcp(given: McpDeps): Mcp {
   const gateway = createGateway({ ...deps, supervisor, call, version, timings, logs, offered: lists });
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    await Promise.all([follower?.stop(), review.stop(), diagnosis.stop()]);
     await gateway.close();
-    await deps.leadership?.stop();
-    try {
-      await supervisor.stop();
-    } finally {
-      await logs.flush();
-    }
+    // Side by side: the processes must end, however long others wait for a database that does not answer.
+    await Promise.all([follower?.stop(), review.stop(), diagnosis.stop(), deps.leadership?.stop(), supervisor.stop()]).finally(finish);
   };
   return {
     routes: [...mcpRoutes(useCases), ...review.routes, ...protocol, ...calls.routes, ...diagnosis.routes],

@@ -183,6 +183,11 @@ describe("the next start of the platform", () => {
     }
     const second = await platforms.open();
     await second.mcp.start();
+    // A run that goes on at once does not get a second copy beside what is left.
+    const call = stepCall(db, { server: server.name, tool: "add", arguments: { a: 2, b: 2 } }, { timeoutMs: 20_000 });
+    expect(await second.mcp.executeTool.run(call)).toMatchObject({ text: "4" });
+    const actions = second.audited.map(({ action }) => action);
+    expect(actions.indexOf("mcp_process.starting")).toBeGreaterThan(actions.lastIndexOf("mcp_process.orphan_ended"));
     const ready = await settled(second, server.id, "READY");
     expect(await processesOf(server.id)).toEqual([ready.pid]);
     const ended = second.audited.filter(({ action }) => action === "mcp_process.orphan_ended").map(({ details }) => details);
@@ -193,8 +198,6 @@ describe("the next start of the platform", () => {
         { process: left.innocent, found: 0 },
       ]),
     );
-    const call = stepCall(db, { server: server.name, tool: "add", arguments: { a: 2, b: 2 } });
-    expect(await second.mcp.executeTool.run(call)).toMatchObject({ text: "4" });
   });
 
   test("remembers what was approved, and does not start what was stopped", async () => {
@@ -223,7 +226,7 @@ test("stderr and events are kept, made printable, redacted and bounded", async (
   expect((await p.call(routes.callTool, { params: { id: environment.id }, body: {} })).text).toContain('"TOKEN":"[redacted]"');
   await p.call(routes.stopMcpServer, { params: { id: server.id } });
   const { items, nextCursor } = await p.call(routes.listServerLogs, { params: { id: server.id }, query: { limit: 200 } });
-  expect(items.find(({ stream }) => stream === "stderr")?.text).toBe(`${"x".repeat(200)}\\x1b[2J\\x00`);
+  expect(items.filter(({ stream }) => stream === "stderr").map(({ text }) => text)).toContain(`${"x".repeat(200)}\\x1b[2J\\x00`);
   expect(items.some(({ text }) => /^\d+ lines dropped$/.test(text))).toBe(true);
   expect(items.map(({ text }) => text)).toContain("STOPPED");
   const older = await p.call(routes.listServerLogs, { params: { id: server.id }, query: { limit: 200, cursor: nextCursor ?? "" } });

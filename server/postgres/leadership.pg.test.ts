@@ -48,6 +48,26 @@ test("exactly one leads; another one follows when it stops, and when its connect
   expect(leadersOf(all)).toBe(0);
 });
 
+test("a leader that says nothing any more is replaced, though its connection stands, and knows it when it wakes", async () => {
+  const deps = { connect: () => db.connectWorker(), lock: "mcpChecks", log: silentLog } as const;
+  const silent = createLeadership({ ...deps, everyMs: 60_000, patienceMs: 300 });
+  silent.start();
+  await eventually(
+    async () => silent.leads(),
+    (leads) => leads,
+  );
+  const other = stand();
+  await eventually(
+    async () => other.leads(),
+    (leads) => leads,
+  );
+  await eventually(
+    async () => silent.leads(),
+    (leads) => !leads,
+  );
+  await Promise.all([silent.stop(), other.stop()]);
+});
+
 /** A process of its own that leads and says so. */
 const LEADER = `
 import { connect } from "#server/postgres/connection.ts";

@@ -9,16 +9,16 @@ type Deps = {
   log: Log;
   /** Between two looks: how long it takes at most until the one that has died is replaced. */
   everyMs?: number;
+  /** A connection on which nothing is heard for so long is given up by either side, and with it the lead. */
+  patienceMs?: number;
 };
-
-/** A connection that answers nothing for so long is given up, and with it the lead. */
-const PATIENCE_MS = 5_000;
 
 /**
  * An election by an advisory lock: whoever holds it leads. It is held by a connection of its own, so that the database itself
- * lets it go when the process ends or is cut off.
+ * lets it go when the process ends; and also when that has said nothing for a while, as one does that hangs, and one whose machine
+ * or network has gone without a word.
  */
-export function createLeadership({ connect, lock, log, everyMs = 1_000 }: Deps): Leadership {
+export function createLeadership({ connect, lock, log, everyMs = 1_000, patienceMs = 5_000 }: Deps): Leadership {
   let client: Client | undefined;
   let isLeading = false;
   let isStopped = false;
@@ -31,18 +31,20 @@ export function createLeadership({ connect, lock, log, everyMs = 1_000 }: Deps):
     isLeading = false;
     void which.end().catch(() => {});
   };
+  const inTime = <T>(answer: Promise<T>): Promise<T> => withPatience(answer, patienceMs);
   const connected = async (): Promise<Client> => {
     if (client !== undefined) return client;
     const opened = await connect();
     opened.on("end", () => drop(opened));
     opened.on("error", () => drop(opened));
     client = opened;
+    await inTime(opened.query("select set_config('idle_session_timeout', $1, false)", [String(patienceMs)]));
     return opened;
   };
   const look = async (): Promise<void> => {
     const current = await connected();
     // Taking it again counts, and tells at the same time whether the connection still stands.
-    const taken = isLeading ? await isAlive(current) : await withPatience(tryLock(current, lock));
+    const taken = await inTime(isLeading ? isAlive(current) : tryLock(current, lock));
     if (client === current) isLeading = taken;
   };
   const round = async (): Promise<void> => {
@@ -69,14 +71,14 @@ export function createLeadership({ connect, lock, log, everyMs = 1_000 }: Deps):
 }
 
 async function isAlive(client: Client): Promise<boolean> {
-  await withPatience(client.query("select 1"));
+  await client.query("select 1");
   return true;
 }
 
-async function withPatience<T>(answer: Promise<T>): Promise<T> {
+async function withPatience<T>(answer: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`PostgreSQL has not answered for ${PATIENCE_MS} ms.`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`PostgreSQL has not answered for ${ms} ms.`)), ms);
   });
   try {
     return await Promise.race([answer, late]);

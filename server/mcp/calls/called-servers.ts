@@ -16,27 +16,29 @@ const newLoad = (name: string, atOnce: number): Load => ({ name, running: 0, wai
 export class CalledServers {
   readonly #tenantCalls: number;
   readonly #tenants = new Map<string, CalledTenant>();
-  readonly #servers = new Map<string, CalledServer>();
+  /** For as long as they are registered. */
+  readonly #servers = new WeakMap<SupervisedServer, CalledServer>();
 
   constructor(tenantCalls: number = LIMITS.mcpTenantCalls) {
     this.#tenantCalls = tenantCalls;
   }
 
-  of({ record }: SupervisedServer, toolName: string): Called {
-    const { calls } = record.settings;
-    const tenant = this.#tenantOf(record.tenantId);
-    const server = this.#serverOf(record.id, record.name);
+  of(called: SupervisedServer, toolName: string): Called {
+    const { settings, tenantId } = called.record;
+    const { calls } = settings;
+    const tenant = this.#tenantOf(tenantId);
+    const server = this.#serverOf(called);
     const tool = toolOf(server, toolName);
     server.load.atOnce = calls?.concurrency ?? LIMITS.mcpServerCalls;
     tool.load.atOnce = calls?.tools?.[toolName]?.concurrency ?? calls?.toolConcurrency ?? LIMITS.mcpToolCalls;
     return { tool, server, tenant };
   }
 
-  view({ record }: SupervisedServer, now: number): ServerCalls {
-    const { load, breaker, tools } = this.#serverOf(record.id, record.name);
+  view(called: SupervisedServer, now: number): ServerCalls {
+    const { load, breaker, tools } = this.#serverOf(called);
     const show = (one: Load, of: Breaker) => ({ running: one.running, waiting: one.waiting, atOnce: one.atOnce, breaker: of.view(now) });
     return {
-      serverId: record.id,
+      serverId: called.record.id,
       ...show(load, breaker),
       tools: [...tools].map(([name, tool]) => ({
         name,
@@ -56,15 +58,15 @@ export class CalledServers {
     return made;
   }
 
-  #serverOf(id: string, name: string): CalledServer {
-    const known = this.#servers.get(id);
+  #serverOf(called: SupervisedServer): CalledServer {
+    const known = this.#servers.get(called);
     if (known) return known;
     const made = {
-      load: newLoad(`the server ${name}`, LIMITS.mcpServerCalls),
+      load: newLoad(`the server ${called.record.name}`, LIMITS.mcpServerCalls),
       breaker: new Breaker(LIMITS.mcpServerFailures),
       tools: new Map<string, CalledTool>(),
     };
-    this.#servers.set(id, made);
+    this.#servers.set(called, made);
     return made;
   }
 }

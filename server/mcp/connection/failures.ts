@@ -53,6 +53,9 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
 ]);
 export const isPermanent = (error: AppError): boolean => PERMANENT.has(error.code);
 
+/** Whether it says nothing of the server: the platform's own database was not there. */
+export const isOurs = (error: AppError): boolean => error.code === "database_unavailable";
+
 /** The class of a failure on the way to READY. */
 export function connectFailure(thrown: unknown, seen: Circumstances): AppError {
   const known = findCause(thrown, (cause) => cause instanceof AppError);

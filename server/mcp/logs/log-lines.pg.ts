@@ -6,8 +6,12 @@ export type LogStream = ServerLogLine["stream"];
 export type LogOwner = { tenantId: string; id: string };
 export type NewLine = { stream: LogStream; text: string; at: Date; level: LogLevel | null; processId: string | null };
 
-/** Appends lines, and lets go of the oldest beyond `kept`. */
+/**
+ * Appends lines, and lets go of the oldest beyond `kept`. One process after the other, as each gives out its ids before it commits: whoever
+ * follows the lines by their ids would not see those that come to light below the last one.
+ */
 export async function writeLines(tx: Tx, owner: LogOwner, { lines, kept }: { lines: readonly NewLine[]; kept: number }): Promise<void> {
+  await tx.query("select pg_advisory_xact_lock(hashtext('auterity_server_log'), hashtext($1))", [owner.id]);
   await tx.query(
     `insert into mcp_server_logs (tenant_id, server_id, stream, text, at, level, process_id)
      select $1, $2, line.stream, line.text, line.at, line.level, line.process_id

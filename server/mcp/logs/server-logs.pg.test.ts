@@ -2,10 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
 import { listServerLogs } from "#contract/mcp/logs.ts";
 import { silentLog } from "#server/kernel/log.ts";
+import type { Tx } from "#server/kernel/ports.ts";
+import { eventually } from "#test/support/eventually.ts";
 import { mcpDoubles } from "#test/support/mcp/doubles.ts";
 import { hostile, mcpPlatforms, register } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { createServerLogs } from "../supervision/server-logs.ts";
+import { writeLines } from "./log-lines.pg.ts";
 
 let db: TestDatabase;
 const platforms = mcpPlatforms(() => db);
@@ -70,5 +73,30 @@ describe("a server's log", () => {
     await logs.flush();
     const newest = await db.ownerPool.query("select text from mcp_server_logs where server_id = $1 order by id desc limit 2", [owner.id]);
     expect(newest.rows.map(({ text }) => text)).toEqual(["3 lines dropped", "x".repeat(LIMITS.mcpLogLineChars)]);
+  });
+
+  test("of two processes is written by one after the other, as whoever follows it never looks back", async () => {
+    const { owner } = await quietServer();
+    const began = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const write = (tx: Tx, text: string): Promise<void> =>
+      writeLines(tx, owner, { lines: [{ stream: "event", text, at: new Date(), level: null, processId: null }], kept: 100 });
+    const first = db.database.asTenant(db.tenantId, async (tx) => {
+      await write(tx, "first");
+      began.resolve();
+      await held.promise;
+    });
+    await began.promise;
+    const second = db.database.asTenant(db.tenantId, (tx) => write(tx, "second"));
+    const waiting = `select 1 from pg_locks where not granted and locktype = 'advisory'
+      and database = (select oid from pg_database where datname = current_database())`;
+    await eventually(
+      () => db.ownerPool.query(waiting),
+      ({ rows }) => rows.length === 1,
+    );
+    held.resolve();
+    await Promise.all([first, second]);
+    const { rows } = await db.ownerPool.query("select text from mcp_server_logs where server_id = $1 order by id desc limit 2", [owner.id]);
+    expect(rows.map(({ text }) => text)).toEqual(["second", "first"]);
   });
 });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
@@ -93,4 +94,13 @@ test("mcpStderrKeptBytesPerSecond: as much of a second is kept, line by line; of
   const beyond = stderrOf(most + 64);
   await held(beyond);
   expect(beyond.seen).toEqual({ lines: most, dropped: 64 });
+});
+
+test("the last words of a process are a line without a line break, too", async () => {
+  const lines: string[] = [];
+  const stderr = new PassThrough();
+  readStderr(stderr, { onLine: (line) => void lines.push(line), onOverflow: () => {}, onDropped: () => {} });
+  stderr.end("started\nno such table: users");
+  await once(stderr, "close");
+  expect(lines).toEqual(["started", "no such table: users"]);
 });

@@ -6,12 +6,13 @@ import { closeGroups, groupsOf, ownGroups } from "./control-groups.ts";
 import { startTimeOf } from "./process-table.ts";
 import { census, endTree } from "./process-tree.ts";
 import { insertProcess, markProcessEnded, markProcessStarted, othersProcesses, processMarker, type ProcessRecord } from "./processes.pg.ts";
+import type { LateWrites } from "../supervision/late-writes.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
 import type { Exit } from "./execute.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
 import type { Timings } from "../supervision/timings.ts";
 
-type Deps = { database: Database; audit: Audit; logs: ServerLogs; log: Log; instanceId: string; timings: Timings };
+type Deps = { database: Database; audit: Audit; logs: ServerLogs; writes: LateWrites; log: Log; instanceId: string; timings: Timings };
 type Ended = { server: ServerRecord; id: string; exit: Exit | undefined; survivors: number };
 
 /** What becomes of processes, on record: before they start, and when they have ended. */
@@ -19,7 +20,7 @@ export type ProcessJournal = {
   /** Returns the marker for the process. When this fails, nothing may be started. */
   starting(server: ServerRecord, id: string): Promise<string>;
   started(server: ServerRecord, process: { id: string; pid: number; startTime: string | null }): Promise<void>;
-  /** Never rejects: the process is gone whether or not it can be written down. */
+  /** Never rejects: the process is gone whether or not it can be written down yet. */
   ended(ended: Ended): Promise<void>;
   /** A host that its sandbox does not let it reach. Never waits. */
   refused(server: ServerRecord, refusal: HostRefusal & { id: string }): void;
@@ -30,7 +31,7 @@ export type ProcessJournal = {
 const SYSTEM = "system:mcp";
 
 export function createProcessJournal(deps: Deps): ProcessJournal {
-  const { database, audit, logs, log } = deps;
+  const { database, audit, logs, writes, log } = deps;
   const naming = nameInstance(deps.instanceId);
   const host = hostname();
   return {
@@ -59,20 +60,16 @@ export function createProcessJournal(deps: Deps): ProcessJournal {
       const how = exit ? (exit.signal ?? `exit code ${exit.code}`) : "not started or not observed";
       const left = survivors > 0 ? `; ${survivors} of its tree could not be ended` : "";
       logs.add(server, "event", { text: `process ended: ${how}${left}`, processId: id });
-      await database
-        .asTenant(server.tenantId, async (tx) => {
+      const { tenantId } = server;
+      const details = { process: id, exit: how, survivors };
+      const entry = { tenantId, actor: SYSTEM, action: "mcp_process.exited", target: `mcp_server:${server.id}`, details };
+      await writes.write(`end of the process ${id}`, () =>
+        database.asTenant(tenantId, async (tx) => {
           // A tree that could not be ended stays open here, for the next start to try again.
           if (survivors === 0) await markProcessEnded(tx, id, exit);
-          const details = { process: id, exit: how, survivors };
-          await audit.record(tx, {
-            tenantId: server.tenantId,
-            actor: SYSTEM,
-            action: "mcp_process.exited",
-            target: `mcp_server:${server.id}`,
-            details,
-          });
-        })
-        .catch((error: unknown) => log.warn("a process end was not recorded", { serverId: server.id, error }));
+          await audit.record(tx, entry);
+        }),
+      );
     },
     refused: hostRefused(deps),
     async endOrphans() {

@@ -44,7 +44,16 @@ export async function treeMembers(
   for (const info of marked) if (info) members.set(info.pid, info);
   addDescendants(members, table);
   for (const { pid, startTime } of members.values()) root.seen?.set(pid, startTime);
+  if (root.seen !== undefined && root.seen.size > members.size + MOST_ENDED) forgetEnded(root.seen, members);
   return [...members.values()];
+}
+
+/** So many that have ended are remembered of a tree, however many it has had: another look at the table may be younger than this one. */
+const MOST_ENDED = 1_000;
+
+/** Who has been seen and lives is among the members. */
+function forgetEnded(seen: Map<number, string>, members: ReadonlyMap<number, ProcessInfo>): void {
+  for (const pid of seen.keys()) if (!members.has(pid)) seen.delete(pid);
 }
 
 /** A parent can come after its child in the table; the list grows until nothing is added. */

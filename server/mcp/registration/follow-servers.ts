@@ -48,6 +48,7 @@ async function look(deps: Deps, toolsSeen: Map<string, string>): Promise<void> {
       if (row === undefined) forget(deps, server);
       else await follow(deps, { server, changes, row, toolsSeen, readAt });
     }
+    for (const id of toolsSeen.keys()) if (!rows.has(id)) toolsSeen.delete(id);
     const held = new Set(supervisor.held().map(({ record }) => record.id));
     for (const { id, tenantId, desired } of rows.values()) {
       if (held.has(id) || desired !== "running") continue;
@@ -110,8 +111,7 @@ async function readLaunch({ database }: Deps, server: SupervisedServer): Promise
 }
 
 function forget({ supervisor, log }: Deps, server: SupervisedServer): void {
-  supervisor.remove(server);
-  background(log, "ending a deleted MCP server", () => server.close());
+  background(log, "ending a deleted MCP server", () => supervisor.remove(server));
 }
 
 /** A failure is part of the server's state. */

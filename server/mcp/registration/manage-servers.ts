@@ -89,8 +89,7 @@ const removeServer =
       await deps.audit.record(tx, { ...entryOf(caller, "deleted", id), ...(secrets.length > 0 && { details: { secrets } }) });
       return true;
     });
-    await server.close();
-    deps.supervisor.remove(server);
+    await deps.supervisor.remove(server);
     if (!isDeleted) throw serverNotFound(id);
     return undefined;
   };

@@ -1,7 +1,7 @@
 import { ProtocolError } from "@modelcontextprotocol/client";
 import { toAppError, type AppError } from "#server/kernel/errors.ts";
 import type { Connection } from "../connection/connection.ts";
-import { callFailure } from "../connection/failures.ts";
+import { callFailure, isOurs } from "../connection/failures.ts";
 import type { Timings } from "./timings.ts";
 
 export type CheckResult = {
@@ -60,13 +60,14 @@ export class Checkup {
     clearTimeout(this.#timers.lists);
   }
 
-  #schedule(kind: Kind): void {
+  #schedule(kind: Kind, isHindered = false): void {
     if (this.#end.signal.aborted) return;
     clearTimeout(this.#timers[kind]);
     const { checkEveryMs, listEveryMs, recheckMs } = this.#ports.timings;
     const usualMs = kind === "answers" ? checkEveryMs : listEveryMs;
-    const waitMs = this.#failed[kind] > 0 ? Math.min(recheckMs, usualMs) : usualMs;
-    this.#timers[kind] = setTimeout(() => void (this.#mayAsk(kind) ? this.#ask(kind) : this.#schedule(kind)), waitMs).unref();
+    const waitMs = isHindered || this.#failed[kind] > 0 ? Math.min(recheckMs, usualMs) : usualMs;
+    const ask = (): boolean => isHindered || this.#mayAsk(kind);
+    this.#timers[kind] = setTimeout(() => void (ask() ? this.#ask(kind) : this.#schedule(kind)), waitMs).unref();
   }
 
   /** Whoever has found that something is wrong also finds out when it is over. */
@@ -83,7 +84,10 @@ export class Checkup {
       this.#ports.onResult({ failed: this.#worst(), ...(kind === "answers" && { latencyMs: performance.now() - began }) });
     } catch (thrown) {
       if (this.#end.signal.aborted) return;
-      this.#fail(kind, toAppError(thrown));
+      const error = toAppError(thrown);
+      // What could not be written down says nothing of the server; it is found again by the next look.
+      if (isOurs(error)) return this.#schedule(kind, true);
+      this.#fail(kind, error);
     }
     this.#schedule(kind);
   }

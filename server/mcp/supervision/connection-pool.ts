@@ -103,14 +103,16 @@ export class ConnectionPool {
     }
   }
 
-  /** Takes a connection out at once. False when it is not among them. In a pool, another one takes the first one's place. */
-  remove(connection: Connection): boolean {
+  /**
+   * Takes a connection out at once, and ends it. Undefined when it is not among them, else how its end goes. In a pool, another one takes
+   * the first one's place.
+   */
+  remove(connection: Connection): Promise<unknown> | undefined {
     const member = this.#find(connection);
-    if (member === undefined) return false;
+    if (member === undefined) return undefined;
     this.#forget(member);
-    if (member !== this.#first) return true;
-    this.#first = [...this.#members].find(({ sessionKey, isEnding }) => sessionKey === undefined && !isEnding);
-    return true;
+    if (member === this.#first) this.#first = [...this.#members].find(({ sessionKey, isEnding }) => sessionKey === undefined && !isEnding);
+    return this.#close(member);
   }
 
   endSession(sessionKey: string): void {
@@ -131,14 +133,14 @@ export class ConnectionPool {
 
   /** Ends all. Resolves with how many processes could not be ended. */
   async close(): Promise<number> {
-    this.#end.abort();
+    this.#end.abort(stopped());
     this.#end = new AbortController();
     const members = [...this.#members];
     for (const member of members) this.#forget(member);
     this.#first = undefined;
+    const closing = new Set([...this.#closing, ...members.map((member) => this.#close(member))]);
     await Promise.allSettled([...this.#opening.values(), this.#growing]);
-    for (const member of members) void this.#close(member);
-    const survivors = await Promise.all(this.#closing);
+    const survivors = await Promise.all(new Set([...closing, ...this.#closing]));
     return survivors.reduce((sum, count) => sum + count, 0);
   }
 
@@ -236,7 +238,7 @@ export class ConnectionPool {
   async #keep(watched: Watched, { signal, sessionKey }: { signal: AbortSignal; sessionKey?: string }): Promise<Member> {
     if (!signal.aborted) return this.#add(watched, sessionKey);
     await watched.connection.close();
-    throw new AppError("mcp_server_not_ready", "The server was stopped meanwhile.", { retryable: true });
+    throw stopped();
   }
 
   /** The longest idle session gives way. Its processes are gone before another one's start. */
@@ -261,7 +263,8 @@ export class ConnectionPool {
     this.#sweep = setTimeout(() => {
       this.#sweep = undefined;
       this.#endIdle();
-      if (this.#members.size > 1) this.#sweepLater();
+      // Without a first one, which a server that has failed does not have, the others still end.
+      if ([...this.#members].some((member) => member !== this.#first)) this.#sweepLater();
     }, everyMs).unref();
   }
 
@@ -295,3 +298,5 @@ export class ConnectionPool {
     return closing;
   }
 }
+
+const stopped = (): AppError => new AppError("mcp_server_not_ready", "The server was stopped meanwhile.", { retryable: true });

@@ -1,9 +1,10 @@
 import type { ServerHealth } from "#contract/mcp/health.ts";
 import type { ServerSettings } from "#contract/mcp/settings.ts";
-import type { AppError } from "#server/kernel/errors.ts";
+import { toAppError, type AppError } from "#server/kernel/errors.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { Connected } from "../connection/connect.ts";
 import type { Connection } from "../connection/connection.ts";
+import { isOurs } from "../connection/failures.ts";
 import { settingsInForce, type ServerRecord } from "../registration/server-record.ts";
 import { Checkup, type CheckResult } from "./checkup.ts";
 import { coalesce, type News } from "../connection/coalesce.ts";
@@ -65,8 +66,8 @@ export class ServerConnections {
   /** Nobody gets this connection from now on. */
   reportLost(connection: Connection, error: AppError): void {
     const wasFirst = connection === this.pool.first;
-    if (!this.pool.remove(connection)) return;
-    const ended = connection.close();
+    const ended = this.pool.remove(connection);
+    if (ended === undefined) return;
     const offence = OFFENCE_OF[error.code];
     if (offence !== undefined) this.#count(offence);
     if (!wasFirst) this.#countLoss();
@@ -107,7 +108,7 @@ export class ServerConnections {
       await closeUnless(opened.connection, () => this.#compare(opened.connection, signal));
       return this.#watched(opened);
     } catch (thrown) {
-      if (!signal.aborted) this.#countLoss();
+      if (!signal.aborted && !isOurs(toAppError(thrown))) this.#countLoss();
       throw thrown;
     }
   }

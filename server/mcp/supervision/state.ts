@@ -17,7 +17,7 @@ export const TRANSITIONS = {
   READY: { check_failed: "DEGRADED", retry: "STARTING", give_up: "FAILED", stop: "STOPPING" },
   DEGRADED: { check_passed: "READY", retry: "STARTING", give_up: "FAILED", stop: "STOPPING" },
   STOPPING: { ended: "STOPPED", survived: "FAILED", quarantined: "QUARANTINED" },
-  FAILED: { start: "STARTING", probe: "STARTING", stop: "STOPPING", quarantined: "QUARANTINED" },
+  FAILED: { start: "STARTING", probe: "STARTING", stop: "STOPPING" },
   QUARANTINED: { released: "STOPPED" },
 } as const satisfies Record<ServerState, Partial<Record<string, ServerState>>>;
 
@@ -64,7 +64,8 @@ export const RECONCILE = {
     READY: "down",
     DEGRADED: "down",
     STOPPING: "down",
-    FAILED: "quarantined",
+    // Its sessions may still answer.
+    FAILED: "down",
     QUARANTINED: "nothing",
   },
 } as const satisfies Record<Wanted, Record<ServerState, Action>>;

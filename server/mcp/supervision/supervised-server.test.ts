@@ -2,121 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { ServerState } from "#contract/mcp/servers.ts";
-import { AppError } from "#server/kernel/errors.ts";
-import { silentLog } from "#server/kernel/log.ts";
-import { ServerCatalogue } from "../catalogue/server-catalogue.ts";
-import type { Connected } from "../connection/connect.ts";
-import type { ServerRecord } from "../registration/server-record.ts";
+import { arrange, type World } from "#test/support/mcp/supervised.ts";
 import { TRANSITIONS, nextState, type Cause } from "./state.ts";
-import { SupervisedServer } from "./supervised-server.ts";
-import { TIMINGS } from "./timings.ts";
-
-const RECORD = {
-  id: "s",
-  tenantId: "t",
-  name: "files",
-  launch: { transport: "http", url: "https://example.com/mcp", headers: {} },
-  settings: {},
-  approvedRoots: null,
-  catalogueTrusted: true,
-  desired: "stopped",
-  state: "STOPPED",
-  restarts: 0,
-  quarantine: null,
-  lastError: null,
-  health: null,
-  nextAttemptAt: null,
-} as unknown as ServerRecord;
-
-/** What the server's outside does; changed by a test at any time. */
-type Outside = { connects: "at once" | "never" | "fails" | "only with a person"; isWell: boolean; survivors: number; whileLooking(): void };
-
-const refusal = (code: "mcp_exited" | "mcp_unauthorized"): AppError => new AppError(code, "It does not start.", { retryable: true });
-
-/** A supervised server whose outside is in memory: it keeps the states that were written and the connections that are open. */
-function arrange(quickFailures = 3) {
-  const outside: Outside = { connects: "at once", isWell: true, survivors: 0, whileLooking: () => {} };
-  const launched: ServerRecord["launch"][] = [];
-  const states: ServerState[] = ["STOPPED"];
-  const open = new Set<Connected>();
-  const losers = new Map<Connected, (error: AppError) => void>();
-  const connection = (): Connected => {
-    const lost = Promise.withResolvers<AppError>();
-    const one = {
-      transport: "http",
-      pid: null,
-      protocolVersion: "2025-11-25",
-      serverVersion: null,
-      verdict: undefined,
-      lost: lost.promise,
-      lossReason: () => undefined,
-      settle: async () => {},
-      listTools: async () => [],
-      ping: async () => {
-        if (!outside.isWell) throw new AppError("mcp_timeout", "The tool did not answer in time.");
-      },
-      close: async () => {
-        open.delete(one);
-        return outside.survivors;
-      },
-    } as Partial<Connected> as Connected;
-    open.add(one);
-    losers.set(one, lost.resolve);
-    return one;
-  };
-  const connect = ({ launch }: ServerRecord, { signal }: { signal: AbortSignal }): Promise<Connected> => {
-    launched.push(launch);
-    if (outside.connects === "fails") return Promise.reject(refusal("mcp_exited"));
-    if (outside.connects === "only with a person") return Promise.reject(refusal("mcp_unauthorized"));
-    if (outside.connects === "at once") return Promise.resolve(connection());
-    return new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(refusal("mcp_exited")), { once: true }));
-  };
-  const fast = { backoffMs: 1, factor: 1, maxMs: 1, jitter: 0 };
-  const catalogue = new ServerCatalogue(
-    { newId: () => "id", note: () => {}, saveCatalogue: async (_server, { compare }) => compare({ around: [], stored: [], pins: true }) },
-    { tools: [], isPinned: false },
-  );
-  const server: SupervisedServer = new SupervisedServer(
-    {
-      checkLaunch: async () => {
-        outside.whileLooking();
-        return { file: undefined, hashes: { launchHash: "h", approvedLaunchHash: "h" } };
-      },
-      connect,
-      reload: async () => ({ record: server.record, tools: [], isPinned: true }),
-      saveState: async ({ state }) => void states.push(state),
-      saveQuarantine: async () => {},
-      saveHealth: async () => {},
-      leads: () => true,
-      isShared: false,
-      onDemand: false,
-      note: () => {},
-      redact: (text) => text,
-      log: silentLog,
-      timings: { ...TIMINGS, restart: fast, probe: { ...fast, backoffMs: 3, maxMs: 3 }, quickFailures, checkEveryMs: 2, recheckMs: 2 },
-      random: () => 0,
-      now: () => new Date(),
-    },
-    RECORD,
-    catalogue,
-  );
-  const lose = (): void => {
-    for (const [one, resolve] of losers) if (open.has(one)) resolve(refusal("mcp_exited"));
-  };
-  const quarantine = (): Promise<void> => {
-    server.adopt({ quarantine: { reason: "r", by: "user:1", since: "2026-01-01T00:00:00.000Z" } });
-    return server.reconcile();
-  };
-  const release = (): Promise<void> => {
-    server.adopt({ quarantine: null });
-    return server.reconcile();
-  };
-  const start = (): Promise<void> => server.start().catch(() => {});
-  const reaches = (state: ServerState): Promise<void> =>
-    vi.waitFor(() => expect(server.record.state).toBe(state), { interval: 1, timeout: 5_000 });
-  return { outside, launched, states, open, server, lose, quarantine, release, start, reaches };
-}
-type World = ReturnType<typeof arrange>;
 
 /** Whether the states that were written follow one another as the table says. */
 const followsTable = (states: readonly ServerState[]): boolean =>
@@ -145,8 +32,9 @@ test("what is launched is what the gate has looked at, whatever is registered in
   const w = arrange();
   const launch = { transport: "http" as const, url: "https://example.com/another", headers: {} };
   w.outside.whileLooking = () => w.server.adopt({ launch, launchHash: "other", approvedLaunchHash: null });
+  const before = w.server.record.launch;
   await w.start();
-  expect(w.launched).toEqual([RECORD.launch]);
+  expect(w.launched).toEqual([before]);
   expect(w.server.record).toMatchObject({ launch, launchHash: "other", approvedLaunchHash: null });
   await w.server.close();
 });
@@ -177,7 +65,7 @@ const WALK: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
     await w.reaches("STARTING");
   },
   "READY give_up": async (w) => {
-    const once = arrange(1);
+    const once = arrange({ timings: { quickFailures: 1 } });
     await once.start();
     once.outside.connects = "never";
     once.lose();
@@ -198,7 +86,7 @@ const WALK: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
     await vi.waitFor(() => expect(w.states.join()).toContain("DEGRADED,STARTING"), { interval: 1 });
   },
   "DEGRADED give_up": async (w) => {
-    const once = arrange(1);
+    const once = arrange({ timings: { quickFailures: 1 } });
     await degraded(once);
     await once.reaches("FAILED");
     w.states.push(...once.states);
@@ -236,10 +124,6 @@ const WALK: Readonly<Record<string, (w: World) => Promise<unknown>>> = {
   "FAILED stop": async (w) => {
     await failed(w);
     await w.server.stop();
-  },
-  "FAILED quarantined": async (w) => {
-    await failed(w);
-    await w.quarantine();
   },
   "QUARANTINED released": async (w) => {
     await w.quarantine();

@@ -1,14 +1,14 @@
 import type { Quarantine, ServerHealth } from "#contract/mcp/health.ts";
 import type { ServerState } from "#contract/mcp/servers.ts";
-import { backoffDelay } from "#server/kernel/backoff.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import { background } from "#server/kernel/log.ts";
 import type { ServerCatalogue } from "../catalogue/server-catalogue.ts";
 import type { Connection } from "../connection/connection.ts";
-import { isPermanent } from "../connection/failures.ts";
+import { isOurs, isPermanent } from "../connection/failures.ts";
 import { settingsInForce, type ServerRecord } from "../registration/server-record.ts";
 import type { ConnectionPool, Lease } from "./connection-pool.ts";
 import { refusalOf } from "./refusal.ts";
+import { Retries } from "./retries.ts";
 import { ServerConnections } from "./server-connections.ts";
 import { RECONCILE, isUp, nextState, type Cause, type Wanted } from "./state.ts";
 import type { SupervisorPorts } from "./supervisor-ports.ts";
@@ -48,14 +48,10 @@ export class SupervisedServer {
   readonly #ports: SupervisorPorts;
   readonly #connections: ServerConnections;
   readonly #pool: ConnectionPool;
+  readonly #retries: Retries;
   #record: ServerRecord;
   #attempt = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
-  #saving: Promise<void> = Promise.resolve();
-  #retry: NodeJS.Timeout | undefined;
-  #failures = 0;
-  #givenUp = 0;
-  #upSince = 0;
   #isClosed = false;
   #isBeingTakenOut = false;
   #waiting = new Set<() => void>();
@@ -74,6 +70,7 @@ export class SupervisedServer {
       takeOut: (reason) => this.#takeOut(reason),
     });
     this.#pool = this.#connections.pool;
+    this.#retries = new Retries({ ...ports, tryAgain: () => this.#tryAgain(["STARTING", "FAILED"]) });
   }
 
   /** Grows with each change of the registration that is taken over: who has read it before may know less by now. */
@@ -120,6 +117,8 @@ export class SupervisedServer {
       const lease = this.lease(sessionKey);
       if (lease !== undefined) return lease;
       await this.whenReady(signal);
+      // Whoever has ended it in the meantime has ended what was open, and nothing of it may come after that.
+      if (this.connection === undefined) continue;
       const isOpened = this.#record.settings.sharing?.mode === "session" && sessionKey !== undefined;
       if (isOpened && this.lease(sessionKey) === undefined) return this.#pool.leaseSession(sessionKey, signal);
     }
@@ -175,7 +174,7 @@ export class SupervisedServer {
   async whenReady(signal: AbortSignal): Promise<Connection> {
     while (this.connection === undefined) {
       if (!this.isComing || signal.aborted) throw refusalOf(this.#record);
-      if (this.#record.state === "STOPPED") this.#tryAgain("start");
+      if (this.#record.state === "STOPPED") this.#tryAgain(["STOPPED"]);
       await this.#change(signal);
     }
     return this.connection;
@@ -197,15 +196,14 @@ export class SupervisedServer {
   }
 
   #beginAnew(): void {
-    this.#failures = 0;
-    this.#givenUp = 0;
+    this.#retries.forget();
     this.#connections.forgive();
     this.#record = { ...this.#record, desired: "running" };
   }
 
   async #start(): Promise<void> {
     if (this.#record.quarantine !== null) throw refusalOf(this.#record);
-    await this.#bringUp("start");
+    await this.#bringUp();
   }
 
   #inTurn<T>(task: () => Promise<T>): Promise<T> {
@@ -222,15 +220,16 @@ export class SupervisedServer {
     for (;;) {
       const action = RECONCILE[this.#wanted][this.#record.state];
       if (action === "nothing") return;
-      if (action === "start") return this.#ports.onDemand ? undefined : this.#bringUp("start").catch(() => {});
+      if (action === "start") return this.#ports.onDemand ? undefined : this.#bringUp().catch(() => {});
       if (action === "down") await this.#bringDown();
       else await this.#move(action, { lastError: action === "released" ? null : this.#describe(refusalOf(this.#record)) });
     }
   }
 
-  async #bringUp(cause: "start" | "probe"): Promise<void> {
+  async #bringUp(cause: "start" | "probe" = "start"): Promise<void> {
+    await this.#catchUp();
     if (this.#pool.first !== undefined || this.#wanted !== "running") return;
-    clearTimeout(this.#retry);
+    this.#retries.cancel();
     const attempt = new AbortController();
     this.#attempt = attempt;
     await this.#move(cause, {});
@@ -238,14 +237,21 @@ export class SupervisedServer {
       await this.#reload();
       const { pid, protocolVersion, serverVersion: version, verdict: era } = await this.#connections.openFirst(attempt.signal);
       this.#record = { ...this.#record, cataloguePinned: true };
-      this.#upSince = performance.now();
+      this.#retries.up();
       const serverVersion = version && this.#ports.redact(version);
       await this.#move("ready", { pid, protocolVersion, era, serverVersion, startedAt: this.#ports.now(), lastError: null });
     } catch (thrown) {
       const error = toAppError(thrown);
-      if (!attempt.signal.aborted) await this.#onFailure(error);
+      // Whoever ends an attempt may not want it to end any more when that has come to pass, so it leaves a state to begin from.
+      await (attempt.signal.aborted ? this.#bringDown() : this.#onFailure(error));
       throw error;
     }
+  }
+
+  /** What has been released or lost a moment ago, and whose own turn has yet to come, is not a state to start from. */
+  async #catchUp(): Promise<void> {
+    if (this.#record.state === "QUARANTINED" && this.#record.quarantine === null) await this.#move("released", { lastError: null });
+    if (isUp(this.#record.state) && this.#pool.first === undefined) await this.#bringDown();
   }
 
   /** Other processes may have approved, pinned or changed something since. */
@@ -261,7 +267,7 @@ export class SupervisedServer {
   }
 
   async #bringDown(): Promise<void> {
-    clearTimeout(this.#retry);
+    this.#retries.cancel();
     const closing = this.#pool.close();
     await this.#move("stop", {});
     const survivors = await closing;
@@ -281,17 +287,18 @@ export class SupervisedServer {
     this.#record = { ...this.#record, quarantine };
     this.#ports.note(this.#record, `taken out: ${reason}`);
     this.#isBeingTakenOut = true;
-    void this.#ports.saveQuarantine(this.#record, quarantine).finally(() => (this.#isBeingTakenOut = false));
+    void this.#ports.saveQuarantine(this.#record, quarantine).finally(() => {
+      this.#isBeingTakenOut = false;
+      // Who has read what is stored before this moment knows less.
+      this.#changes += 1;
+    });
     background(this.#ports.log, `quarantine of MCP server ${this.#record.name}`, () => this.reconcile());
   }
 
   async #onLost(error: AppError, ended: Promise<unknown>): Promise<void> {
     await ended;
     if (this.#pool.first !== undefined || !isUp(this.#record.state)) return;
-    if (performance.now() - this.#upSince >= this.#ports.timings.stableAfterMs) {
-      this.#failures = 0;
-      this.#givenUp = 0;
-    }
+    this.#retries.lost();
     this.#record = { ...this.#record, restarts: this.#record.restarts + 1, pid: null, startedAt: null };
     await this.#onFailure(error);
   }
@@ -311,34 +318,27 @@ export class SupervisedServer {
 
   /** Another attempt follows after a pause; or this was the last, but for a probe after a longer one. */
   async #onFailure(error: AppError): Promise<void> {
-    this.#failures += 1;
-    const { timings, random } = this.#ports;
-    const lastError = this.#describe(error);
+    const failed = { lastError: this.#describe(error), pid: null, startedAt: null };
     this.#ports.note(this.#record, `${error.code}: ${error.message}`);
-    const isOver = isPermanent(error) || this.#wanted !== "running";
-    if (!isOver && this.#failures < timings.quickFailures) {
-      const pauseMs = backoffDelay(timings.restart, this.#failures, random());
-      await this.#move("retry", { lastError, ...this.#tryAgainIn(pauseMs, "start") });
-      return;
+    if (error.code === "internal") this.#ports.log.error("an MCP server failed for an unknown reason", { name: this.#record.name, error });
+    if (isPermanent(error) || this.#wanted !== "running") {
+      // Nothing of this server may run; otherwise, sessions that still answer go on.
+      await this.#pool.close();
+      return this.#move("give_up", failed);
     }
-    this.#givenUp += 1;
-    const probe = isOver ? {} : this.#tryAgainIn(backoffDelay(timings.probe, this.#givenUp, random()), "probe");
-    // Sessions that still answer go on, unless nothing of this server may run.
-    if (isOver) await this.#pool.close();
-    await this.#move("give_up", { lastError, pid: null, startedAt: null, ...probe });
+    const { cause, nextAttemptAt } = isOurs(error) ? this.#retries.hindered() : this.#retries.failed();
+    await this.#move(cause, { ...failed, nextAttemptAt });
   }
 
-  #tryAgainIn(pauseMs: number, cause: "start" | "probe"): Pick<ServerRecord, "nextAttemptAt"> {
-    this.#retry = setTimeout(() => this.#tryAgain(cause), pauseMs).unref();
-    return { nextAttemptAt: new Date(this.#ports.now().getTime() + pauseMs) };
+  /** In its turn, unless it has come into another state until then. Its failure is part of the state already. */
+  #tryAgain(from: readonly ServerState[]): void {
+    this.#inTurn(async () => {
+      const { state } = this.#record;
+      if (from.includes(state)) await this.#bringUp(state === "FAILED" ? "probe" : "start");
+    }).catch(() => {});
   }
 
-  #tryAgain(cause: "start" | "probe"): void {
-    // Its failure is part of the state already.
-    this.#inTurn(() => this.#bringUp(cause)).catch(() => {});
-  }
-
-  /** Memory first: who asks now must get the new state. What cannot be written down is logged and written with the next change. */
+  /** Memory first: who asks now must get the new state. */
   async #move(cause: Cause, change: Partial<ServerRecord>): Promise<void> {
     const state: ServerState | undefined = nextState(this.#record.state, cause);
     if (state === undefined) throw new Error(`${cause} cannot happen to a server that is ${this.#record.state}.`);
@@ -347,17 +347,13 @@ export class SupervisedServer {
     await this.#save();
   }
 
-  /** One after the other, so that the last state written is the last one there was. */
-  #save(): Promise<void> {
-    const record = this.#record;
-    if (this.#isClosed && this.#ports.isShared) return this.#saving;
-    this.#saving = this.#saving.then(() => this.#ports.saveState(record));
-    return this.#saving;
+  async #save(): Promise<void> {
+    if (!this.#isClosed || !this.#ports.isShared) await this.#ports.saveState(this.#record);
   }
 
   #giveUpAttempt(): void {
-    clearTimeout(this.#retry);
-    this.#attempt.abort();
+    this.#retries.cancel();
+    this.#attempt.abort(new AppError("mcp_server_not_ready", "The server was stopped while it started.", { retryable: true }));
   }
 
   #describe(error: AppError): ServerRecord["lastError"] {

@@ -19,9 +19,9 @@ export type SupervisorPorts = {
   connect: Connect;
   /** The server and its tools as they are stored now. Rejects with `mcp_server_unknown` when it was deleted. */
   reload(server: ServerRecord): Promise<{ record: ServerRecord; tools: readonly PinnedTool[]; isPinned: boolean }>;
-  /** Writes the state and announces it. Never rejects. */
+  /** Writes the state and announces it; the last state written is the last one there was. Never rejects, and does not wait for a database that is gone. */
   saveState(server: ServerRecord): Promise<void>;
-  /** Writes why the server is taken out, and audits it. Never rejects. */
+  /** Writes why the server is taken out, and audits it. Resolves when that is stored, however long it takes. */
   saveQuarantine(server: ServerRecord, quarantine: Quarantine): Promise<void>;
   /** Writes what its checks have shown. Never rejects. */
   saveHealth(server: ServerRecord): Promise<void>;

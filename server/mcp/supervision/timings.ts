@@ -55,6 +55,8 @@ export type Timings = {
   /** How long an import waits for the first attempts of what it has registered; they go on after that. */
   readonly importWaitMs: number;
   readonly logFlushMs: number;
+  /** Between two attempts to store what has happened while the database is gone. */
+  readonly writeAgainMs: number;
   readonly listChangedDebounceMs: number;
   /** How often the gateway looks whether its clients may go on, and what has changed for them. */
   readonly gatewayLookMs: number;
@@ -94,6 +96,7 @@ export const TIMINGS: Timings = {
   firstListMs: 30_000,
   importWaitMs: 120_000,
   logFlushMs: 200,
+  writeAgainMs: 1_000,
   listChangedDebounceMs: 200,
   gatewayLookMs: 1_500,
   gatewayBeatMs: 15_000,
