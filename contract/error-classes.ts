@@ -109,6 +109,7 @@ const CLASS = {
   mcp_schema_unusable: "fatal",
   mcp_breaker_open: "retryable",
   tool_failed: "needs_person",
+  frame_search_too_long: "fatal",
   frame_not_replayable: "fatal",
   agent_unknown: "needs_person",
   agent_offline: "retryable",

@@ -120,6 +120,7 @@ export const REMEDY = {
   mcp_schema_unusable: "Simplify the tool's schema, or write the arguments by hand.",
   mcp_breaker_open: "Wait: one call is let through from time to time to see whether there are answers again.",
   tool_failed: "Read the tool's own message.",
+  frame_search_too_long: "Ask for less: one run, one exchange, one server, or a shorter time by `since` and `until`.",
   frame_not_replayable: "Make the call anew, with the arguments that you mean.",
   // agents and models
   agent_unknown: "Register the agent, or correct its name.",

@@ -136,6 +136,8 @@ export const LIMITS = {
   /** Lines on stdout of one process that are no messages. */
   mcpStrayLines: 10_000,
   frameQueryChars: 200,
+  /** How long one look among the frames may take, with all that it has to look through. */
+  frameSearchMs: 20_000,
   /** Frames that wait to be stored, of one process; more are counted instead. */
   framesWaiting: 50_000,
   framesWaitingBytes: 32 * 1024 * 1024,

@@ -86,7 +86,7 @@ export const listMessages = defineRoute({
   permission: "message:read",
   query: MessageFilter.extend(PageQuery.shape),
   response: pageOf(Message),
-  errors: ["cursor_invalid"],
+  errors: ["cursor_invalid", "frame_search_too_long"],
 });
 
 export const exportMessages = defineRoute({

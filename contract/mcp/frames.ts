@@ -16,7 +16,7 @@ export const listServerFrames = defineRoute({
   params: IdParams,
   query: ServerFrameFilter.extend(PageQuery.shape),
   response: pageOf(Message),
-  errors: ["not_found", "cursor_invalid"],
+  errors: ["not_found", "cursor_invalid", "frame_search_too_long"],
 });
 
 export const exportServerFrames = defineRoute({

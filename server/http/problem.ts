@@ -112,6 +112,7 @@ export const HTTP_STATUS = {
   mcp_schema_unusable: 422,
   mcp_breaker_open: 503,
   tool_failed: 424,
+  frame_search_too_long: 422,
   frame_not_replayable: 409,
   agent_unknown: 404,
   agent_offline: 409,

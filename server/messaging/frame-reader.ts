@@ -1,6 +1,9 @@
+import { LIMITS } from "#contract/limits.ts";
 import type { Message, MessageFilter } from "#contract/messages.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
-import type { Database, FrameReader, ValueCodec } from "#server/kernel/ports.ts";
+import { sqlState } from "#server/kernel/pg-errors.ts";
+import type { Database, FrameReader, Tx, ValueCodec } from "#server/kernel/ports.ts";
 import { followFrames } from "./follow-frames.ts";
 import { frameQuery, isAfter, toMessage, type FramePosition, type StoredFrame, type Wanted } from "./frame-query.ts";
 import { rowName } from "./frame-row.ts";
@@ -10,13 +13,30 @@ const EXPORT_PAGE = 500;
 /** A request, its answer, and as much of what was said about it in between. */
 const MOST_OF_EXCHANGE = 100;
 
-type Deps = { database: Database; codec: ValueCodec; now: () => Date };
+type Deps = {
+  database: Database;
+  codec: ValueCodec;
+  now: () => Date;
+  /** How long one look may take. */
+  searchMs?: number | undefined;
+};
 
 export function frameReader(deps: Deps): FrameReader {
-  const { database, codec } = deps;
+  const { database, codec, searchMs = LIMITS.frameSearchMs } = deps;
+  // Some filters have no index: without a bound, a few of them would keep the database's connections for as long as they like.
+  const look = async <T>(tenantId: string, fn: (tx: Tx) => Promise<T>): Promise<T> => {
+    try {
+      return await database.asTenant(tenantId, async (tx) => {
+        await tx.query("select set_config('statement_timeout', $1, true)", [String(searchMs)]);
+        return fn(tx);
+      });
+    } catch (thrown) {
+      throw sqlState(thrown) === QUERY_CANCELED ? tooLong(searchMs, thrown) : thrown;
+    }
+  };
   const read = async (tenantId: string, wanted: Omit<Wanted, "tenantId">): Promise<Message[]> => {
     const { text, values } = frameQuery({ tenantId, ...wanted });
-    const rows = await database.asTenant(tenantId, (tx) => tx.query<StoredFrame>(text, values));
+    const rows = await look(tenantId, (tx) => tx.query<StoredFrame>(text, values));
     await codec.prepare(tenantId);
     return rows.map((row) => toMessage(row, codec.decode(row.content, { tenantId, row: rowName(row.id) })));
   };
@@ -44,8 +64,8 @@ export function frameReader(deps: Deps): FrameReader {
       followFrames({
         after: positionOf(after) ?? { at: deps.now().toISOString(), id: "" },
         signal,
-        look: async (since, limit) =>
-          database.asTenant(tenantId, async (tx) => {
+        look: (since, limit) =>
+          look(tenantId, async (tx) => {
             const placesOf = async (filter: MessageFilter, most: number): Promise<FramePosition[]> => {
               const { text, values } = frameQuery({ tenantId, filter, order: "desc", limit: most, places: true });
               const rows = await tx.query<{ id: string; at: Date }>(text, values);
@@ -58,6 +78,12 @@ export function frameReader(deps: Deps): FrameReader {
       }),
   };
 }
+
+/** PostgreSQL's word for a statement that took too long. */
+const QUERY_CANCELED = "57014";
+
+const tooLong = (ms: number, cause: unknown): AppError =>
+  new AppError("frame_search_too_long", `No more than ${ms} ms are spent on one look among the frames; this one takes longer.`, { cause });
 
 /** The position that a cursor stands for. Throws `cursor_invalid`. */
 function positionOf(cursor: string | undefined): FramePosition | undefined {

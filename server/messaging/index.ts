@@ -20,6 +20,8 @@ export type MessagingDeps = {
   now: () => Date;
   /** Where the counters of frames are registered, if anywhere. */
   registry?: Registry;
+  /** How long one look among the frames may take; `LIMITS.frameSearchMs` by default. */
+  searchMs?: number;
   /** How long frames are kept; whole days, UTC. */
   retentionDays?: number;
 };

@@ -21,13 +21,23 @@ let clock = Date.UTC(2031, 4, 5, 12);
 let tenantId = "";
 let messaging: ReturnType<typeof messagingOn>;
 
-function messagingOn(registry?: Registry) {
+function messagingOn(registry?: Registry, searchMs?: number) {
   const { database } = db;
   const redactor = createRedactor();
   redactor.track("sk-canary-12345678");
   const keyring = createKeyring({ database, masterKey: randomBytes(32) });
   const { codec } = createSecrets({ database, keyring, redactor, audit: { record: async () => {} }, newId });
-  return createMessaging({ database, redactor, codec, log: silentLog, newId, now: () => new Date(clock), registry, retentionDays: 3 });
+  return createMessaging({
+    database,
+    redactor,
+    codec,
+    log: silentLog,
+    newId,
+    now: () => new Date(clock),
+    registry,
+    searchMs,
+    retentionDays: 3,
+  });
 }
 beforeEach(async () => {
   tenantId = await db.secondTenant();
@@ -145,6 +155,16 @@ describe("messages", () => {
       expect(others.filter(({ kind }) => kind === "request").length).toBe(2);
       expect(others.map(({ at }) => at)).toEqual(others.map(({ at }) => at).toSorted());
     }
+  });
+
+  test("frameSearchMs: are not looked through for longer, and whoever asks is told what to ask for instead", async () => {
+    await recordAll(...Array.from({ length: 200 }, () => ({ content: "y".repeat(60_000) })));
+    const hurried = messagingOn(undefined, 5);
+    await expect(callRoute(hurried.routes, listMessages, { caller: ownerOf(tenantId), query: { q: "nowhere" } })).rejects.toMatchObject({
+      code: "frame_search_too_long",
+      remedy: expect.stringContaining("since"),
+    });
+    expect(await list({ limit: "1" })).toMatchObject({ items: [{ method: "tools/call" }] });
   });
 
   test("refuse a cursor that was not given out", async () => {

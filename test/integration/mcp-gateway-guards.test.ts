@@ -66,6 +66,7 @@ describe("refuses a request", () => {
     ["with half a number as id", { body: '{"jsonrpc":"2.0","id":1.5,"method":"ping"}' }, 400, -32_600],
     ["with an id beyond 2^53", { body: '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}' }, 400, -32_600],
     ["without a method", { body: '{"jsonrpc":"2.0","id":1}' }, 400, -32_600],
+    ["to begin that does not say how", { body: rpc({ id: 1, method: "initialize", params: {} }) }, 400, -32_600],
     ["without a session", { body: list }, 400, -32_000],
     ["of a session that does not exist", { body: list, headers: { "mcp-session-id": newId() } }, 404, -32_000],
     ["of a revision that nobody knows", { body: list, headers: { "mcp-protocol-version": "9999-01-01" } }, 400, -32_602],

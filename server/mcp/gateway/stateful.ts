@@ -1,3 +1,4 @@
+import { isInitializeRequest } from "@modelcontextprotocol/server";
 import { AppError } from "#server/kernel/errors.ts";
 import type { ListName } from "../connection/connection.ts";
 import type { ServeClient } from "./clients.ts";
@@ -51,6 +52,7 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
     async post(endpoint, request, { incoming, answer }) {
       if (!isAcceptable(request, answer)) return;
       const isFirst = incoming.kind === "request" && incoming.message.method === "initialize";
+      if (isFirst && !isInitializeRequest(incoming.message)) return refuse(answer, 400, { why: INITIALIZE_NEEDS, id: incoming.message.id });
       const session = isFirst ? await open(endpoint, request) : find(endpoint, request);
       receive(session, incoming, withSession(answer, session));
     },
@@ -87,6 +89,7 @@ function tell({ endpoint, served }: Session, list: ListName): void {
   void told[list]().catch(() => {});
 }
 
+const INITIALIZE_NEEDS = "expected `initialize` to say its `protocolVersion`, `capabilities` and `clientInfo`";
 const INITIALIZE = "Begin with `initialize`.";
 
 const withSession = (answer: McpAnswer, { id }: Session): McpAnswer => ({
