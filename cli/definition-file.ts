@@ -27,8 +27,16 @@ export function readInput(given: readonly string[]): unknown {
   const [only] = given;
   if (only === undefined) return {};
   if (given.length === 1 && only.startsWith("@")) return readDocument(only.slice(1));
-  if (given.length === 1 && /^\s*[[{"]/.test(only)) return JSON.parse(only);
+  if (given.length === 1 && /^\s*[[{"]/.test(only)) return parsed(only);
   return Object.fromEntries(given.map(pair));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Error(`The input is not valid JSON: ${cause instanceof Error ? cause.message : "unreadable"}`, { cause });
+  }
 }
 
 function pair(text: string): [string, unknown] {

@@ -37,14 +37,20 @@ program
 
 const runCommand = program.command("runs").description("list, read and control runs");
 withServer(runCommand.command("list", { isDefault: true }))
+  .description("list runs, newest first")
   .option("--status <statuses>", "comma-separated statuses")
   .option("--limit <n>", "how many", "20")
   .addOption(new Option("--mode <mode>", "only such runs").choices(["production", "editor"]))
   .option("--dead", "only runs that wait for being requeued")
   .action((options) => runs.listRuns(connect(options), options));
-withServer(runCommand.command("get <id>")).action((id: string, options) => runs.showRun(connect(options), id, options.output));
-withServer(runCommand.command("follow <id>")).action(async (id: string, options) => exitWith(await runs.followRun(connect(options), id)));
+withServer(runCommand.command("get <id>"))
+  .description("show all of a run")
+  .action((id: string, options) => runs.showRun(connect(options), id, options.output));
+withServer(runCommand.command("follow <id>"))
+  .description("print a run's steps as they end, until it is over")
+  .action(async (id: string, options) => exitWith(await runs.followRun(connect(options), id)));
 withServer(runCommand.command("cancel <id>"))
+  .description("end a run and undo what has to be undone")
   .option("--reason <text>", "why")
   .action((id: string, options) => runs.cancelRun(connect(options), id, options.reason));
 withServer(runCommand.command("retry <id>"))
@@ -59,6 +65,7 @@ withServer(runCommand.command("fork <id>"))
   .option("--context <values...>", "keys of the context to set first")
   .action((id: string, options) => runs.forkRun(connect(options), id, options));
 withServer(runCommand.command("pause <id>"))
+  .description("begin nothing new until somebody resumes the run")
   .option("--reason <text>", "why")
   .action((id: string, options) => runs.pauseRun(connect(options), id, options.reason));
 withServer(runCommand.command("signal <id> <signal>"))
@@ -76,16 +83,19 @@ withServer(runCommand.command("resume <id>"))
 
 const approvalCommand = program.command("approvals").description("list what waits for a decision, and decide");
 withServer(approvalCommand.command("list", { isDefault: true }))
-  .addOption(new Option("--status <status>").choices(approvals.APPROVAL_STATUSES).default("pending"))
+  .description("list approvals, newest first")
+  .addOption(new Option("--status <status>", "only those with this status").choices(approvals.APPROVAL_STATUSES).default("pending"))
   .action((options) => approvals.listApprovals(connect(options), options));
-withServer(approvalCommand.command("get <id>")).action((id: string, options) =>
-  approvals.showApproval(connect(options), id, options.output),
-);
+withServer(approvalCommand.command("get <id>"))
+  .description("show all of an approval")
+  .action((id: string, options) => approvals.showApproval(connect(options), id, options.output));
 withServer(approvalCommand.command("approve <id>"))
+  .description("say yes, to what was asked or to other arguments")
   .option("--comment <text>", "why")
   .option("--arguments <values...>", "approve this instead: JSON, @file or key=value pairs")
   .action((id: string, options) => approvals.decideApproval(connect(options), id, { ...options, decision: "approve" }));
 withServer(approvalCommand.command("reject <id>"))
+  .description("say no")
   .option("--comment <text>", "why")
   .action((id: string, options) => approvals.decideApproval(connect(options), id, { ...options, decision: "reject" }));
 withServer(approvalCommand.command("delegate <id> <to>"))

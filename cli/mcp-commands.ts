@@ -14,12 +14,15 @@ import { addToolCommands } from "./tool-commands.ts";
 
 /** `auterity mcp …` */
 export function addMcpCommands(program: Command): void {
-  const mcpCommand = program.command("mcp").description("manage MCP servers and their tools");
+  const mcpCommand = program
+    .command("mcp")
+    .description("manage MCP servers and their tools")
+    .addHelpText("after", "\nA server is named by its name, or by its id where production and test both have one of that name.");
   withServer(mcpCommand.command("list", { isDefault: true }))
     .description("list the servers, newest first")
     .option("--search <words>", "only those with these words in their name or description")
-    .addOption(new Option("--state <state>").choices(mcp.STATES))
-    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .addOption(new Option("--state <state>", "only those in this state").choices(mcp.STATES))
+    .addOption(new Option("--env <environment>", "only those of this environment").choices(Environment.options))
     .addOption(new Option("--approval <approval>", "whether the launch is approved or waits for that").choices(mcp.APPROVALS))
     .action((options) => mcp.listServers(connect(options), options));
   addToolCommands(mcpCommand);
@@ -28,10 +31,10 @@ export function addMcpCommands(program: Command): void {
     .option("--preview", "only say what would happen")
     .option("--only <keys...>", "only these servers of the document; key=name gives one another name")
     .option("--input <values...>", "values that the document asks for: id=value")
-    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .addOption(environment())
     .addOption(new Option("--on-clash <what>", "what becomes of a server whose name is taken").choices(["fail", "rename", "skip"]))
     .option("--no-start", "only register them")
-    .action((what: string, options) => mcpImport.importServers(connect(options), what, options));
+    .action(async (what: string, options) => exitWith(await mcpImport.importServers(connect(options), what, options)));
   withServer(mcpCommand.command("catalogue [words...]"))
     .description("list well-known servers that `mcp add` registers")
     .action((words: string[], options) => mcpCatalogue.listWellKnown(connect(options), words, options.output));
@@ -39,24 +42,28 @@ export function addMcpCommands(program: Command): void {
     .description("register a server of the catalogue")
     .option("--name <name>", "what it is to be called")
     .option("--input <values...>", "what it asks for: id=value")
-    .addOption(new Option("--env <environment>").choices(Environment.options))
+    .addOption(environment())
     .option("--no-start", "only register it")
-    .action((id: string, options) => mcpCatalogue.addWellKnown(connect(options), id, options));
+    .action(async (id: string, options) => exitWith(await mcpCatalogue.addWellKnown(connect(options), id, options)));
   withServer(mcpCommand.command("update <server>"))
     .description("change a server; another launch waits for approval unless you may approve it")
     .option("--name <name>", "another name")
-    .option("--description <text>")
+    .option("--description <text>", "what it is for")
     .option("--launch <file>", "a whole launch, in JSON or YAML")
     .option("--set <values...>", "settings: key=value; null restores a default")
-    .action((name: string, options) => mcpUpdate.updateServer(connect(options), name, options));
-  withServer(mcpCommand.command("call <server/tool> [arguments...]")).action(async (name: string, input: string[], options) =>
-    exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
-  );
+    .action(async (name: string, options) => exitWith(await mcpUpdate.updateServer(connect(options), name, options)));
+  withServer(mcpCommand.command("call <server/tool> [arguments...]"))
+    .description("call a tool once and print what it answers; arguments are JSON, @file or key=value pairs")
+    .action(async (name: string, input: string[], options) =>
+      exitWith(await mcp.callTool(connect(options), name, { input, output: options.output })),
+    );
   addControlCommands(mcpCommand);
   addQuestionCommands(mcpCommand);
   addTestCommands(mcpCommand);
   addRecordCommands(mcpCommand);
 }
+
+const environment = () => new Option("--env <environment>", "where they belong (default: production)").choices(Environment.options);
 
 /** The life of a server. */
 function addControlCommands(mcpCommand: Command): void {
@@ -70,18 +77,20 @@ function addControlCommands(mcpCommand: Command): void {
   for (const [name, description, act] of acts) {
     withServer(mcpCommand.command(`${name} <server>`))
       .description(description)
-      .action((server: string, { output, ...options }) => control.controlServer(connect(options), server, { act, output }));
+      .action(async (server: string, { output, ...options }) =>
+        exitWith(await control.controlServer(connect(options), server, { act, output })),
+      );
   }
   withServer(mcpCommand.command("quarantine <server>"))
     .description("take a server out: its processes end, and nobody calls it until it is released")
     .requiredOption("--reason <text>", "why")
-    .action((server: string, { output, reason, ...options }) =>
-      control.controlServer(connect(options), server, { act: quarantine(reason), output }),
+    .action(async (server: string, { output, reason, ...options }) =>
+      exitWith(await control.controlServer(connect(options), server, { act: quarantine(reason), output })),
     );
   withServer(mcpCommand.command("approve-launch <server>"))
     .description("approve exactly what the server would run now, and the roots that it would work in")
     .option("--hash <hash>", "only if it is still the `launchHash` that `mcp get` has shown")
-    .action((server: string, options) => control.approveLaunch(connect(options), server, options));
+    .action(async (server: string, options) => exitWith(await control.approveLaunch(connect(options), server, options)));
   withServer(mcpCommand.command("remove <server>"))
     .description("stop a server and delete it, with the secrets that its import has stored")
     .action((server: string, options) => control.removeServer(connect(options), server));
@@ -100,7 +109,7 @@ function addControlCommands(mcpCommand: Command): void {
 function addQuestionCommands(mcpCommand: Command): void {
   withServer(mcpCommand.command("questions"))
     .description("list what servers ask of people, newest first")
-    .addOption(new Option("--status <status>").choices(mcpQuestions.QUESTION_STATUSES).default("pending"))
+    .addOption(new Option("--status <status>", "only those with this status").choices(mcpQuestions.QUESTION_STATUSES).default("pending"))
     .option("--run <id>", "only what this run's steps wait for")
     .option("--limit <n>", "how many", "50")
     .action((options) => mcpQuestions.listQuestions(connect(options), options));
@@ -131,7 +140,7 @@ function addRecordCommands(mcpCommand: Command): void {
     .option("-f, --follow", "and those that come")
     .option("--grep <text>", "only lines with this text")
     .option("--lines <n>", "how many", "50")
-    .addOption(new Option("--stream <stream>").choices(mcp.STREAMS))
+    .addOption(new Option("--stream <stream>", "only lines of this kind").choices(mcp.STREAMS))
     .addOption(new Option("--level <level>", "only messages that are at least so serious").choices(mcp.LEVELS))
     .action((name: string, options) => mcp.showLogs(connect(options), name, options));
   withServer(mcpCommand.command("frames <server>"))

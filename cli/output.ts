@@ -8,7 +8,7 @@ export type Format = (typeof FORMATS)[number];
 
 type Column<T> = readonly [title: string, cell: (row: T) => unknown];
 
-/** Data goes to standard output in the asked format; `columns` say what a table shows of each row. */
+/** Data goes to standard output in the asked format; `columns` say what a table shows of each row. A table without rows is a notice. */
 export function printList<T>(rows: readonly T[], format: Format, columns: readonly Column<T>[]): void {
   if (format !== "table") return printDocument(rows, format);
   const table = new Table({
@@ -32,13 +32,19 @@ export function printList<T>(rows: readonly T[], format: Format, columns: readon
       middle: "  ",
     },
   });
+  if (rows.length === 0) return notice("None found.");
   for (const row of rows) table.push(columns.map(([, cell]) => printable(cell(row))));
-  process.stdout.write(rows.length === 0 ? "" : `${table.toString()}\n`);
+  process.stdout.write(`${table.toString()}\n`);
 }
 
 /** What a pipe or a terminal gets is text without hidden characters that still parses to the same value. */
 export function printDocument(value: unknown, format: Format): void {
   process.stdout.write(format === "json" ? `${jsonText(value, 2)}\n` : yamlText(value));
+}
+
+/** One of many that come: JSON on a line of its own, YAML as a document of its own. */
+export function printItem(value: unknown, format: Exclude<Format, "table">): void {
+  process.stdout.write(format === "json" ? `${jsonText(value)}\n` : `---\n${yamlText(value)}`);
 }
 
 /** In JSON, all that is hidden is inside of strings; what lies beyond 16 bits is written as two halves there. */

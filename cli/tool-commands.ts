@@ -12,7 +12,7 @@ export function addToolCommands(mcpCommand: Command): void {
     .option("--pending", "only those that wait for a decision: new, or changed since they were approved")
     .option("--flagged", "only those that were approved before the scan found something, because another server has come")
     .option("--search <words>", "only those with these words")
-    .addOption(new Option("--approval <state>").choices(tools.TOOL_APPROVALS))
+    .addOption(new Option("--approval <state>", "only those that stand so").choices(tools.TOOL_APPROVALS))
     .action((options) => tools.listTools(connect(options), options));
   withServer(mcpCommand.command("diff <server/tool>"))
     .description("compare what was approved with what is listed now, and say what uses the tool")
@@ -35,6 +35,8 @@ export function addToolCommands(mcpCommand: Command): void {
   withServer(mcpCommand.command("disable <server/tool>"))
     .description("take a tool out of use, whatever its server lists")
     .requiredOption("--reason <text>", "why")
-    .action((name: string, options) => tools.disableTool(connect(options), name, options.reason));
-  withServer(mcpCommand.command("enable <server/tool>")).action((name: string, options) => tools.enableTool(connect(options), name));
+    .action((name: string, options) => tools.disableTool(connect(options), name, options));
+  withServer(mcpCommand.command("enable <server/tool>"))
+    .description("let a tool be used again, if what its server lists was approved")
+    .action((name: string, options) => tools.enableTool(connect(options), name, options.output));
 }

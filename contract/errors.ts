@@ -71,7 +71,7 @@ export const REMEDY = {
   step_in_doubt: "Find out whether the effect happened and answer the run's question.",
   step_output_too_large: "Return less, or store the value and return its reference.",
   map_too_large: "Split the list into several runs.",
-  secret_missing: "Store the secret, or correct its name.",
+  secret_missing: "Store the secret (`PUT /api/v1/secrets/{name}`), or correct its name.",
   // triggers
   schedule_invalid: "Correct the cron or the time zone; `POST /api/v1/schedules/preview` checks without saving.",
   webhook_signature_invalid: "Sign the bytes of the body with the webhook's current secret, in the header that the webhook names.",

@@ -172,6 +172,7 @@ async function createSlices(
     ...base,
     registry: base.metrics.registry,
     ...modelsOf(agents),
+    version: VERSION,
     dataDir: config.dataDir,
     ownerApproves,
     ...limitsOf(config),

@@ -1,7 +1,7 @@
 import type { Message } from "#contract/messages.ts";
 import type { Client } from "#sdk/client.ts";
-import { serverNamed } from "./mcp.ts";
-import { jsonText, notice, printDocument, printList, printable, say, type Format } from "../output.ts";
+import { serverNamed } from "./mcp-server.ts";
+import { notice, printDocument, printItem, printList, printable, say, type Format } from "../output.ts";
 
 type Options = { errors?: boolean; tool?: string; run?: string; limit: string; output: Format };
 
@@ -22,7 +22,7 @@ export async function listFrames(client: Client, name: string, options: Options)
   ]);
 }
 
-/** One line per frame as it is stored, until somebody interrupts. With `json`, one document per line. */
+/** One line per frame as it is stored, until somebody interrupts. */
 export async function followServerFrames(client: Client, name: string, options: Options): Promise<void> {
   const { id } = await serverNamed(client, name);
   const stop = new AbortController();
@@ -30,8 +30,8 @@ export async function followServerFrames(client: Client, name: string, options: 
   process.once("SIGTERM", () => stop.abort());
   for await (const one of client.followServerFrames(id, { query: filterOf(options), signal: stop.signal })) {
     if (one.kind === "missed") notice(`At least ${one.frames} frames were missed here.`);
-    else if (options.output === "json") say(jsonText(one.message));
-    else say(lineOf(one.message));
+    else if (options.output === "table") say(lineOf(one.message));
+    else printItem(one.message, options.output);
   }
 }
 

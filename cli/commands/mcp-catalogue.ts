@@ -1,6 +1,7 @@
 import type { Client } from "#sdk/client.ts";
-import { printDocument, printList, shortened, type Format } from "../output.ts";
-import { readPair, tellStart } from "./mcp-import.ts";
+import { printList, shortened, type Format } from "../output.ts";
+import { readPair } from "./mcp-import.ts";
+import { tellServer } from "./mcp-server.ts";
 
 export async function listWellKnown(client: Client, words: readonly string[], output: Format): Promise<void> {
   const { items } = await client.listWellKnownServers({ query: { q: words.join(" "), limit: 200 } });
@@ -12,13 +13,11 @@ export async function listWellKnown(client: Client, words: readonly string[], ou
   ]);
 }
 
-export type AddOptions = { name?: string; input?: string[]; env?: "production" | "test"; start?: boolean; output?: Format };
+type AddOptions = { name?: string; input?: string[]; env?: "production" | "test"; start?: boolean; output: Format };
 
-export async function addWellKnown(
-  client: Client,
-  id: string,
-  { name, input = [], env, start, output = "table" }: AddOptions,
-): Promise<void> {
+/** Resolves with the exit code. */
+export async function addWellKnown(client: Client, id: string, { output, ...options }: AddOptions): Promise<number> {
+  const { name, input = [], env, start } = options;
   const server = await client.addWellKnownServer({
     params: { id },
     body: {
@@ -28,6 +27,5 @@ export async function addWellKnown(
       ...(start === false && { start }),
     },
   });
-  tellStart(server);
-  if (output !== "table") printDocument(server, output);
+  return tellServer(server, output);
 }

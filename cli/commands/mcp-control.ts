@@ -1,7 +1,7 @@
 import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Client } from "#sdk/client.ts";
 import { notice, printDocument, printList, printable, say, type Format } from "../output.ts";
-import { serverNamed } from "./mcp.ts";
+import { serverNamed, tellServer } from "./mcp-server.ts";
 
 /** What people do with a server; it may be given to `controlServer`. */
 type Act = (client: Client, id: string) => Promise<McpServer>;
@@ -15,22 +15,21 @@ export const quarantine =
   (client, id) =>
     client.quarantineMcpServer({ params: { id }, body: { reason } });
 
-/** Says what the server is then, or prints all of it. */
-export async function controlServer(client: Client, name: string, { act, output }: { act: Act; output: Format }): Promise<void> {
+/** Says what the server is then. Resolves with the exit code. */
+export async function controlServer(client: Client, name: string, { act, output }: { act: Act; output: Format }): Promise<number> {
   const { id } = await serverNamed(client, name);
-  const after = await act(client, id);
-  notice(`${after.name} is ${after.state}.`);
-  if (output !== "table") printDocument(after, output);
+  return tellServer(await act(client, id), output);
 }
 
-/** Says what was approved, and what there is to look at in it. */
-export async function approveLaunch(client: Client, name: string, { output, hash }: { output: Format; hash?: string }): Promise<void> {
+/** Says what was approved, what there is to look at in it, and what the server is then. Resolves with the exit code. */
+export async function approveLaunch(client: Client, name: string, { output, hash }: { output: Format; hash?: string }): Promise<number> {
   const { id } = await serverNamed(client, name);
   const after = await client.approveMcpLaunch({ params: { id }, body: { ...(hash !== undefined && { launchHash: hash }) } });
-  if (output !== "table") return printDocument(after, output);
-  say(printable(`${after.name} may run ${launchText(after)}`));
-  for (const { code, message } of after.warnings) say(printable(`! ${code}: ${message}`));
-  notice(`${after.name} is ${after.state}.`);
+  if (output === "table") {
+    say(printable(`${after.name} may run ${launchText(after)}`));
+    for (const { code, message } of after.warnings) say(printable(`! ${code}: ${message}`));
+  }
+  return tellServer(after, output);
 }
 
 const launchText = ({ launch, approvedRoots }: McpServer): string => {

@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { Json } from "#contract/common.ts";
 import type { ImportMcpServers, PreviewedServer } from "#contract/mcp/import.ts";
-import type { McpServer } from "#contract/mcp/servers.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readText } from "../definition-file.ts";
 import { notice, printDocument, printList, printable, type Format } from "../output.ts";
+import { tellServer } from "./mcp-server.ts";
 
-export type ImportOptions = {
+type ImportOptions = {
   preview?: boolean;
   only?: string[];
   input?: string[];
@@ -17,8 +17,8 @@ export type ImportOptions = {
   output: Format;
 };
 
-/** `what` is a file in any of the known formats, an address, or the command line that starts a server. */
-export async function importServers(client: Client, what: string, options: ImportOptions): Promise<void> {
+/** `what` is a file in any of the known formats, an address, or the command line that starts a server. Resolves with the exit code. */
+export async function importServers(client: Client, what: string, options: ImportOptions): Promise<number> {
   const body = {
     document: documentOf(what),
     inputs: Object.fromEntries((options.input ?? []).map(readPair)),
@@ -28,24 +28,23 @@ export async function importServers(client: Client, what: string, options: Impor
     ...(options.start === false && { start: false }),
   };
   if (options.preview) return preview(client, body, options.output);
-  const { items, skipped } = await client.importMcpServers({ body });
-  for (const server of items) tellStart(server);
-  for (const name of skipped) notice(`${name} was there already.`);
-  if (options.output !== "table") printDocument({ items, skipped }, options.output);
+  const imported = await client.importMcpServers({ body });
+  const codes = imported.items.map((server) => tellServer(server, "table"));
+  for (const name of imported.skipped) notice(`${name} was there already.`);
+  if (options.output !== "table") printDocument(imported, options.output);
+  return Math.max(0, ...codes);
 }
 
-/** What has become of a server that was to be started: what it offers, or why it does not run. */
-export function tellStart({ name, state, toolCount, lastError, desired }: McpServer): void {
-  const tools = state === "READY" ? ` It lists ${toolCount} tool${toolCount === 1 ? "" : "s"}.` : "";
-  notice(`${name} is ${state}.${tools}`);
-  if (desired === "running" && state !== "READY" && lastError !== null)
-    for (const line of [`${lastError.code}: ${lastError.message}`, lastError.remedy]) notice(printable(`  ${line}`));
-}
-
-async function preview(client: Client, body: z.input<typeof ImportMcpServers>, output: Format): Promise<void> {
+/** Ends with 1 when something is wrong with the document, with which no import of it could go on. */
+async function preview(client: Client, body: z.input<typeof ImportMcpServers>, output: Format): Promise<number> {
   const found = await client.previewMcpImport({ body });
-  if (output !== "table") return printDocument(found, output);
-  printList(found.items, output, [
+  if (output === "table") printPreview(found);
+  else printDocument(found, output);
+  return found.items.some(({ errors }) => errors.length > 0) ? 1 : 0;
+}
+
+function printPreview(found: Awaited<ReturnType<Client["previewMcpImport"]>>): void {
+  printList(found.items, "table", [
     ["KEY", (server) => server.key],
     ["NAME", (server) => (server.clash ? `${server.name} (taken)` : server.name)],
     ["STARTS", startOf],

@@ -2,7 +2,7 @@ import pc from "picocolors";
 import { QuestionAnswer, QuestionStatus, type McpQuestion } from "#contract/mcp/questions.ts";
 import type { Client } from "#sdk/client.ts";
 import { AppError, checkAnswer } from "#server/main.ts";
-import { fieldsOf, readFields } from "../answer-form.ts";
+import { fieldsOf, readFields, type Field } from "../answer-form.ts";
 import { readInput } from "../definition-file.ts";
 import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
 import { readPair } from "./mcp-import.ts";
@@ -39,8 +39,9 @@ export async function answerQuestion(client: Client, id: string, { output, ...sa
     return 1;
   }
   const body = action === "accept" ? acceptedBody(asked, said) : { action };
-  await client.answerMcpQuestion({ params: { id }, body });
+  const answered = await client.answerMcpQuestion({ params: { id }, body });
   notice(`${id} is answered: ${action}.`);
+  if (output !== "table") printDocument(answered, output);
   return 0;
 }
 
@@ -89,7 +90,7 @@ function printQuestion(asked: McpQuestion): void {
   for (const finding of findings) say(pc.yellow(`! ${printable(finding)}`));
   const answer = `auterity mcp answer ${id}`;
   const other = `or --decline, or --cancel; until ${expiresAt}`;
-  if (question.mode === "form") printFields(question.requestedSchema);
+  if (question.mode === "form") printFields(fieldsOf(question.requestedSchema));
   else for (const line of [`Page: ${question.url}`, `Host: ${question.host}`]) say(printable(line));
   if (status !== "pending") return notice(`Nobody can answer it any more: it is ${status}.`);
   if (question.mode === "url") return notice(`Look at the host, open the page and, after having been there: ${answer} --accept, ${other}.`);
@@ -97,11 +98,13 @@ function printQuestion(asked: McpQuestion): void {
   notice(printable(`To answer: ${answer} --accept ${fields.join(" ")}, or --input with JSON or @file, ${other}.`));
 }
 
-const printFields = (schema: Parameters<typeof fieldsOf>[0]): void =>
-  printList(fieldsOf(schema), "table", [
+function printFields(fields: readonly Field[]): void {
+  if (fields.length === 0) return say("Nothing is to be filled in.");
+  printList(fields, "table", [
     ["FIELD", ({ name }) => name],
     ["TYPE", ({ type }) => type],
     ["REQUIRED", ({ isRequired }) => (isRequired ? "yes" : "no")],
     ["DEFAULT", (field) => field.default],
     ["ABOUT", ({ about }) => about],
   ]);
+}

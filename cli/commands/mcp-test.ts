@@ -4,7 +4,7 @@ import type { CheckFinding, ServerTest } from "#contract/mcp/tests.ts";
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
 import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
-import { serverNamed } from "./mcp.ts";
+import { serverNamed } from "./mcp-server.ts";
 
 type TestOptions = { tool?: string; arguments?: string[]; output: Format };
 
@@ -58,6 +58,13 @@ function printEvidence({ stderr, output, exit, http, error }: NonNullable<Server
 export async function checkServer(client: Client, name: string, output: Format): Promise<number> {
   const { id } = await serverNamed(client, name);
   const { ok, findings } = await client.checkMcpServer({ params: { id } });
+  const shown = findings.length > 0 || output !== "table";
+  if (shown) printFindings(findings, output);
+  if (ok && output === "table") say(`Nothing keeps ${name} from starting, as far as can be known without starting it.`);
+  return ok ? 0 : 1;
+}
+
+const printFindings = (findings: readonly CheckFinding[], output: Format): void =>
   printList(findings, output, [
     ["WHERE", ({ path }) => path],
     ["SEVERITY", ({ severity }) => severity],
@@ -65,9 +72,6 @@ export async function checkServer(client: Client, name: string, output: Format):
     ["WHAT", ({ message }) => message],
     ["REMEDY", ({ remedy }) => remedy],
   ]);
-  if (ok && output === "table") say(`Nothing keeps ${name} from starting, as far as can be known without starting it.`);
-  return ok ? 0 : 1;
-}
 
 const lineOf = ({ path, code, message, remedy }: CheckFinding): string =>
   `Found at ${path}: ${code}: ${printable(message)} ${printable(remedy)}`;

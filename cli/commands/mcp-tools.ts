@@ -1,9 +1,10 @@
 import pc from "picocolors";
-import type { DefinitionChange, ToolDiff } from "#contract/mcp/tool-review.ts";
+import type { Decided, DefinitionChange, ToolDiff } from "#contract/mcp/tool-review.ts";
 import { APPROVALS, type Tool } from "#contract/mcp/tools.ts";
 import { Effect } from "#contract/policy.ts";
 import type { Client } from "#sdk/client.ts";
 import { notice, printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
+import { serverNamed } from "./mcp-server.ts";
 
 export const EFFECTS = Effect.options;
 export const TOOL_APPROVALS = APPROVALS;
@@ -82,68 +83,75 @@ function changeText({ path, kind, before, after, text }: DefinitionChange): stri
   return `~ ${at}: ${text.map((part) => mark[part.kind](printable(part.text))).join("")}`;
 }
 
-type Approving = { all?: boolean; server?: string; hash?: string; effect?: Effect; acceptFindings?: boolean };
+type Approving = { all?: boolean; server?: string; hash?: string; effect?: Effect; acceptFindings?: boolean; output: Format };
+type Refusing = { reason: string; output: Format };
 
 /** One tool, or all that wait for a decision: what is approved is exactly what has been listed when the command looked. */
 export async function approveTools(client: Client, name: string | undefined, options: Approving): Promise<number> {
   if ((name === undefined) !== (options.all === true)) throw new Error("Expected either server/tool or --all.");
-  const { effect, acceptFindings = false, hash } = options;
+  const { effect, acceptFindings = false, hash, output } = options;
   if (name === undefined && hash !== undefined) throw new Error("Expected --hash with one server/tool, not with --all.");
   const tools = name === undefined ? await undecided(client, options.server) : [await toolSeen(client, name, hash)];
-  return decideEach(tools, (batch) =>
+  return decideEach(tools, output, (batch) =>
     client.approveTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash, ...(effect && { effect }) })), acceptFindings } }),
   );
 }
 
-export async function rejectTool(client: Client, name: string, { reason, hash }: { reason: string; hash?: string }): Promise<number> {
-  return decideEach([await toolSeen(client, name, hash)], (batch) =>
+export async function rejectTool(client: Client, name: string, { reason, hash, output }: Refusing & { hash?: string }): Promise<number> {
+  return decideEach([await toolSeen(client, name, hash)], output, (batch) =>
     client.rejectTools({ body: { tools: batch.map(({ id, hash }) => ({ id, hash })), reason } }),
   );
 }
 
-export async function disableTool(client: Client, name: string, reason: string): Promise<void> {
+export async function disableTool(client: Client, name: string, { reason, output }: Refusing): Promise<void> {
   const { id } = await toolNamed(client, name);
-  await client.disableTool({ params: { id }, body: { reason } });
+  const after = await client.disableTool({ params: { id }, body: { reason } });
   notice(`${name} is disabled.`);
+  if (output !== "table") printDocument(after, output);
 }
 
-export async function enableTool(client: Client, name: string): Promise<void> {
+export async function enableTool(client: Client, name: string, output: Format): Promise<void> {
   const { id, hash } = await toolNamed(client, name);
-  const { approval } = await client.enableTool({ params: { id }, body: { hash } });
-  notice(`${name} is enabled and ${approval}.`);
+  const after = await client.enableTool({ params: { id }, body: { hash } });
+  notice(`${name} is enabled and ${after.approval}.`);
+  if (output !== "table") printDocument(after, output);
 }
 
-const undecided = async (client: Client, server: string | undefined): Promise<Tool[]> => {
+async function undecided(client: Client, server: string | undefined): Promise<Tool[]> {
+  const only = server === undefined ? undefined : (await serverNamed(client, server)).id;
   const found = await Promise.all(UNDECIDED.map((approval) => allTools(client, { approval })));
-  return found.flat().filter((tool) => server === undefined || tool.serverName === server);
-};
+  return found.flat().filter((tool) => only === undefined || tool.serverId === only);
+}
 
 const DECIDED_AT_ONCE = 200;
 
 type Decide = (batch: readonly Tool[]) => ReturnType<Client["approveTools"]>;
 
-/** 1 when one of them was refused. */
-async function decideEach(tools: readonly Tool[], decide: Decide): Promise<number> {
-  let refusals = 0;
+/** Resolves with the exit code: 1 when one of them was refused. */
+async function decideEach(tools: readonly Tool[], output: Format, decide: Decide): Promise<number> {
+  const all: Decided = { items: [], refused: [] };
   for (let at = 0; at < tools.length; at += DECIDED_AT_ONCE) {
-    const batch = tools.slice(at, at + DECIDED_AT_ONCE);
-    const { items, refused } = await decide(batch);
-    for (const { serverName, name, approval, effect } of items) say(printable(`${serverName}/${name} is ${approval}; effect ${effect}.`));
-    for (const { id, message, remedy } of refused) {
-      const tool = batch.find((candidate) => candidate.id === id);
-      notice(printable(`${tool?.serverName}/${tool?.name}: ${message} ${remedy}`));
-    }
-    refusals += refused.length;
+    const { items, refused } = await decide(tools.slice(at, at + DECIDED_AT_ONCE));
+    all.items.push(...items);
+    all.refused.push(...refused);
+  }
+  for (const { id, message, remedy } of all.refused) {
+    const tool = tools.find((candidate) => candidate.id === id);
+    notice(printable(`${tool?.serverName}/${tool?.name}: ${message} ${remedy}`));
   }
   if (tools.length === 0) notice("Nothing waits for a decision.");
-  return refusals === 0 ? 0 : 1;
+  if (output !== "table") printDocument(all, output);
+  else for (const one of all.items) say(printable(`${one.serverName}/${one.name} is ${one.approval}; effect ${one.effect}.`));
+  return all.refused.length === 0 ? 0 : 1;
 }
 
-/** `name` is `server/tool`. */
+/** `name` is `server/tool`; the server may also be named by its id. */
 export async function toolNamed(client: Client, name: string): Promise<Tool> {
-  const [, ...rest] = name.split("/");
-  const tools = await allTools(client, { q: rest.join("/") });
-  const tool = tools.find((candidate) => `${candidate.serverName}/${candidate.name}` === name);
+  const [server = "", ...rest] = name.split("/");
+  if (rest.length === 0) throw new Error(`Expected server/tool; got ${name}.`);
+  const { id } = await serverNamed(client, server);
+  const { items } = await client.listServerTools({ params: { id } });
+  const tool = items.find((candidate) => candidate.name === rest.join("/"));
   if (!tool) throw new Error(`There is no tool ${name}; \`auterity mcp tools\` lists them as SERVER and TOOL.`);
   return tool;
 }

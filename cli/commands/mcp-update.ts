@@ -3,17 +3,14 @@ import { Json } from "#contract/common.ts";
 import { Launch } from "#contract/mcp/servers.ts";
 import type { Client } from "#sdk/client.ts";
 import { readDocument, readInput } from "../definition-file.ts";
-import { notice, printDocument, type Format } from "../output.ts";
-import { serverNamed } from "./mcp.ts";
+import type { Format } from "../output.ts";
+import { serverNamed, tellServer } from "./mcp-server.ts";
 
-export type UpdateOptions = { name?: string; description?: string; launch?: string; set?: string[]; output?: Format };
+type UpdateOptions = { name?: string; description?: string; launch?: string; set?: string[]; output: Format };
 
-/** `launch` is a file that holds a whole launch; `set` are settings, and `null` restores one's default. */
-export async function updateServer(
-  client: Client,
-  server: string,
-  { name, description, launch, set, output = "table" }: UpdateOptions,
-): Promise<void> {
+/** `launch` is a file that holds a whole launch; `set` are settings, and `null` restores one's default. Resolves with the exit code. */
+export async function updateServer(client: Client, server: string, { output, ...change }: UpdateOptions): Promise<number> {
+  const { name, description, launch, set } = change;
   const { id } = await serverNamed(client, server);
   const after = await client.updateMcpServer({
     params: { id },
@@ -24,6 +21,5 @@ export async function updateServer(
       ...(set && { settings: z.record(z.string(), Json).parse(readInput(set)) }),
     },
   });
-  notice(`${after.name} is ${after.state}.${after.launchApproved ? "" : " What it would run or work in waits for approval."}`);
-  if (output !== "table") printDocument(after, output);
+  return tellServer(after, output);
 }

@@ -3,9 +3,10 @@ import { LAUNCH_APPROVALS, SERVER_STATES, type McpServer, type ServerQuery, type
 import { LOG_LEVELS, LOG_STREAMS, type LogFilter, type LogLevel, type ServerLogLine } from "#contract/mcp/logs.ts";
 import type { Client } from "#sdk/client.ts";
 import { readInput } from "../definition-file.ts";
-import { Id, Json, type Environment } from "#contract/common.ts";
+import { Json, type Environment } from "#contract/common.ts";
+import { serverNamed } from "./mcp-server.ts";
 import { toolNamed } from "./mcp-tools.ts";
-import { printDocument, printList, printable, say, shortened, type Format } from "../output.ts";
+import { printDocument, printItem, printList, printable, say, shortened, type Format } from "../output.ts";
 
 export const STATES = SERVER_STATES;
 export const APPROVALS = LAUNCH_APPROVALS;
@@ -23,6 +24,7 @@ export async function listServers(client: Client, { search, state, env, approval
   printList(servers, output, [
     ["NAME", (server) => server.name],
     ["STATE", (server) => server.state],
+    ["ENV", (server) => server.environment],
     ["TOOLS", (server) => server.toolCount],
     ["TRANSPORT", (server) => server.launch.transport],
     ["PROTOCOL", (server) => server.protocolVersion ?? ""],
@@ -44,32 +46,22 @@ export async function callTool(
   return result.isError ? 1 : 0;
 }
 
-/** By its name or, where each environment has one of that name, by its id. */
-export async function serverNamed(client: Client, name: string): Promise<McpServer> {
-  if (Id.safeParse(name).success) return client.getMcpServer({ params: { id: name } });
-  const { items } = await client.listMcpServers({ query: { name } });
-  const [server] = items;
-  if (!server) throw new Error(`There is no MCP server ${name}; \`auterity mcp list\` shows them.`);
-  if (items.length === 1) return server;
-  const each = items.map(({ id, environment }) => `${id} in ${environment}`).join(", ");
-  throw new Error(`There are ${items.length} MCP servers named ${name}; say which one by its id: ${each}.`);
-}
-
 export const LEVELS = LOG_LEVELS;
 export const STREAMS = LOG_STREAMS;
 
-type LogOptions = { follow?: boolean; grep?: string; stream?: ServerLogLine["stream"]; level?: LogLevel; lines: string };
+type LogOptions = { follow?: boolean; grep?: string; stream?: ServerLogLine["stream"]; level?: LogLevel; lines: string; output: Format };
 
 /** Prints the newest lines, oldest first, and with `follow` those that come. */
-export async function showLogs(client: Client, name: string, { follow, grep, stream, level, lines }: LogOptions): Promise<void> {
+export async function showLogs(client: Client, name: string, { output, lines, follow, grep, stream, level }: LogOptions): Promise<void> {
   const { id } = await serverNamed(client, name);
   const filter: LogFilter = { ...(grep !== undefined && { q: grep }), ...(stream && { stream }), ...(level && { level }) };
   const { items } = await client.listServerLogs({ params: { id }, query: { ...filter, limit: Number(lines) } });
-  for (const line of items.toReversed()) say(lineOf(line));
+  const show = (line: ServerLogLine): void => (output === "table" ? say(lineOf(line)) : printItem(line, output));
+  for (const line of items.toReversed()) show(line);
   if (!follow) return;
   // The newest line is part of what was asked for or not; whatever comes after it is what is missing.
   const after = items[0] === undefined ? 0 : Number(items[0].id);
-  for await (const line of client.followServerLogs({ params: { id }, query: { ...filter, after }, headers: {} })) say(lineOf(line));
+  for await (const line of client.followServerLogs({ params: { id }, query: { ...filter, after }, headers: {} })) show(line);
 }
 
 function lineOf({ at, stream, level, processId, text }: ServerLogLine): string {

@@ -11,6 +11,7 @@ import * as mcpCatalogue from "#cli/commands/mcp-catalogue.ts";
 import * as mcpTools from "#cli/commands/mcp-tools.ts";
 import * as mcpUpdate from "#cli/commands/mcp-update.ts";
 import * as mcpImport from "#cli/commands/mcp-import.ts";
+import { serverNamed } from "#cli/commands/mcp-server.ts";
 import { runFile } from "#cli/commands/run.ts";
 import * as runs from "#cli/commands/runs.ts";
 import * as triggers from "#cli/commands/triggers.ts";
@@ -153,9 +154,9 @@ describe("the commands", () => {
     expect(JSON.parse(out)).toMatchObject({ text: expect.stringContaining("hi") });
     await expect(mcp.callTool(at.client, "everything/none", { input: [], output: "json" })).rejects.toThrow(/no tool/);
     out = "";
-    await mcp.showLogs(at.client, "everything", { grep: "ready", lines: "5" });
+    await mcp.showLogs(at.client, "everything", { grep: "ready", lines: "5", output: "table" });
     expect(out).toMatch(/^\S+ event READY\n$/);
-    const { id } = await mcp.serverNamed(at.client, "everything");
+    const { id } = await serverNamed(at.client, "everything");
     const aborting = new AbortController();
     const following = at.client.followServerLogs({ params: { id }, query: { q: "stop", after: 0 }, headers: {}, signal: aborting.signal });
     const next = following.next();
@@ -173,7 +174,7 @@ describe("the commands", () => {
   test("MCP servers are taken out with a reason, released, looked into and removed", async () => {
     const act = (name: string, act: Parameters<typeof control.controlServer>[2]["act"], output: "table" | "json" = "table") =>
       control.controlServer(at.client, name, { act, output });
-    await mcpCatalogue.addWellKnown(at.client, "everything", { name: "suspect" });
+    await mcpCatalogue.addWellKnown(at.client, "everything", { name: "suspect", output: "table" });
     await act("suspect", control.quarantine("It asks\nfor keys."));
     expect(notices).toContain("suspect is QUARANTINED.");
     await mcp.listServers(at.client, { output: "table" });
@@ -204,21 +205,21 @@ describe("the commands", () => {
 
   test("a launch that somebody else has changed runs once it is approved, and what it runs is said", async () => {
     const designer = createClient({ url: at.url, token: await addMember(await at.sql(), { role: "designer", name: "the designer" }) });
-    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "changed" });
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "changed", output: "table" });
     const script = join(ROOT, "test/support/mcp/hostile-server.ts");
     const launch = file("another.json", { transport: "stdio", command: "env", args: [process.execPath, script] });
-    await mcpUpdate.updateServer(designer, "changed", { launch });
-    expect(notices).toContain("waits for approval");
+    await mcpUpdate.updateServer(designer, "changed", { launch, output: "table" });
+    expect(notices).toContain("waits for approval: `auterity mcp approve-launch changed`");
     await expect(control.approveLaunch(designer, "changed", { output: "table" })).rejects.toMatchObject({ code: "permission_denied" });
     out = "";
-    const { launchHash } = await mcp.serverNamed(at.client, "changed");
+    const { launchHash } = await serverNamed(at.client, "changed");
     const old = control.approveLaunch(at.client, "changed", { output: "table", hash: "0".repeat(64) });
     await expect(old).rejects.toMatchObject({ code: "conflict" });
-    expect(await mcp.serverNamed(at.client, "changed")).toMatchObject({ launchApproved: false, launchHash });
+    expect(await serverNamed(at.client, "changed")).toMatchObject({ launchApproved: false, launchHash });
     await control.approveLaunch(at.client, "changed", { output: "table", hash: launchHash });
     expect(out).toContain(`changed may run env ${process.execPath} ${script}`);
     expect(out).toContain("! starts_another: ");
-    expect(await mcp.serverNamed(at.client, "changed")).toMatchObject({ launchApproved: true });
+    expect(await serverNamed(at.client, "changed")).toMatchObject({ launchApproved: true });
     out = "";
     await control.approveLaunch(at.client, "changed", { output: "json" });
     expect(JSON.parse(out)).toMatchObject({ launchApproved: true });
@@ -260,12 +261,16 @@ describe("the commands", () => {
     out = "";
     await mcpCatalogue.listWellKnown(at.client, ["file", "folders"], "table");
     expect(out).toMatch(/filesystem\s+files\s+folder, \[second_folder\]/);
-    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "remembers", env: "test" });
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "remembers", env: "test", output: "table" });
     expect(notices).toContain("remembers is READY.");
     await expect(mcpImport.importServers(at.client, "no-such-file.json", { output: "table" })).rejects.toThrow(/no file/);
     const launch = file("launch.yaml", { transport: "stdio", command: process.execPath, args: ["-e", "process.exit(3)"] });
-    await mcpUpdate.updateServer(at.client, "remembers", { name: "forgets", description: "Forgets", launch });
-    expect(await mcp.serverNamed(at.client, "forgets")).toMatchObject({ description: "Forgets", warnings: [{ code: "inline_code" }] });
+    const change = { name: "forgets", description: "Forgets", launch, output: "json" } as const;
+    out = "";
+    expect(await mcpUpdate.updateServer(at.client, "remembers", change)).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ name: "forgets", lastError: { code: "mcp_exited" } });
+    expect(notices).toMatch(/mcp_exited: .*exit code 3.*\n.*`auterity mcp test forgets`/);
+    expect(await serverNamed(at.client, "forgets")).toMatchObject({ description: "Forgets", warnings: [{ code: "inline_code" }] });
     const yaml = file("servers.yaml", { mcpServers: { forgets: { command: "x" }, other: { command: "x" } } });
     await mcpImport.importServers(at.client, yaml, {
       only: ["forgets=third"],
@@ -280,12 +285,12 @@ describe("the commands", () => {
     expect(JSON.parse(out)).toMatchObject({ items: [{ name: "no-such-command-here", state: "FAILED" }], skipped: [] });
     expect(notices).toMatch(/no-such-command-here is FAILED\.\n {2}mcp_command_not_found: /);
     // Each environment may have one of this name: which of the two is meant?
-    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "third", start: false });
+    await mcpCatalogue.addWellKnown(at.client, "memory", { name: "third", start: false, output: "table" });
     const ids = (await at.client.listMcpServers({ query: { name: "third" } })).items.map(({ id }) => id);
     expect(ids).toHaveLength(2);
     await expect(control.removeServer(at.client, "third")).rejects.toThrow(new RegExp(`2 MCP servers.*${ids[0]} in production`));
     await control.removeServer(at.client, ids[0] ?? "");
-    expect(await mcp.serverNamed(at.client, "third")).toMatchObject({ id: ids[1], environment: "test" });
+    expect(await serverNamed(at.client, "third")).toMatchObject({ id: ids[1], environment: "test" });
   });
 
   test("schedules are added by a workflow's name, listed, fired and removed", async () => {

@@ -32,13 +32,28 @@ const commandsOf = (document: string): string[] =>
 
 const platform = new PlatformProcess();
 const folder = mkdtempSync(join(tmpdir(), "auterity-docs-"));
-const servers = join(folder, "servers.json");
+const FILESYSTEM = join(ROOT, "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js");
+/** The files that a reader has, or has copied out of a guide. */
+const FILES: Readonly<Record<string, string>> = Object.fromEntries(
+  ["servers.json", "mine.json", "list.yaml"].map((name) => [name, join(folder, name)]),
+);
+const save = (name: string, text: string): void => writeFileSync(join(folder, name), text);
 
 beforeAll(async () => {
-  const args = [join(ROOT, "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"), "/tmp"];
-  writeFileSync(servers, JSON.stringify({ mcpServers: { files: { command: process.execPath, args } } }));
+  const guide = "docs/guides/mcp-servers.md";
+  const [mine = ""] = fenced(guide, "json");
+  // What the package runner would bring is installed here.
+  const spec = `@modelcontextprotocol/server-filesystem@${versionOf("server-filesystem")}`;
+  const Reports = z.object({ command: z.literal("npx"), args: z.tuple([z.literal("-y"), z.literal(spec), z.string()]) });
+  const { reports } = z.object({ mcpServers: z.object({ reports: Reports }) }).parse(JSON.parse(mine)).mcpServers;
+  const launch = { command: process.execPath, args: [FILESYSTEM, reports.args[2]] };
+  save("mine.json", JSON.stringify({ mcpServers: { reports: launch } }));
+  save("servers.json", JSON.stringify({ mcpServers: { files: launch } }));
+  save("list.yaml", fenced(guide, "yaml")[0] ?? "");
   await platform.start();
 });
+const versionOf = (name: string): string =>
+  z.object({ version: z.string() }).parse(JSON.parse(textOf(`node_modules/@modelcontextprotocol/${name}/package.json`))).version;
 afterAll(async () => {
   await platform.dispose();
   rmSync(folder, { recursive: true });
@@ -51,7 +66,7 @@ function auterity(
   ending: Parameters<typeof runCli>[2] = {},
 ): Promise<CliResult> {
   const words = [...command.matchAll(/"([^"$]*)"|'([^']*)'|(\S+)/g)].map(
-    ([, quoted, raw, plain = ""]) => quoted ?? raw ?? change[plain] ?? plain,
+    ([, quoted, raw, plain = ""]) => quoted ?? raw ?? change[plain] ?? FILES[plain] ?? plain,
   );
   expect(words.slice(0, 2)).toEqual(["npx", "auterity"]);
   const env = { AUTERITY_DATA_DIR: platform.dataDir, AUTERITY_PORT: String(platform.port), AUTERITY_BOOTSTRAP_TOKEN: TOKEN };
@@ -101,8 +116,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity validate templates/hello.yaml": showing("templates/hello.yaml is valid."),
   "npx auterity runs": showing("STATUS"),
   "npx auterity mcp": showing("NAME"),
-  // There are none: nothing is printed.
-  "npx auterity runs list --dead": showing(),
+  "npx auterity runs list --dead": showing("None found."),
   // The web app may not be built where tests run; everything else has to be well.
   "npx auterity approvals": async (command) => {
     await waitForDecision();
@@ -123,25 +137,41 @@ const WAYS: Readonly<Record<string, Way>> = {
   "npx auterity webhooks": showing("hmac in x-hub-signature-256"),
   // The reader brings the file.
   "npx auterity mcp import servers.json": async (command) => {
-    expect(await auterity(command, { "servers.json": servers })).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/^files is READY\. It lists \d+ tools\.\n$/),
-    });
+    expect(await auterity(command)).toMatchObject({ code: 0, stderr: expect.stringMatching(/^files is READY\. It lists \d+ tools\.\n$/) });
   },
   "npx auterity mcp import servers.json --preview": async (command) => {
-    const { code, stdout } = await auterity(command, { "servers.json": servers });
+    const { code, stdout } = await auterity(command);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/files\s+files/)]);
   },
+  "npx auterity mcp import mine.json --preview": showing("reports", "server-filesystem", "unconfined"),
+  "npx auterity mcp import mine.json": async (command) => {
+    expect(await auterity(command)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^reports is READY\. It lists \d+ tools\.\n$/),
+    });
+  },
+  "npx auterity mcp tools --search directory": showing("reports", "list_directory", "approved"),
+  "npx auterity mcp call reports/list_directory path=/tmp": showing(folder.replace("/tmp/", "")),
+  "npx auterity mcp frames reports --tool list_directory": showing("tools/call", "response"),
+  "npx auterity run list.yaml folder=/tmp": showing(folder.replace("/tmp/", "")),
+  'curl -H "authorization: Bearer $(cat .auterity/owner-token)" "http://127.0.0.1:4600/api/v1/tools?q=directory"': async (command) => {
+    const [url = ""] = /http:[^"]+/.exec(command) ?? [];
+    const { pathname, search } = new URL(url);
+    const token = readFileSync(join(platform.dataDir, "owner-token"), "utf8").trim();
+    const answer = await fetch(`${platform.url}${pathname}${search}`, { headers: { authorization: `Bearer ${token}` } });
+    expect(await answer.text()).toContain('"reports"');
+  },
+  "npx auterity mcp remove reports": showing("reports is deleted."),
   "npx auterity mcp import 'npx -y @acme/crm-mcp-server@1.4.0 --token ${input:token}' --preview": showing(
     "crm",
     "secret:crm_token",
     "token",
   ),
-  "npx auterity mcp catalogue search web": showing("brave-search", "key"),
-  "npx auterity mcp add memory": showing("memory is READY."),
-  "npx auterity mcp update memory --description Facts --set idleTimeoutMs=60000": showing("memory is READY."),
-  "npx auterity mcp get memory": showing("name: memory", "state: READY", "quarantine: null"),
-  "npx auterity mcp remove memory": showing("memory is deleted."),
+  "npx auterity mcp catalogue web": showing("brave-search", "key"),
+  "npx auterity mcp add memory --name notes": showing("notes is READY."),
+  "npx auterity mcp update notes --description Facts --set idleTimeoutMs=60000": showing("notes is READY."),
+  "npx auterity mcp get notes": showing("name: notes", "state: READY", "quarantine: null"),
+  "npx auterity mcp remove notes": showing("notes is deleted."),
   "npx auterity mcp approve-launch files": showing("files may run ", "server-filesystem", "files is READY."),
   "npx auterity mcp stop files": showing("files is STOPPED."),
   "npx auterity mcp start files": showing("files is READY."),
@@ -151,13 +181,13 @@ const WAYS: Readonly<Record<string, Way>> = {
   'npx auterity mcp quarantine files --reason "It reads more than it should."': showing("files is QUARANTINED."),
   "npx auterity mcp release files": showing("files is "),
   // None has failed, and none waits.
-  "npx auterity mcp list --state FAILED": showing(),
-  "npx auterity mcp list --approval waiting --env production": showing(),
-  "npx auterity mcp list --search memory": showing("memory", "READY"),
+  "npx auterity mcp list --state FAILED": showing("None found."),
+  "npx auterity mcp list --approval waiting --env production": showing("None found."),
+  "npx auterity mcp list --search notes": showing("notes", "READY"),
   "npx auterity mcp tools": showing("list_directory", "approved"),
   // Nothing has changed and nothing waits.
-  "npx auterity mcp tools --pending": showing(),
-  "npx auterity mcp tools --flagged": showing(),
+  "npx auterity mcp tools --pending": showing("None found."),
+  "npx auterity mcp tools --flagged": showing("None found."),
   "npx auterity mcp diff files/read_file": showing("files/read_file is approved", "Nothing differs."),
   "npx auterity mcp approve files/read_file": showing("files/read_file is approved"),
   "npx auterity mcp approve --all --server files": showing("Nothing waits for a decision."),

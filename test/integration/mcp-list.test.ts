@@ -9,6 +9,7 @@ import type { Page } from "#contract/common.ts";
 import * as frames from "#cli/commands/frames.ts";
 import * as mcp from "#cli/commands/mcp.ts";
 import * as control from "#cli/commands/mcp-control.ts";
+import { serverNamed } from "#cli/commands/mcp-server.ts";
 import { createClient } from "#sdk/client.ts";
 import { published } from "#test/support/mcp/platform.ts";
 import { addMember, startedPlatform, type StartedPlatform } from "#test/support/started-platform.ts";
@@ -131,13 +132,14 @@ describe("the commands", () => {
   });
 
   test("know a server by its name, however many came after it", async () => {
-    expect(await mcp.serverNamed(at.client, "bulk-1")).toMatchObject({ name: "bulk-1" });
+    expect(await serverNamed(at.client, "bulk-1")).toMatchObject({ name: "bulk-1" });
     await control.controlServer(at.client, "bulk-1", { act: control.stop, output: "table" });
     expect(notices).toContain("bulk-1 is STOPPED.");
-    await mcp.showLogs(at.client, "bulk-2", { lines: "5" });
+    await mcp.showLogs(at.client, "bulk-2", { lines: "5", output: "table" });
     await frames.listFrames(at.client, "bulk-3", { limit: "5", output: "json" });
     expect(JSON.parse(out)).toEqual([]);
-    await expect(mcp.serverNamed(at.client, "bulk")).rejects.toThrow("There is no MCP server bulk; `auterity mcp list` shows them.");
+    await expect(serverNamed(at.client, "facts")).rejects.toThrow(/2 MCP servers named facts; .* in test, .* in production/);
+    await expect(serverNamed(at.client, "bulk")).rejects.toThrow("There is no MCP server bulk; `auterity mcp list` shows them.");
     await expect(frames.listFrames(at.client, "none", { limit: "5", output: "json" })).rejects.toThrow(/no MCP server none/);
   });
 });

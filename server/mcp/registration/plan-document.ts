@@ -51,7 +51,7 @@ export async function planRead(
 }
 
 /** Throws what stands in the way of an import, worst first: `request_invalid` or `name_taken`. */
-export function refusePlan({ read: { inputs }, plan }: Planned): void {
+export function refusePlan({ read: { inputs }, plan }: Planned, whenTaken = OTHER_NAMES): void {
   const wanted = plan.filter(({ isSkipped }) => !isSkipped);
   const errors = wanted.flatMap((one) => one.errors);
   if (errors.length > 0)
@@ -62,7 +62,7 @@ export function refusePlan({ read: { inputs }, plan }: Planned): void {
     const issues = [...asked].map((id) => ({ path: `inputs.${id}`, message: `expected a value: ${describe(id)}`, code: "input_missing" }));
     throw new AppError("request_invalid", `Values are missing: ${[...asked].join(", ")}.`, {
       issues,
-      remedy: "Send them in `inputs`, by id.",
+      remedy: "Send them in `inputs`, by id; on the command line, as `--input id=value`.",
     });
   }
   const clashing = wanted.filter(({ name, renamed }) => renamed !== undefined && name !== renamed);
@@ -70,8 +70,10 @@ export function refusePlan({ read: { inputs }, plan }: Planned): void {
   const issues = clashing.map(({ name, renamed }) => ({ path: name, message: `the name is taken; ${renamed ?? ""} is free` }));
   throw new AppError("name_taken", `The names of these servers are taken: ${clashing.map(({ name }) => name).join(", ")}.`, {
     issues,
-    remedy: "Give other names in `entries`, or set `onClash` to `rename` or `skip`.",
+    remedy: whenTaken,
   });
 }
+
+const OTHER_NAMES = "Give other names in `entries` (`--only key=name`), or set `onClash` (`--on-clash`) to `rename` or `skip`.";
 
 const invalid = (message: string, issues: Issue[]): AppError => new AppError("request_invalid", message, { issues });

@@ -45,7 +45,8 @@ describe("adding a well-known server", () => {
       launch: { url: "https://api.githubcopilot.com/mcp/", headers: { Authorization: "secret:github_Authorization" } },
     });
     expect([...p.stored]).toEqual([["github_Authorization", "Bearer short"]]);
-    await expect(add(p, "github", { inputs: { token: "short" } })).rejects.toMatchObject({ code: "name_taken" });
+    const taken = { code: "name_taken", remedy: "Give it another `name` (`--name`)." };
+    await expect(add(p, "github", { inputs: { token: "short" } })).rejects.toMatchObject(taken);
     await p.call(routes.deleteMcpServer, { params: { id: server.id } });
     expect([...p.stored]).toEqual([]);
     await add(p, "github", { inputs: { token: "short" }, start: false });

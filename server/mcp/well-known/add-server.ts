@@ -29,7 +29,7 @@ export const addWellKnown =
     const { environment, start } = body;
     const makePlan = async (): Promise<PlannedServer[]> => {
       const plan = await planRead(deps, { tenantId: caller.tenantId, environment }, { read, choices });
-      refusePlan({ read, plan });
+      refusePlan({ read, plan }, "Give it another `name` (`--name`).");
       return plan;
     };
     const [server] = (await registerAsPlanned(deps, caller, { makePlan, environment, start })).servers;
