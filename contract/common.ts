@@ -28,8 +28,8 @@ export type Environment = z.infer<typeof Environment>;
 export const IdParams = z.object({ id: Id });
 
 export const PageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(LIMITS.pageItems).default(50),
-  cursor: z.string().max(512).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.pageItems).default(50).describe("The most that one page has."),
+  cursor: z.string().max(512).optional().describe("`nextCursor` of the page before."),
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 

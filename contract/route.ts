@@ -20,6 +20,8 @@ export type RouteSpec = {
   readonly query?: z.ZodType;
   readonly headers?: z.ZodType;
   readonly body?: z.ZodType;
+  /** A body as somebody would send it, for readers of the OpenAPI document. */
+  readonly example?: { readonly [name: string]: unknown };
   /** The handler also gets the bytes of the body as they came, at most so many; for bodies that are signed. */
   readonly rawBody?: { readonly maxBytes: number };
   readonly response: z.ZodType;

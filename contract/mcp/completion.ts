@@ -27,6 +27,7 @@ export const completeMcp = defineRoute({
   permission: "tool:call",
   params: IdParams,
   body: CompleteMcp,
+  example: { ref: { type: "prompt", name: "translate" }, argument: { name: "language", value: "e" } },
   response: z.object({ values: z.array(z.string()), total: z.number().nullable(), hasMore: z.boolean() }),
   errors: [...SERVER_ERRORS, "mcp_uri_refused", "mcp_unsupported"],
 });
@@ -50,8 +51,7 @@ export const completeTool = defineRoute({
   permission: "tool:read",
   params: IdParams,
   query: z.object({
-    /** Names of members and indices, parted by dots; empty for the arguments themselves. */
-    path: z.string().max(1_024).default(""),
+    path: z.string().max(1_024).default("").describe("Names of members and indices, parted by dots; empty for the arguments themselves."),
   }),
   response: z.object({ items: z.array(ToolSuggestion) }),
   errors: ["not_found"],

@@ -3,6 +3,7 @@ import { IdParams, Json, PageQuery, pageOf } from "../common.ts";
 import { LIMITS } from "../limits.ts";
 import { Message, ServerFrameFilter } from "../messages.ts";
 import { defineRoute } from "../route.ts";
+import { CALL_ERRORS } from "./tools.ts";
 
 const tag = "mcp-servers";
 
@@ -58,6 +59,7 @@ export const replayFrame = defineRoute({
   permission: "message:read",
   params: IdParams,
   body: z.strictObject({ timeoutMs: z.number().int().min(1).max(LIMITS.toolCallMs).default(30_000) }).optional(),
+  example: { timeoutMs: 10_000 },
   response: z.object({
     /** What was recorded: the request, and its answer if one came. */
     request: Message,
@@ -65,19 +67,5 @@ export const replayFrame = defineRoute({
     /** What the server answers now. */
     now: z.object({ result: Json, latencyMs: z.number() }),
   }),
-  errors: [
-    "not_found",
-    "frame_not_replayable",
-    "mcp_tool_unknown",
-    "mcp_tool_not_approved",
-    "tool_changed",
-    "mcp_server_not_ready",
-    "mcp_timeout",
-    "mcp_protocol_error",
-    "mcp_exited",
-    "mcp_connection_refused",
-    "mcp_uri_refused",
-    "mcp_prompt_unknown",
-    "mcp_unsupported",
-  ],
+  errors: [...CALL_ERRORS, "frame_not_replayable", "mcp_uri_refused", "mcp_prompt_unknown", "mcp_unsupported"],
 });

@@ -64,13 +64,17 @@ export const importMcpServers = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:write",
   body: ImportMcpServers,
+  example: {
+    mcpServers: { crm: { url: "https://mcp.example.com/mcp", headers: { Authorization: "Bearer ${input:token}" } } },
+    inputs: { token: "…" },
+  },
   response: z.object({
     items: z.array(McpServer),
     /** Names that were taken, where those were to be skipped. */
     skipped: z.array(z.string()),
   }),
   status: 201,
-  errors: ["name_taken", "request_invalid", "launch_refused", "permission_denied", "conflict"],
+  errors: ["name_taken", "launch_refused", "egress_denied", "conflict"],
 });
 
 /** A launch with what is still missing written as `${input:id}`. */
@@ -120,6 +124,7 @@ export const previewMcpImport = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:write",
   body: ImportMcpServers,
+  example: { document: "npx -y @acme/crm-mcp-server@1.4.0 --token ${input:token}" },
   response: z.object({ format: ImportFormat, items: z.array(PreviewedServer), inputs: z.array(InputField) }),
   errors: ["request_invalid"],
 });

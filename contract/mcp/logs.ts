@@ -27,13 +27,11 @@ export const ServerLogLine = z.object({
 export type ServerLogLine = z.infer<typeof ServerLogLine>;
 
 const LogFilter = z.object({
-  /** Only lines with this text in them, whatever its case. */
-  q: z.string().min(1).max(LIMITS.mcpLogSearchChars).optional(),
-  stream: z.enum(LOG_STREAMS).optional(),
-  /** Only messages that are at least so serious. */
-  level: LogLevel.optional(),
-  since: Time.optional(),
-  processId: Id.optional(),
+  q: z.string().min(1).max(LIMITS.mcpLogSearchChars).optional().describe("Only lines with this text in them, whatever its case."),
+  stream: z.enum(LOG_STREAMS).optional().describe("Only lines of this kind."),
+  level: LogLevel.optional().describe("Only messages that are at least so serious."),
+  since: Time.optional().describe("Only lines from this time on."),
+  processId: Id.optional().describe("Only lines of or about this process."),
 });
 export type LogFilter = z.infer<typeof LogFilter>;
 
@@ -72,7 +70,7 @@ export const streamServerLogs = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:read",
   params: IdParams,
-  query: LogFilter.extend({ after: z.coerce.number().int().min(0).optional() }),
+  query: LogFilter.extend({ after: z.coerce.number().int().min(0).optional().describe("The id of the last line that is known.") }),
   headers: z.object({
     "last-event-id": z
       .string()

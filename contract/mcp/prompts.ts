@@ -26,7 +26,7 @@ export const listMcpPrompts = defineRoute({
   permission: "tool:read",
   params: IdParams,
   response: z.object({ items: z.array(McpPrompt), ...Listed }),
-  errors: [...SERVER_ERRORS],
+  errors: SERVER_ERRORS,
 });
 
 export const getMcpPrompt = defineRoute({
@@ -38,6 +38,7 @@ export const getMcpPrompt = defineRoute({
   permission: "tool:call",
   params: z.object({ id: Id, name: z.string().min(1).max(256) }),
   body: z.strictObject({ arguments: PromptArguments.default({}), timeoutMs: RequestTimeout }),
+  example: { arguments: { language: "en" } },
   response: z.object({ description: z.string().nullable(), messages: z.array(Json), findings: z.array(z.string()) }),
   errors: [...SERVER_ERRORS, "mcp_prompt_unknown", "request_invalid"],
 });

@@ -65,7 +65,10 @@ export const listMcpQuestions = defineRoute({
   summary: "List what MCP servers ask of people, newest first",
   tag,
   permission: "approval:read",
-  query: PageQuery.extend({ status: QuestionStatus.optional(), runId: Id.optional() }),
+  query: PageQuery.extend({
+    status: QuestionStatus.optional().describe("Only questions with this status."),
+    runId: Id.optional().describe("Only what steps of this run wait for."),
+  }),
   response: pageOf(McpQuestion),
   errors: ["cursor_invalid"],
 });
@@ -91,6 +94,7 @@ export const answerMcpQuestion = defineRoute({
   permission: "approval:decide",
   params: IdParams,
   body: QuestionAnswer,
+  example: { action: "accept", content: { name: "Anna", age: 7 } },
   response: McpQuestion,
   errors: ["not_found", "approval_closed", "request_invalid", "mcp_protocol_error"],
 });

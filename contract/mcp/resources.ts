@@ -2,6 +2,7 @@ import { z } from "zod";
 import { IdParams, Json, Time } from "../common.ts";
 import { LIMITS } from "../limits.ts";
 import { defineRoute } from "../route.ts";
+import { FAILURE_CODES } from "./failures.ts";
 
 /** Why a person should look twice before trusting what a server says here. */
 const Findings = z.array(z.string());
@@ -9,15 +10,11 @@ export const Uri = z.string().min(1).max(LIMITS.mcpUriChars);
 /** When the server last listed it, and whether it may have changed since: while it restarts, what it listed before stays. */
 export const Listed = { listedAt: Time, isStale: z.boolean() };
 export const RequestTimeout = z.number().int().min(1).max(600_000).default(30_000);
-/** What every request to a server may end with. */
+/** What every request to a server may end with: it may have to be connected first, or again. */
 export const SERVER_ERRORS = [
-  "not_found",
-  "mcp_server_not_ready",
-  "mcp_timeout",
-  "mcp_protocol_error",
-  "mcp_exited",
-  "mcp_connection_refused",
-] as const;
+  ...(["not_found", "mcp_server_not_ready", "mcp_server_quarantined", "mcp_sessions_full", "mcp_input_refused", "launch_refused"] as const),
+  ...FAILURE_CODES,
+];
 
 export const McpResource = z.object({
   uri: z.string(),
@@ -46,7 +43,7 @@ export const listMcpResources = defineRoute({
   permission: "tool:read",
   params: IdParams,
   response: z.object({ items: z.array(McpResource), ...Listed }),
-  errors: [...SERVER_ERRORS],
+  errors: SERVER_ERRORS,
 });
 
 export const listMcpResourceTemplates = defineRoute({
@@ -58,7 +55,7 @@ export const listMcpResourceTemplates = defineRoute({
   permission: "tool:read",
   params: IdParams,
   response: z.object({ items: z.array(McpResourceTemplate), ...Listed }),
-  errors: [...SERVER_ERRORS],
+  errors: SERVER_ERRORS,
 });
 
 const Variable = z.union([z.string().max(LIMITS.mcpUriChars), z.array(z.string().max(LIMITS.mcpUriChars)).max(64)]);
@@ -91,6 +88,7 @@ export const readMcpResource = defineRoute({
   permission: "tool:call",
   params: IdParams,
   body: ReadMcpResource,
+  example: { uri: "file:///srv/reports/may.md" },
   response: McpResourceContents,
   errors: [...SERVER_ERRORS, "request_invalid", "mcp_uri_refused", "mcp_unsupported"],
 });
@@ -103,7 +101,7 @@ export const streamMcpResource = defineRoute({
   tag: "mcp-servers",
   permission: "tool:call",
   params: IdParams,
-  query: z.object({ uri: Uri }),
+  query: z.object({ uri: Uri.describe("An address that the server lists, or that one of its templates could become.") }),
   response: z.string(),
   errors: [...SERVER_ERRORS, "mcp_uri_refused", "mcp_unsupported", "rate_limited"],
   stream: "sse",

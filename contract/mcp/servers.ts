@@ -120,14 +120,11 @@ export type CreateMcpServer = z.infer<typeof CreateMcpServer>;
 export const LAUNCH_APPROVALS = ["approved", "waiting"] as const;
 
 export const ServerQuery = PageQuery.extend({
-  /** Exactly this name; each environment has at most one. */
-  name: z.string().max(LIMITS.nameChars).optional(),
-  /** Each of its words must be in the name or the description. */
-  q: z.string().max(200).optional(),
-  state: ServerState.optional(),
-  environment: Environment.optional(),
-  /** `waiting`: what would run, or its roots, is not what has been approved. */
-  approval: z.enum(LAUNCH_APPROVALS).optional(),
+  name: z.string().max(LIMITS.nameChars).optional().describe("Exactly this name; each environment has at most one."),
+  q: z.string().max(200).optional().describe("Each of its words must be in the name or the description."),
+  state: ServerState.optional().describe("Only servers in this state."),
+  environment: Environment.optional().describe("Only servers of this environment."),
+  approval: z.enum(LAUNCH_APPROVALS).optional().describe("`waiting`: what would run, or its roots, is not what has been approved."),
 });
 
 export type ServerQuery = z.infer<typeof ServerQuery>;
@@ -152,6 +149,10 @@ export const createMcpServer = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:write",
   body: CreateMcpServer,
+  example: {
+    name: "reports",
+    launch: { transport: "stdio", command: "npx", args: ["-y", "@modelcontextprotocol/server-filesystem@2026.8.31", "/srv/reports"] },
+  },
   response: McpServer,
   status: 201,
   errors: ["name_taken", "launch_refused", "egress_denied"],
@@ -189,6 +190,7 @@ export const updateMcpServer = defineRoute({
   permission: "mcp_server:write",
   params: IdParams,
   body: UpdateMcpServer,
+  example: { description: "Monthly reports", settings: { idleTimeoutMs: 60_000, logLevel: null } },
   response: McpServer,
   errors: ["not_found", "name_taken", "launch_refused", "egress_denied", "request_invalid", "conflict"],
 });
@@ -215,7 +217,7 @@ export const startMcpServer = defineRoute({
   permission: "mcp_server:control",
   params: IdParams,
   response: McpServer,
-  errors: ["not_found", "mcp_server_quarantined", ...FAILURE_CODES],
+  errors: ["not_found", "mcp_server_quarantined", "mcp_server_not_ready", "launch_refused", ...FAILURE_CODES],
 });
 
 export const stopMcpServer = defineRoute({
@@ -252,6 +254,7 @@ export const approveMcpLaunch = defineRoute({
   params: IdParams,
   /** What the approver has looked at: when the server would run something else by now, nothing is approved. */
   body: z.strictObject({ launchHash: z.string().max(256).optional(), roots: ServerSettings.shape.roots }).optional(),
+  example: { launchHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", roots: ["/srv/reports"] },
   response: McpServer,
-  errors: ["not_found", "permission_denied", "conflict"],
+  errors: ["not_found", "conflict", "launch_refused", "mcp_command_not_found", "mcp_command_not_executable", "egress_denied"],
 });

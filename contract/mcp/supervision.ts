@@ -13,6 +13,7 @@ export const quarantineMcpServer = defineRoute({
   permission: "mcp_server:control",
   params: IdParams,
   body: z.strictObject({ reason: z.string().trim().min(1).max(LIMITS.quarantineReasonChars) }),
+  example: { reason: "It reads more than it should." },
   response: McpServer,
   errors: ["not_found", "conflict"],
 });

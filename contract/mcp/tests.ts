@@ -73,6 +73,7 @@ export const testMcpServer = defineRoute({
   permission: "mcp_server:control",
   params: IdParams,
   body: z.strictObject(SampleCall).optional(),
+  example: { tool: "list_directory", arguments: { path: "/srv/reports" } },
   response: ServerTest,
   /** The last two: it was taken out, or given another launch, while the test was under way. */
   errors: ["not_found", "unavailable", "mcp_server_quarantined", "conflict"],
@@ -86,8 +87,9 @@ export const testMcpLaunch = defineRoute({
   tag: "mcp-servers",
   permission: "mcp_server:write",
   body: z.strictObject({ environment: Environment.default("production"), launch: Launch, ...SampleCall }),
+  example: { launch: { transport: "http", url: "https://mcp.example.com/mcp", headers: { authorization: "secret:crm_token" } } },
   response: ServerTest,
-  errors: ["launch_not_approved", "launch_refused", "unavailable"],
+  errors: ["launch_not_approved", "launch_refused", "egress_denied", "unavailable"],
 });
 
 export const listMcpServerTests = defineRoute({

@@ -73,6 +73,9 @@ export const ToolDiff = z.object({
 });
 export type ToolDiff = z.infer<typeof ToolDiff>;
 
+/** Of an example. */
+const HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
 const Reason = z.string().trim().min(1).max(LIMITS.descriptionChars);
 const AcceptFindings = z.boolean().default(false);
 const tag = "tools";
@@ -85,7 +88,10 @@ export const getToolDiff = defineRoute({
   tag,
   permission: "tool:read",
   params: IdParams,
-  query: z.object({ from: DefinitionHash.optional(), to: DefinitionHash.optional() }),
+  query: z.object({
+    from: DefinitionHash.optional().describe("Instead of what was approved."),
+    to: DefinitionHash.optional().describe("Instead of what is listed now."),
+  }),
   response: ToolDiff,
   errors: ["not_found"],
 });
@@ -130,6 +136,7 @@ export const approveTool = defineRoute({
     /** Approve although the scan has found something. */
     acceptFindings: AcceptFindings,
   }),
+  example: { hash: HASH, effect: "none" },
   response: Tool,
   errors: [...DECISION_ERRORS, "tool_suspicious"],
 });
@@ -143,6 +150,7 @@ export const rejectTool = defineRoute({
   permission: "tool:approve",
   params: IdParams,
   body: z.strictObject({ hash: DefinitionHash, reason: Reason }),
+  example: { hash: HASH, reason: "It asks for keys." },
   response: Tool,
   errors: ["not_found", "conflict"],
 });
@@ -168,6 +176,7 @@ export const approveTools = defineRoute({
       .max(LIMITS.toolsDecided),
     acceptFindings: AcceptFindings,
   }),
+  example: { tools: [{ id: "0198c0de-0000-7000-8000-000000000001", hash: HASH }] },
   response: Decided,
   errors: [],
 });
@@ -186,6 +195,7 @@ export const rejectTools = defineRoute({
       .max(LIMITS.toolsDecided),
     reason: Reason,
   }),
+  example: { tools: [{ id: "0198c0de-0000-7000-8000-000000000001", hash: HASH }], reason: "They ask for keys." },
   response: Decided,
   errors: [],
 });
@@ -199,6 +209,7 @@ export const disableTool = defineRoute({
   permission: "tool:approve",
   params: IdParams,
   body: z.strictObject({ reason: Reason }),
+  example: { reason: "Too slow today." },
   response: Tool,
   errors: ["not_found"],
 });
@@ -212,6 +223,7 @@ export const enableTool = defineRoute({
   permission: "tool:approve",
   params: IdParams,
   body: z.strictObject({ hash: DefinitionHash }),
+  example: { hash: HASH },
   response: Tool,
   errors: DECISION_ERRORS,
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { QuestionAnswer } from "./questions.ts";
+import { SERVER_ERRORS } from "./resources.ts";
 import { Id, IdParams, Json, PageQuery, Slug, pageOf } from "../common.ts";
 import { Effect } from "../policy.ts";
 import { defineRoute } from "../route.ts";
@@ -43,6 +44,13 @@ export const ToolResult = z.object({
 
 export type ToolResult = z.infer<typeof ToolResult>;
 
+/** What the call of a tool may end with: those of every request, and why it may not be called, or not now. */
+export const CALL_ERRORS = [
+  ...SERVER_ERRORS,
+  ...(["mcp_tool_unknown", "mcp_tool_not_approved", "mcp_tool_disabled", "tool_changed"] as const),
+  ...(["mcp_breaker_open", "concurrency_timeout"] as const),
+];
+
 export const listServerTools = defineRoute({
   name: "listServerTools",
   method: "GET",
@@ -63,9 +71,13 @@ export const listTools = defineRoute({
   tag: "tools",
   permission: "tool:read",
   query: PageQuery.extend({
-    q: z.string().max(200).optional(),
-    approval: z.enum(APPROVALS).optional(),
-    flagged: z.stringbool().optional(),
+    q: z
+      .string()
+      .max(200)
+      .optional()
+      .describe("Each of its words must be in the name, title, description or a parameter; those whose name fits come first."),
+    approval: z.enum(APPROVALS).optional().describe("Only tools that stand so."),
+    flagged: z.stringbool().optional().describe("`true`: only tools in which the scan has found something since they were approved."),
   }),
   response: pageOf(Tool),
   errors: ["cursor_invalid"],
@@ -92,20 +104,7 @@ export const callTool = defineRoute({
       })
       .optional(),
   }),
+  example: { arguments: { path: "/srv/reports" }, timeoutMs: 10_000 },
   response: ToolResult,
-  errors: [
-    "not_found",
-    "mcp_tool_not_approved",
-    "mcp_tool_disabled",
-    "tool_changed",
-    "mcp_server_not_ready",
-    "mcp_server_quarantined",
-    "mcp_sessions_full",
-    "mcp_timeout",
-    "mcp_protocol_error",
-    "mcp_exited",
-    "mcp_input_required",
-    "mcp_input_refused",
-    "mcp_resume_invalid",
-  ],
+  errors: [...CALL_ERRORS, "mcp_input_required", "mcp_resume_invalid"],
 });

@@ -42,7 +42,9 @@ export const listWellKnownServers = defineRoute({
   summary: "List well-known MCP servers that one call adds",
   tag: "mcp-servers",
   permission: "mcp_server:read",
-  query: PageQuery.extend({ q: z.string().max(200).optional() }),
+  query: PageQuery.extend({
+    q: z.string().max(200).optional().describe("Each of its words must be in the id, title, description or category."),
+  }),
   response: pageOf(WellKnownServer),
   errors: ["cursor_invalid"],
 });
@@ -61,7 +63,8 @@ export const addWellKnownServer = defineRoute({
     environment: Environment.default("production"),
     start: z.boolean().default(true),
   }),
+  example: { inputs: { folder: "/srv/reports" } },
   response: McpServer,
   status: 201,
-  errors: ["not_found", "name_taken", "request_invalid", "permission_denied", "conflict"],
+  errors: ["not_found", "name_taken", "launch_refused", "conflict"],
 });

@@ -2,6 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { isErrorCode } from "#contract/errors.ts";
+import type { RouteSpec } from "#contract/route.ts";
 import { ROUTES } from "#contract/routes.ts";
 import { openApiDocument } from "./openapi.ts";
 
@@ -71,9 +72,21 @@ describe("the OpenAPI document", () => {
     expect([...refs].sort()).toEqual(Object.keys(document.components.schemas).sort());
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     const inDefs: unknown = JSON.parse(JSON.stringify(document.components.schemas).replaceAll("#/components/schemas/", "#/$defs/"));
+    ajv.addSchema({ $id: "all", $defs: inDefs });
     for (const name of Object.keys(document.components.schemas)) {
-      expect(() => ajv.compile({ $defs: inDefs, $ref: `#/$defs/${name}` })).not.toThrow();
+      expect(() => ajv.compile({ $ref: `all#/$defs/${name}` })).not.toThrow();
     }
+  });
+
+  test("shows bodies that fit, one for each route of MCP servers and their tools that takes one", () => {
+    for (const { name, body, example } of Object.values<RouteSpec>(ROUTES)) {
+      if (example !== undefined) expect([name, body?.safeParse(example).error?.issues]).toEqual([name, undefined]);
+    }
+    const isMcp = (tag: string, path: string): boolean =>
+      tag === "mcp-servers" || tag === "tools" || /^\/api\/v1\/(mcp-|frames)/.test(path);
+    const without = Object.values<RouteSpec>(ROUTES).filter(({ tag, path, body, example }) => isMcp(tag, path) && body && !example);
+    expect(without.map(({ name }) => name)).toEqual([]);
+    expect(raw).toHaveProperty(["paths", "/api/v1/tools/{id}/call", "post", "requestBody", "content", "application/json", "example"]);
   });
 
   test("says when a body may be missing", () => {

@@ -55,12 +55,16 @@ function operation(route: RouteSpec, schemas: ComponentSchemas): SchemaObject {
     ...(route.body && {
       requestBody: {
         required: !route.body.safeParse(undefined).success,
-        content: { "application/json": { schema: schemas.input(route.body) } },
+        content: {
+          "application/json": { schema: schemas.input(route.body), ...(route.example && { example: Example.parse(route.example) }) },
+        },
       },
     }),
     responses: { [String(route.status ?? 200)]: success(route, schemas), ...problems(route, schemas) },
   };
 }
+
+const Example = z.record(z.string(), z.json());
 
 function parametersIn(place: "path" | "query" | "header", schema: z.ZodType | undefined, schemas: ComponentSchemas): SchemaObject[] {
   if (schema === undefined) return [];
