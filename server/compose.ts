@@ -78,7 +78,6 @@ export async function compose(deps: ComposeDeps): Promise<Composed> {
     metrics: base.metrics,
     host: config.host,
     ...(config.mcp.requestsPerMinute !== undefined && { limits: { mcpRequestsPerMinute: config.mcp.requestsPerMinute } }),
-    version: VERSION,
     checkResponses: config.checkResponses,
   });
   url = await listen(http, config, teardown);
@@ -124,6 +123,7 @@ async function foundation(deps: ComposeDeps, { database }: Postgres) {
   await messaging.start();
   const routes = [...trail.routes, ...secrets.routes, ...guard.routes, ...messaging.routes];
   return {
+    version: VERSION,
     database,
     audit,
     auditDrafts: trail.drafts,
@@ -172,7 +172,6 @@ async function createSlices(
     ...base,
     registry: base.metrics.registry,
     ...modelsOf(agents),
-    version: VERSION,
     dataDir: config.dataDir,
     ownerApproves,
     ...limitsOf(config),
