@@ -1,6 +1,8 @@
 import {
+  ProtocolErrorCode,
   SdkError,
   SdkErrorCode,
+  isJSONRPCRequest,
   type JSONRPCMessage,
   type JSONRPCNotification,
   type JSONRPCRequest,
@@ -59,6 +61,8 @@ export class SessionTransport implements Transport {
     const { calls } = this.#served;
     if (kind === "request" && message.method === "tools/call" && calls !== undefined)
       this.#call(calls, message).catch((error: unknown) => this.#fail(message.id, error));
+    // The SDK drops what is no request to it, and nobody would ever be answered.
+    else if (kind === "request" && !isForSdk(message)) void this.send({ jsonrpc: "2.0", id: message.id, error: NOT_A_REQUEST });
     else this.onmessage?.(message);
   }
 
@@ -153,6 +157,13 @@ export class SessionTransport implements Transport {
     exchange.finish();
   }
 }
+
+const isForSdk = (message: JSONRPCRequest): boolean => isJSONRPCRequest(message);
+
+const NOT_A_REQUEST = {
+  code: ProtocolErrorCode.InvalidParams,
+  message: "Invalid request: expected `_meta` to be an object, and its `progressToken` a string or an integer.",
+};
 
 const isAnswer = (message: JSONRPCMessage): message is Exclude<JSONRPCMessage, { method: string }> & { id: RequestId } =>
   !("method" in message) && message.id !== undefined;

@@ -201,6 +201,13 @@ describe("a session", () => {
     expect(text()).not.toContain("prompts");
   });
 
+  test.each([{ _meta: 7 }, { _meta: { progressToken: {} } }])("is told that %j makes no request, in whichever method", async (params) => {
+    for (const method of ["ping", "tools/list", "tools/call"]) {
+      const answer = await send({ headers: await session(), message: { id: 5, method, params: { ...params, name: "any" } } });
+      expect(JSON.parse(await textOf(answer))).toMatchObject({ id: 5, error: { code: -32_602 } });
+    }
+  });
+
   test("says nothing to streams and requests whose client has gone before they were served", async () => {
     const own = await session();
     const text = heard(await stream(own));
