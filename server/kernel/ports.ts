@@ -68,20 +68,23 @@ export interface AuditDrafts {
   draft(tenantId: string, entries: readonly AuditRecord[]): Promise<AuditDraft | undefined>;
 }
 
-/** What stores secrets beside other changes, in their transaction. */
+/**
+ * What stores secrets beside other changes, in their transaction. The entry for the trail is given back: recorded after all rows are
+ * written, nobody waits for a row while others wait for the trail.
+ */
 export interface SecretWriter {
   /** Must be awaited before the transaction that `create` is called in. */
   prepare(tenantId: string): Promise<void>;
   /** The names that secrets of this environment have. */
   names(tx: Tx, environment: Environment): Promise<Set<string>>;
   /** Never replaces: throws `conflict` when there is a secret of this name. `madeFor`: the MCP server that it is stored for. */
-  create(tx: Tx, secret: SecretPlace & { actor: string; value: string; madeFor: string }): Promise<void>;
+  create(tx: Tx, secret: SecretPlace & { actor: string; value: string; madeFor: string }): Promise<AuditRecord>;
   /** The names of the secrets that were stored for a server and that no person has replaced since. */
   madeFor(tx: Tx, serverId: string): Promise<string[]>;
   /** From now on the secret is another server's. */
   handOver(tx: Tx, secret: SecretPlace, serverId: string): Promise<void>;
   /** `because`: what it goes with, as the trail names it. */
-  remove(tx: Tx, secret: SecretPlace & { actor: string; because: string }): Promise<void>;
+  remove(tx: Tx, secret: SecretPlace & { actor: string; because: string }): Promise<AuditRecord>;
 }
 export type SecretPlace = { tenantId: string; name: string; environment: Environment };
 

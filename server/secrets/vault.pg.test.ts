@@ -58,7 +58,7 @@ describe("the vault", () => {
     const store = async (of: string, name: string, environment: "production" | "test" = "production"): Promise<void> => {
       await vault.prepare(of);
       const secret = { tenantId: of, actor: "user:1", name, environment, value: `value-of-${name}`, madeFor: serverId };
-      await db.database.asTenant(of, (tx) => vault.create(tx, secret));
+      expect(await db.database.asTenant(of, (tx) => vault.create(tx, secret))).toMatchObject({ action: "secret.created", tenantId: of });
     };
     const madeFor = (id: string, of = tenantId) => db.database.asTenant(of, (tx) => vault.madeFor(tx, id));
     for (const name of ["A", "B", "C"]) await store(tenantId, name);
@@ -69,14 +69,13 @@ describe("the vault", () => {
     await db.database.asTenant(tenantId, async (tx) => {
       await vault.handOver(tx, { ...place, name: "C" }, heir);
       expect(await vault.madeFor(tx, serverId)).toEqual(["A"]);
-      await vault.remove(tx, { ...place, name: "A", actor: "user:1", because: `mcp_server:${serverId}` });
+      expect(await vault.remove(tx, { ...place, name: "A", actor: "user:1", because: `mcp_server:${serverId}` })).toMatchObject({
+        action: "secret.deleted",
+        target: "secret:production/A",
+        details: { because: `mcp_server:${serverId}` },
+      });
     });
     expect([await madeFor(serverId), await madeFor(heir), await madeFor(serverId, stranger)]).toEqual([[], ["C"], ["A"]]);
-    expect(vault.audited.at(-1)).toMatchObject({
-      action: "secret.deleted",
-      target: "secret:production/A",
-      details: { because: `mcp_server:${serverId}` },
-    });
     await expect(read("A")).rejects.toMatchObject({ code: "secret_missing" });
     expect([await read("A", "test"), await read("B")]).toEqual(["for-tests", "a-value-of-my-own"]);
   });

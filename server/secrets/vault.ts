@@ -47,7 +47,7 @@ async function sealInto(tx: Tx, keyring: Keyring, { place, name, value, madeFor 
 }
 
 /** See the port. The value is known to the redactor even if the transaction comes to nothing. */
-export const secretWriter = ({ keyring, redactor, audit, newId }: VaultDeps): SecretWriter => ({
+export const secretWriter = ({ keyring, redactor, newId }: VaultDeps): SecretWriter => ({
   prepare: (tenantId) => keyring.prepare(tenantId),
   names: async (tx, environment) => {
     const rows = await tx.query<{ name: string }>("select name from secrets where environment = $1", [environment]);
@@ -63,14 +63,14 @@ export const secretWriter = ({ keyring, redactor, audit, newId }: VaultDeps): Se
   remove: async (tx, { tenantId, actor, name, environment, because }) => {
     await tx.query("delete from secrets where name = $1 and environment = $2", [name, environment]);
     const details = { because };
-    await audit.record(tx, { tenantId, actor, action: "secret.deleted", target: target({ name, environment }), details });
+    return { tenantId, actor, action: "secret.deleted", target: target({ name, environment }), details };
   },
   create: async (tx, { tenantId, actor, name, environment, value, madeFor }) => {
     redactor.track(value);
     const place = { tenantId, ...(await lockPlace(tx, { tenantId, name, environment, newId })) };
     if (place.version !== 1) throw new AppError("conflict", `There is a secret ${name} in ${environment} by now.`);
     await sealInto(tx, keyring, { place, name, value, madeFor });
-    await audit.record(tx, { tenantId, actor, action: "secret.created", target: target({ name, environment }) });
+    return { tenantId, actor, action: "secret.created", target: target({ name, environment }) };
   },
 });
 

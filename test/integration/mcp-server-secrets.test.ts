@@ -64,13 +64,15 @@ test("own secrets go with each server, a shared one with the last; those of anot
 });
 
 test("imports at the same time give each server a secret of its own, or say that its name is taken", async () => {
-  const importing = (onClash: "rename" | "fail") =>
-    client.importMcpServers({
-      body: { document: { mcpServers: { twin: { command: "not-here", env: { API_TOKEN: credential() } } } }, onClash, start: false },
-    });
-  const found = (await Promise.all([importing("rename"), importing("rename")])).flatMap(({ items }) => items);
-  expect(found.map(({ name }) => name).sort()).toEqual(["twin", "twin-2"]);
-  expect(new Set(found.flatMap(({ launch }) => (launch.transport === "stdio" ? Object.values(launch.env) : []))).size).toBe(2);
+  // In opposite orders, so that each could wait for what the other has written.
+  const importing = (onClash: "rename" | "fail", names = ["twin-a", "twin-b", "twin-c"]) => {
+    const mcpServers = Object.fromEntries(names.map((name) => [name, { command: "not-here", env: { API_TOKEN: credential() } }]));
+    return client.importMcpServers({ body: { document: { mcpServers }, onClash, start: false } });
+  };
+  const orders = Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? ["twin-a", "twin-b", "twin-c"] : ["twin-c", "twin-b", "twin-a"]));
+  const found = (await Promise.all(orders.map((names) => importing("rename", names)))).flatMap(({ items }) => items);
+  expect(new Set(found.map(({ name }) => name)).size).toBe(18);
+  expect(new Set(found.flatMap(({ launch }) => (launch.transport === "stdio" ? Object.values(launch.env) : []))).size).toBe(18);
   for (const { id } of found) await remove(id);
   const settled = await Promise.allSettled([importing("fail"), importing("fail")]);
   const reasons = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));

@@ -3,7 +3,7 @@ import type { ImportMcpServers } from "#contract/mcp/import.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { isTransactionConflict } from "#server/kernel/pg-errors.ts";
-import type { SecretWriter } from "#server/kernel/ports.ts";
+import type { AuditRecord, SecretWriter } from "#server/kernel/ports.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { planDocument, refusePlan } from "./plan-document.ts";
 import type { PlannedServer } from "./plan-import.ts";
@@ -31,7 +31,7 @@ export const importServers =
 type Wanted = { environment: Environment; start: boolean };
 
 /** Whoever is overtaken by another registration plans again with the names that are taken by then. */
-const PLANS = 5;
+const PLANS = 20;
 
 /** Registers all of a plan that is not skipped. The plan must be whole; what is in its way by then, it throws itself. */
 export async function registerAsPlanned(
@@ -80,7 +80,10 @@ async function registerPlanned(
   });
   if (count > 0) await deps.vault.prepare(tenantId);
   return registerServers(deps)(registrantOf(caller), registrations, async (tx, ids) => {
-    for (const [i, madeFor] of ids.entries())
-      for (const [name, value] of secrets[i] ?? []) await deps.vault.create(tx, { tenantId, actor, name, environment, value, madeFor });
+    const all = ids.flatMap((madeFor, i) => [...(secrets[i] ?? [])].map(([name, value]) => ({ name, value, madeFor })));
+    const records: AuditRecord[] = [];
+    for (const secret of all.toSorted((a, b) => (a.name < b.name ? -1 : 1)))
+      records.push(await deps.vault.create(tx, { tenantId, actor, environment, ...secret }));
+    return records;
   });
 }

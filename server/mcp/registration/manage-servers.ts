@@ -85,8 +85,8 @@ const removeServer =
     const dropSecrets = await prepareDrop(deps, caller, server.record);
     const isDeleted = await deps.database.asTenant(caller.tenantId, async (tx) => {
       if (!(await deleteServer(tx, id))) return false;
-      const secrets = await dropSecrets(tx);
-      await deps.audit.record(tx, { ...entryOf(caller, "deleted", id), ...(secrets.length > 0 && { details: { secrets } }) });
+      const { gone: secrets, records } = await dropSecrets(tx);
+      await deps.audit.record(tx, ...records, { ...entryOf(caller, "deleted", id), ...(secrets.length > 0 && { details: { secrets } }) });
       return true;
     });
     await deps.supervisor.remove(server);

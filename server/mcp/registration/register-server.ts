@@ -2,7 +2,7 @@ import type { Environment, Json } from "#contract/common.ts";
 import type { CreateMcpServer, Launch } from "#contract/mcp/servers.ts";
 import { ServerSettings } from "#contract/mcp/settings.ts";
 import type { Caller } from "#server/kernel/caller.ts";
-import type { Audit, Database, Egress, Tx } from "#server/kernel/ports.ts";
+import type { Audit, AuditRecord, Database, Egress, Tx } from "#server/kernel/ports.ts";
 import { checkAllowFlagged } from "./allow-flagged.ts";
 import { isPrivateTarget, registeredHash, type InspectLaunch } from "./check-launch.ts";
 import { summariseLaunch } from "./launch.ts";
@@ -45,7 +45,9 @@ type Registration = Pick<CreateMcpServer, "name" | "description" | "environment"
 type Prepared = { record: ServerRecord; isApproved: boolean; isPrivate: boolean };
 
 /**
- * Saves servers, all or none, without starting them; `alongside` writes what belongs to them, by their ids, in the same transaction.
+ * Saves servers, all or none, without starting them; `alongside` writes what belongs to them, by their ids, in the same transaction,
+ * and gives what the audit trail is to say of that. All rows are written in the order of their names and before the trail, so that two
+ * registrations at the same time wait for each other in one order.
  * Throws `name_taken` and `launch_refused`.
  */
 export const registerServers =
@@ -53,22 +55,24 @@ export const registerServers =
   async (
     registrant: Registrant,
     registrations: readonly Registration[],
-    alongside: (tx: Tx, ids: readonly string[]) => Promise<void> = async () => {},
+    alongside: (tx: Tx, ids: readonly string[]) => Promise<readonly AuditRecord[]> = async () => [],
   ): Promise<SupervisedServer[]> => {
     await refuseLaunches(deps)(registrant, registrations);
     const prepared = await Promise.all(registrations.map((registration) => prepare(deps, registrant, registration)));
     await deps.database.asTenant(registrant.tenantId, async (tx) => {
-      await alongside(
+      const records = await alongside(
         tx,
         prepared.map(({ record }) => record.id),
       );
-      for (const one of prepared) {
-        await insertServer(tx, one.record, one.isApproved ? registrant.actor : null);
-        await recordRegistration(deps, tx, { ...one, actor: registrant.actor, action: "mcp_server.registered" });
-      }
+      for (const { record, isApproved } of prepared.toSorted((a, b) => compareNames(a.record, b.record)))
+        await insertServer(tx, record, isApproved ? registrant.actor : null);
+      await deps.audit.record(tx, ...records);
+      for (const one of prepared) await recordRegistration(deps, tx, { ...one, actor: registrant.actor, action: "mcp_server.registered" });
     });
     return prepared.map(({ record }) => deps.supervisor.add(record));
   };
+
+const compareNames = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
 
 /** A registration as it would be stored, and whether it is itself the approval. */
 export async function prepare(deps: RegistrationDeps, registrant: Registrant, registration: Registration): Promise<Prepared> {

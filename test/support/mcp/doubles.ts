@@ -43,6 +43,12 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
   const madeForServer = new Map<string, string>();
   const published: LiveEvent[] = [];
   const listening = new Set<{ tenantId: string; listener: (event: LiveEvent) => void }>();
+  const entryOf = (verb: string, name: string): AuditRecord => ({
+    tenantId: "",
+    actor: "",
+    action: `secret.${verb}`,
+    target: `secret:production/${name}`,
+  });
   const text = (value: string): string => Object.values(secrets).reduce((out, secret) => out.replaceAll(secret, "[redacted]"), value);
   return {
     audited,
@@ -50,7 +56,7 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
     recorded,
     published,
     stored,
-    audit: { record: async (_tx, entry) => void audited.push(entry) },
+    audit: { record: async (_tx, ...entries) => void audited.push(...entries) },
     egress: {
       allow: async (_tx, { url }) => void allowedUrls.push(url),
       probe: async ({ url }) => {
@@ -82,10 +88,14 @@ export function mcpDoubles(secrets: Readonly<Record<string, string>> = {}): McpD
       create: async (_tx, { name, value, madeFor }) => {
         stored.set(name, value);
         madeForServer.set(name, madeFor);
+        return entryOf("created", name);
       },
       madeFor: async (_tx, serverId) => [...stored.keys()].filter((name) => madeForServer.get(name) === serverId),
       handOver: async (_tx, { name }, serverId) => void madeForServer.set(name, serverId),
-      remove: async (_tx, { name }) => void stored.delete(name),
+      remove: async (_tx, { name }) => {
+        stored.delete(name);
+        return entryOf("deleted", name);
+      },
     },
     frames: { record: (frame) => void recorded.push(readable(frame)) },
     frameReader: {
