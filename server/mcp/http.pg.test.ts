@@ -65,7 +65,7 @@ describe("Streamable HTTP", () => {
     const remote = await modernHttpServer();
     const server = await register(p, http(remote.url));
     await remote.close();
-    const request = stepCall(db, { server: server.name, tool: "greet", arguments: { who: "you" } });
+    const request = stepCall(db, { server: server.name, tool: "greet", arguments: { who: "you" } }, { effect: "none" });
     await expect(p.mcp.executeTool.run(request)).rejects.toMatchObject({ code: "mcp_connection_refused", retryable: true });
     await settled(p, server.id, "STARTING");
     await expect(p.mcp.executeTool.run({ ...request, timeoutMs: 50 })).rejects.toMatchObject({

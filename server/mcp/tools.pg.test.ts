@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ROUTES as routes } from "#contract/routes.ts";
 import type { Tool } from "#contract/mcp/tools.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import type { Frame } from "#server/kernel/ports.ts";
 import { hostile, mcpPlatforms, published, register, settled, stepCall, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { testDatabase, type TestDatabase } from "#test/support/postgres.ts";
@@ -80,8 +81,19 @@ describe("calls", () => {
     await expect(p.mcp.executeTool.run(hanging)).rejects.toMatchObject({ code: "mcp_timeout", retryable: false });
     const tool = await toolNamed(p, server.id, "hang");
     await p.call(routes.approveTool, { params: { id: tool.id }, body: { hash: tool.hash, effect: "idempotent" } });
-    await expect(p.mcp.executeTool.run(hanging)).rejects.toMatchObject({ code: "mcp_timeout", retryable: true });
-    expect(cancellations(p.recorded)).toHaveLength(2);
+    const harmless = { ...hanging, effect: "idempotent" } as const;
+    await expect(p.mcp.executeTool.run(harmless)).rejects.toMatchObject({ code: "mcp_timeout", retryable: true });
+    // The author's word on a step is worth more than what was approved.
+    await expect(p.mcp.executeTool.run(hanging)).rejects.toMatchObject({ code: "mcp_timeout", retryable: false });
+    // A step's own time ends with that of its call: the breaker hears that nobody has answered.
+    const overdue = new AppError("step_timeout", "Expected an answer within 100 ms; none came.");
+    const signal = AbortSignal.timeout(60);
+    const late = new AbortController();
+    signal.addEventListener("abort", () => late.abort(overdue), { once: true });
+    await expect(p.mcp.executeTool.run({ ...hanging, signal: late.signal })).rejects.toMatchObject({ code: "mcp_timeout" });
+    const { tools } = await p.call(routes.getServerCalls, { params: { id: server.id } });
+    expect(tools).toMatchObject([{ name: "hang", breaker: { failures: 4 }, counts: { timeout: 4, cancelled: 0 } }]);
+    expect(cancellations(p.recorded)).toHaveLength(4);
   });
 
   test("that are cancelled end at once, and the server is told", async () => {

@@ -16,7 +16,7 @@ export class Breaker {
   #failures = 0;
   #pauseMs: number = LIMITS.mcpBreakerMs;
   #openUntil: number | undefined;
-  #isProbing = false;
+  #probe: symbol | undefined;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -25,39 +25,48 @@ export class Breaker {
   /** Whether a call may be made at this time; the one that may be made of something open is the probe. */
   lets(now: number): boolean {
     if (this.#openUntil === undefined) return true;
-    return now >= this.#openUntil && !this.#isProbing;
+    return now >= this.#openUntil && this.#probe === undefined;
   }
 
   get isOpen(): boolean {
     return this.#openUntil !== undefined;
   }
 
-  /** A call that was let through begins. */
-  begin(): void {
-    if (this.#openUntil !== undefined) this.#isProbing = true;
+  /**
+   * A call that was let through begins. What comes back, if it is the probe, has to be shown when it ends: calls that began before are
+   * none, and say nothing of it.
+   */
+  begin(): symbol | undefined {
+    if (this.#openUntil === undefined) return undefined;
+    this.#probe = Symbol("probe");
+    return this.#probe;
   }
 
   answered(): void {
     this.#failures = 0;
     this.#pauseMs = LIMITS.mcpBreakerMs;
     this.#openUntil = undefined;
-    this.#isProbing = false;
+    this.#probe = undefined;
   }
 
-  failed(now: number): void {
+  failed(now: number, probe?: symbol): void {
     this.#failures += 1;
     if (this.#openUntil === undefined) {
       if (this.#failures >= this.#limit) this.#openUntil = now + this.#pauseMs;
-    } else if (this.#isProbing) {
-      this.#isProbing = false;
+    } else if (this.#isProbe(probe)) {
+      this.#probe = undefined;
       this.#pauseMs = Math.min(this.#pauseMs * 2, LIMITS.mcpBreakerMaxMs);
       this.#openUntil = now + this.#pauseMs;
     }
   }
 
   /** The call has shown nothing: it was cancelled, or never made. */
-  unknown(): void {
-    this.#isProbing = false;
+  unknown(probe: symbol | undefined): void {
+    if (this.#isProbe(probe)) this.#probe = undefined;
+  }
+
+  #isProbe(probe: symbol | undefined): boolean {
+    return probe !== undefined && probe === this.#probe;
   }
 
   retryAt(): number | undefined {

@@ -3,6 +3,8 @@ import { LIMITS } from "#contract/limits.ts";
 import { Breaker } from "./breaker.ts";
 import { CallGate, type Load, type Loads } from "./call-gate.ts";
 import { CallStats } from "./call-stats.ts";
+import type { PinnedTool } from "../catalogue/catalogue.ts";
+import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import { ResultCache } from "./result-cache.ts";
 
 describe("a breaker", () => {
@@ -46,8 +48,7 @@ describe("a breaker", () => {
     const pauses: number[] = [];
     let time = 1_000 + LIMITS.mcpBreakerMs;
     for (let i = 0; i < 8; i += 1) {
-      breaker.begin();
-      breaker.failed(time);
+      breaker.failed(time, breaker.begin());
       pauses.push((breaker.retryAt() ?? 0) - time);
       time = breaker.retryAt() ?? 0;
     }
@@ -57,9 +58,22 @@ describe("a breaker", () => {
 
   test("asks again at once when the probe was cancelled", () => {
     const breaker = broken();
-    breaker.begin();
-    breaker.unknown();
+    breaker.unknown(breaker.begin());
     expect(breaker.lets(1_000 + LIMITS.mcpBreakerMs)).toBe(true);
+  });
+
+  test("hears of the probe from the probe alone, not from calls that began before", () => {
+    const breaker = new Breaker(3);
+    const before = breaker.begin();
+    for (let i = 0; i < 3; i += 1) breaker.failed(1_000);
+    const later = 1_000 + LIMITS.mcpBreakerMs;
+    const probe = breaker.begin();
+    breaker.unknown(before);
+    expect(breaker.lets(later)).toBe(false);
+    breaker.failed(later, before);
+    expect([breaker.lets(later), breaker.retryAt()]).toEqual([false, later]);
+    breaker.failed(later, probe);
+    expect(breaker.retryAt()).toBe(later + LIMITS.mcpBreakerMs * 2);
   });
 });
 
@@ -156,6 +170,20 @@ describe("the cache of results", () => {
     expect(all.filter((key) => isKept(cache, key))).toEqual(all);
     cache.keep({ key: `${most}`, ttlMs }, sized(200));
     expect([...all, most].filter((key) => !isKept(cache, key))).toEqual([0]);
+  });
+
+  test("gives no result of another launch, of other roots, of another definition, or that was asked for in another way", () => {
+    const keyOf = (record: object = {}, tool: object = {}, meta: Record<string, unknown> = {}): string | undefined => {
+      const settings = { calls: { cacheMs: ttlMs } };
+      const server = { record: { tenantId: "t", id: "s", launchHash: "a", approvedRoots: ["/srv"], quarantine: null, settings, ...record } };
+      const called = { name: "read", effect: "none", hash: "h", ...tool } as PinnedTool;
+      return new ResultCache().keyOf(server as unknown as SupervisedServer, called, { arguments: { path: "/srv/x" }, meta })?.key;
+    };
+    const others = [{ launchHash: "b" }, { approvedRoots: ["/other"] }, { tenantId: "u" }].map((record) => keyOf(record));
+    const keys = [keyOf(), ...others, keyOf({}, { hash: "g" }), keyOf({}, {}, { "example.com/user": "anna" })];
+    expect(new Set(keys).size).toBe(6);
+    expect([keyOf(), keyOf({}, {}, { "auterity.dev/idempotency-key": "1", traceparent: "00-1" })]).toEqual([keys[0], keys[0]]);
+    expect(keyOf({}, { effect: "once" })).toBeUndefined();
   });
 
   test("cacheOutputBytes: keeps a result of this size, and none that is larger", () => {

@@ -3,13 +3,11 @@ import { AppError } from "#server/kernel/errors.ts";
 import type { StepExecutor, StepRequest } from "#server/kernel/step-executor.ts";
 import type { AllowTool } from "./allow-tool.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
+import { IDEMPOTENCY_META } from "./meta-keys.ts";
 import { isRecord } from "../connection/json-value.ts";
 import type { AskPeople } from "../questions/ask-people.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Supervisor } from "../supervision/supervisor.ts";
-
-/** Where a tool that knows about it finds the key that is equal over all attempts of a step. */
-export const IDEMPOTENCY_META = "auterity.dev/idempotency-key";
 
 type Input = { server: string; tool: string; arguments: Record<string, unknown> };
 
@@ -61,6 +59,7 @@ export function createExecuteTool({ supervisor, allow, invoke, firstListMs, askP
         hash: bound?.["tool_hash"],
         arguments: input.arguments,
         meta: { [IDEMPOTENCY_META]: call.key },
+        effect: call.effect,
         timeoutMs: call.timeoutMs,
         signal: call.signal,
         step: call.step,

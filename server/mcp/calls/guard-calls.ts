@@ -16,16 +16,19 @@ type Guarded = {
   server: SupervisedServer;
   tool: PinnedTool;
   arguments: unknown;
+  /** Of whoever calls. */
+  meta: Readonly<Record<string, unknown>> | undefined;
   deadline: number;
   signal: AbortSignal;
   isResumed: boolean;
-  /** Becomes true when the server asks somebody something before it answers. */
-  hasAsked: boolean;
 };
 
 type Deps = { now: () => Date; registry?: Registry | undefined; tenantCalls?: number | undefined };
 type Turn = { call: Guarded; called: Called; loads: Loads };
-type Send = () => Promise<CallToolResult>;
+/** `onAsked` is to be told when the server asks somebody something before it answers. */
+type Send = (onAsked: () => void) => Promise<CallToolResult>;
+/** What a call that was let through may say of a breaker when it ends. */
+type Begun = { breaker: Breaker; probe: symbol | undefined; isJudged: boolean };
 
 /** What stands between an allowed call and its server: kept results, breakers, and how many calls there may be at once. */
 export class CallGuard {
@@ -48,7 +51,7 @@ export class CallGuard {
   async run(call: Guarded, send: Send): Promise<CallToolResult> {
     const called = this.#servers.of(call.server, call.tool.name);
     // What somebody has answered in between is not among the arguments.
-    const kept = call.isResumed ? undefined : this.#cache.keyOf(call.server, call.tool, call.arguments);
+    const kept = call.isResumed ? undefined : this.#cache.keyOf(call.server, call.tool, call);
     const known = kept && this.#cache.find(kept.key);
     if (known) {
       this.#count(called, "cached");
@@ -58,8 +61,15 @@ export class CallGuard {
     this.#askBreakers(turn);
     const waiting = this.#enter(turn);
     if (waiting) await this.#waitTurn(turn, waiting);
-    const result = await this.#make(turn, send);
-    if (kept && !call.hasAsked) this.#cache.keep(kept, result);
+    let hasAsked = false;
+    const result = await this.#make(turn, () =>
+      send(() => {
+        hasAsked = true;
+        // Whoever asks is there, and a person may take a day for the answer.
+        answered(called);
+      }),
+    );
+    if (kept && !hasAsked) this.#cache.keep(kept, result);
     return result;
   }
 
@@ -89,21 +99,21 @@ export class CallGuard {
       this.#count(turn.called, outcomeOf(error) === "cancelled" ? "cancelled" : "limited");
       throw error;
     }
+  }
+
+  async #make(turn: Turn, send: () => Promise<CallToolResult>): Promise<CallToolResult> {
+    const { called, loads } = turn;
     try {
-      // Those before may have found out that nobody answers.
+      // Those before may have found out that nobody answers; and of several that were let go on at once only one is the probe.
       this.#askBreakers(turn);
-    } catch (error) {
-      turn.called.tenant.gate.leave(turn.loads);
-      throw error;
+      return await this.#judge(called, send);
+    } finally {
+      called.tenant.gate.leave(loads);
     }
   }
 
-  async #make({ called, loads }: Turn, send: Send): Promise<CallToolResult> {
-    const { tool, server, tenant } = called;
-    // A tool that is known not to answer says nothing more about its server.
-    const judged = tool.breaker.isOpen ? [tool.breaker] : [tool.breaker, server.breaker];
-    tool.breaker.begin();
-    server.breaker.begin();
+  async #judge(called: Called, send: () => Promise<CallToolResult>): Promise<CallToolResult> {
+    const begun = begin(called);
     const began = performance.now();
     try {
       const result = await send();
@@ -112,13 +122,10 @@ export class CallGuard {
       return result;
     } catch (error) {
       const outcome = outcomeOf(error);
-      const isAnswer = outcome === "ok" || outcome === "refused";
-      if (isAnswer) answered(called);
-      else settle(called, outcome === "cancelled" ? [] : judged, this.#now());
+      if (outcome === "ok" || outcome === "refused" || hasAskedTooMuch(error)) answered(called);
+      else settle(begun, { hasFailed: outcome !== "cancelled" && !isNotMade(error), at: this.#now() });
       this.#count(called, outcome, outcome === "refused" ? performance.now() - began : undefined);
       throw error;
-    } finally {
-      tenant.gate.leave(loads);
     }
   }
 
@@ -138,10 +145,19 @@ function answered({ tool, server }: Called): void {
   server.breaker.answered();
 }
 
-function settle({ tool, server }: Called, failed: readonly Breaker[], at: number): void {
-  for (const breaker of [tool.breaker, server.breaker]) {
-    if (failed.includes(breaker)) breaker.failed(at);
-    else breaker.unknown();
+function begin({ tool, server }: Called): Begun[] {
+  // A tool that is known not to answer says nothing more about its server.
+  const isKnown = tool.breaker.isOpen;
+  return [
+    { breaker: tool.breaker, probe: tool.breaker.begin(), isJudged: true },
+    { breaker: server.breaker, probe: server.breaker.begin(), isJudged: !isKnown },
+  ];
+}
+
+function settle(begun: readonly Begun[], { hasFailed, at }: { hasFailed: boolean; at: number }): void {
+  for (const { breaker, probe, isJudged } of begun) {
+    if (hasFailed && isJudged) breaker.failed(at, probe);
+    else breaker.unknown(probe);
   }
 }
 
@@ -153,11 +169,18 @@ const OURS: ReadonlySet<ErrorCode> = new Set([
   "mcp_tool_not_approved",
   "mcp_tool_unknown",
 ]);
+/** Nobody there has failed to answer: the call does not get as far as the server. */
+const NOT_MADE: ReadonlySet<ErrorCode> = new Set(["mcp_sessions_full", "mcp_server_not_ready", "mcp_server_quarantined"]);
+/** A server of the 2026 era asks by its answer. */
+const hasAskedTooMuch = (error: unknown): boolean =>
+  error instanceof AppError && error.code === "mcp_input_refused" && !(error instanceof NotAnswered);
+const isNotMade = (error: unknown): boolean => error instanceof AppError && NOT_MADE.has(error.code);
 
 function outcomeOf(error: unknown): CallOutcome {
   if (error instanceof InputWanted) return "ok";
   if (!(error instanceof AppError)) return "failed";
   if (OURS.has(error.code) || error instanceof NotAnswered) return "cancelled";
   if (error.code === "mcp_timeout") return "timeout";
+  if (error.code === "mcp_sessions_full") return "limited";
   return error.code === "mcp_protocol_error" && (error.cause instanceof ProtocolError || error.issues !== undefined) ? "refused" : "failed";
 }

@@ -6,8 +6,8 @@ import { toJson } from "../connection/json-value.ts";
 import { askServer } from "../protocol/request.ts";
 import type { OfferUseCases } from "../protocol/use-offers.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
-import { IDEMPOTENCY_META } from "./execute-tool.ts";
 import type { InvokeTool } from "./invoke-tool.ts";
+import { IDEMPOTENCY_META } from "./meta-keys.ts";
 
 export type ReplayPorts = { invoke: InvokeTool; offers: OfferUseCases };
 

@@ -1,4 +1,11 @@
-import { ProtocolError, SdkError } from "@modelcontextprotocol/client";
+import { ProtocolError, SdkError, SdkErrorCode } from "@modelcontextprotocol/client";
+
+/** The stream of one answer broke; others may go on. */
+export class AnswerBroken extends SdkError {
+  constructor() {
+    super(SdkErrorCode.ConnectionClosed, "The connection broke before the answer came.");
+  }
+}
 
 /** The first of an error and its causes that fits. The SDK keeps some causes in `data`, `fetch` some in a list. */
 export function findCause(thrown: unknown, fits: (cause: unknown) => boolean): unknown {

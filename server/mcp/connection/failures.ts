@@ -13,9 +13,9 @@ import type { FailureEvidence } from "#contract/mcp/failures.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Exit } from "../process/execute.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
-import { findCause, instead, messageOf } from "./error-causes.ts";
+import { AnswerBroken, findCause, instead, messageOf } from "./error-causes.ts";
 import { answerFailure, type SeenAnswer } from "./http-answer.ts";
-import { isRefused, networkFailure } from "./network-failure.ts";
+import { isBroken, isGone, networkFailure } from "./network-failure.ts";
 
 /** What was seen of a server when a connection to it failed. */
 export type Circumstances = {
@@ -164,14 +164,18 @@ type CallCircumstances = {
 export function callFailure(failed: unknown, { transport, repeatable, loss }: CallCircumstances): AppError {
   const thrown = instead(failed);
   const known = findCause(thrown, (cause) => cause instanceof AppError);
-  if (known instanceof AppError) return refusedByUs(known);
+  if (known instanceof AppError) return perhapsDone(refusedByUs(known), thrown, repeatable);
   const unknownOutcome = { cause: thrown, retryable: repeatable };
   if (isTimeout(thrown)) return new AppError("mcp_timeout", "The server did not answer in time.", unknownOutcome);
   if (thrown instanceof ProtocolError) {
     return new AppError("mcp_protocol_error", `The server refused the call: ${messageOf(thrown)}`, { cause: thrown });
   }
+  if (isSessionGone(thrown)) {
+    const message = "The server does not know the session any more (HTTP 404), and has not taken the request; a new session is opened.";
+    return new AppError("mcp_server_not_ready", message, { cause: thrown, retryable: true });
+  }
   const broken = networkFailure(thrown) ?? httpFailure(thrown, undefined);
-  if (broken) return broken;
+  if (broken) return perhapsDone(broken, thrown, repeatable);
   if (isClosed(thrown) && loss) return new AppError(loss.code, loss.message, unknownOutcome);
   if (isClosed(thrown)) {
     return transport === "stdio"
@@ -184,12 +188,29 @@ export function callFailure(failed: unknown, { transport, repeatable, loss }: Ca
   });
 }
 
+/** The same failure, which is no reason for another attempt where a second call could do harm and the first one may have got through. */
+function perhapsDone(failure: AppError, thrown: unknown, repeatable: boolean): AppError {
+  const { code, message, remedy, retryable } = failure;
+  if (repeatable || !retryable || isGone(thrown) || !UNCERTAIN.has(code) || isTooMany(failure)) return failure;
+  return new AppError(code, message, { cause: failure, remedy });
+}
+const UNCERTAIN: ReadonlySet<ErrorCode> = new Set(["mcp_connection_refused", "mcp_timeout", "mcp_server_failed"]);
+const isTooMany = (failure: AppError): boolean => failure instanceof ConnectionFailure && failure.evidence.http?.status === 429;
+
 /** Whether a failed call shows that the connection itself is lost: nobody listens there, or the session is gone. */
 export function endsConnection(failed: unknown): boolean {
   const thrown = instead(failed);
-  if (thrown instanceof SdkHttpError && thrown.status === 404) return true;
-  return isRefused(thrown) || isClosed(thrown);
+  return isSessionGone(thrown) || isGone(thrown) || (isClosed(thrown) && !(thrown instanceof AnswerBroken));
 }
+
+/** Whether it is a reason to look whether the server is still there: what others have under way over the same connection may go on. */
+export function doubtsConnection(failed: unknown): boolean {
+  const thrown = instead(failed);
+  return thrown instanceof AnswerBroken || isBroken(thrown);
+}
+
+/** The request was not taken: this is how a server says that it does not know a session any more. */
+const isSessionGone = (thrown: unknown): boolean => thrown instanceof SdkHttpError && thrown.status === 404;
 
 /** The failure of a process that had answered the handshake. */
 export function lostProcess(exit: Exit | undefined, stderr: string): ConnectionFailure {

@@ -17,8 +17,9 @@ type Overmuch = { onCut?: (why: ConnectionFailure) => void; onFlood?: (count: nu
  */
 export function bounded(inner: Fetch, deadlines: HttpDeadlines, { onCut = () => {}, onFlood = () => {} }: Overmuch = {}): Fetch {
   return async (input, init) => {
-    const response = init?.method === "POST" ? await inner(input, init) : await withHeaders(inner, [input, init], deadlines);
-    if (response.body === null || announcedLength(response) <= MESSAGE_BYTES) return response;
+    const isPost = init?.method === "POST";
+    const response = isPost ? await inner(input, init) : await withHeaders(inner, [input, init], deadlines);
+    if (response.body === null || (isPost && announcedLength(response) <= MESSAGE_BYTES)) return response;
     const isStream = (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
     const { status, statusText, headers } = response;
     const limited = response.body.pipeThrough(limit(isStream, onCut));

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ProtocolErrorCode,
-  SdkError,
-  SdkErrorCode,
   StreamableHTTPClientTransport,
   type JSONRPCMessage,
   type Transport,
@@ -10,7 +8,9 @@ import {
 } from "@modelcontextprotocol/client";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Timings } from "../supervision/timings.ts";
+import { AskedOfUs } from "./asked-of-us.ts";
 import { answersNothing } from "./answer-ids.ts";
+import { AnswerBroken } from "./error-causes.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { bounded, paced } from "./http-bounds.ts";
 import { isJson } from "./json-value.ts";
@@ -30,6 +30,8 @@ export type HttpTransportOptions = {
 
 /** How long the end waits for the server to hear of it. */
 const FAREWELL_MS = 1_000;
+/** A stream is given up later than a server that does not answer pings: what it tells without being asked must not be lost before. */
+const RECONNECTION = { initialReconnectionDelay: 1_000, maxReconnectionDelay: 30_000, reconnectionDelayGrowFactor: 1.5, maxRetries: 10 };
 
 /** Streamable HTTP with every message recorded and every answer bounded. */
 export class HttpTransport implements Transport {
@@ -40,6 +42,7 @@ export class HttpTransport implements Transport {
   readonly hasPerRequestStream = true;
   readonly #inner: StreamableHTTPClientTransport;
   readonly #frames: FrameRecorder;
+  readonly #asked: AskedOfUs;
   readonly #noticeMs: number;
   /** Requests that wait for their answer: their stream ends when they are given up. */
   readonly #open = new Map<string | number, AbortController>();
@@ -51,16 +54,18 @@ export class HttpTransport implements Transport {
 
   constructor({ url, headers, fetch, frames, timings, onFlood }: HttpTransportOptions) {
     this.#frames = frames;
+    this.#asked = new AskedOfUs(onFlood);
     this.#noticeMs = timings.httpHeadersMs;
     this.#inner = new StreamableHTTPClientTransport(new URL(url), {
       fetch: bounded(fetch, timings, { onCut: (why) => void (this.#cut = why), onFlood }),
       requestInit: { headers: { ...headers } },
       onInsufficientScope: "throw",
       reconnectionScheduler: paced(timings.reconnectFloorMs),
+      reconnectionOptions: RECONNECTION,
     });
     this.#inner.onclose = () => this.onclose?.();
     this.#inner.onerror = (error) => {
-      this.#broken = this.#cut ?? new SdkError(SdkErrorCode.ConnectionClosed, "The connection broke before the answer came.");
+      this.#broken = this.#cut ?? new AnswerBroken();
       this.#cut = undefined;
       queueMicrotask(() => void (this.#broken = undefined));
       this.onerror?.(error);
@@ -81,7 +86,11 @@ export class HttpTransport implements Transport {
     const requestSignal = options?.requestSignal ?? this.#deadline(message);
     const id = "method" in message && "id" in message ? message.id : undefined;
     const onRequestStreamEnd = (): void => this.#answerMissing(id);
-    const forget = (): void => void (id !== undefined && this.#unanswered.delete(id));
+    const forget = (): void => {
+      if (id === undefined) return;
+      this.#unanswered.delete(id);
+      this.#open.delete(id);
+    };
     if (id !== undefined) {
       this.#unanswered.add(id);
       requestSignal.addEventListener("abort", forget, { once: true });
@@ -93,6 +102,7 @@ export class HttpTransport implements Transport {
       throw error;
     } finally {
       this.#giveUp(message);
+      this.#asked.sent(message);
     }
   }
 
@@ -128,6 +138,7 @@ export class HttpTransport implements Transport {
   /** The stream that was to bring the answer is over. */
   #answerMissing(id: string | number | undefined): void {
     if (id === undefined || !this.#unanswered.delete(id)) return;
+    this.#open.delete(id);
     const why = this.#broken ?? new AppError("mcp_protocol_error", "The server ended its answer before there was a result in it.");
     this.onmessage?.({ jsonrpc: "2.0", id, error: { code: ProtocolErrorCode.InternalError, message: why.message, data: why } });
   }
@@ -141,6 +152,7 @@ export class HttpTransport implements Transport {
       return;
     }
     if (!("method" in message) && message.id !== undefined) this.#unanswered.delete(message.id);
+    if (!this.#asked.lets(message)) return;
     this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);
   }

@@ -82,5 +82,9 @@ function socketFailure(thrown: unknown): ConnectionFailure | undefined {
   return new ConnectionFailure("mcp_connection_refused", `Nothing answers at the address: ${refused.message}`, options);
 }
 
-/** Whether nobody listens, or the connection broke. */
-export const isRefused = (thrown: unknown): boolean => networkFailure(thrown)?.code === "mcp_connection_refused";
+const GONE = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+
+/** Whether nobody listens any more, so that nothing was sent; a socket that broke was only one of several. */
+export const isGone = (thrown: unknown): boolean => findCode(thrown, (code) => GONE.has(code)) !== undefined;
+/** Whether a socket broke. */
+export const isBroken = (thrown: unknown): boolean => networkFailure(thrown)?.code === "mcp_connection_refused";

@@ -1,3 +1,4 @@
+import { REQUESTS_PER_SECOND } from "./asked-of-us.ts";
 import { coalesce } from "./coalesce.ts";
 import { perSecond } from "./per-second.ts";
 
@@ -23,13 +24,16 @@ export type NotificationGate = {
   end(): void;
 };
 
+/** Surely a request; an answer may hold anything. */
+const isRequest = (line: string): boolean => line.includes('"method"') && !line.includes('"result"') && !line.includes('"error"');
+
 /**
- * Keeps floods of notifications from costing anything: what comes too fast is left out before it is parsed, recorded or told
- * to anybody. News of changed lists are put together instead, so that the last one always gets through. Everything with an
- * id passes.
+ * Keeps floods of notifications and requests from costing anything: what comes too fast is left out before it is parsed, recorded or
+ * told to anybody. News of changed lists are put together instead, so that the last one always gets through. Every answer passes.
  */
 export function notificationGate({ pass, onDropped }: Options): NotificationGate {
   const mayPass = perSecond(NOTIFICATIONS_PER_SECOND);
+  const mayAsk = perSecond(REQUESTS_PER_SECOND);
   const lists = new Map<string, { tell(line: string): void; pass(): void }>();
   let dropped = 0;
   const drops = coalesce(DROPPED_MS);
@@ -53,14 +57,17 @@ export function notificationGate({ pass, onDropped }: Options): NotificationGate
     if (lists.size < 8) lists.set(list, held);
     return held;
   };
+  const drop = (): void => {
+    dropped += 1;
+    drops.tell();
+  };
   return {
     take(line) {
-      if (line.length > SHORT || line.includes('"id"')) return pass(line);
+      if (line.length > SHORT) return pass(line);
+      if (line.includes('"id"')) return !isRequest(line) || mayAsk() ? pass(line) : drop();
       const list = LIST_CHANGED.exec(line)?.groups?.["list"];
       if (list !== undefined) return (lists.get(list) ?? latest(list)).tell(line);
-      if (mayPass()) return pass(line);
-      dropped += 1;
-      drops.tell();
+      return mayPass() ? pass(line) : drop();
     },
     end() {
       for (const held of lists.values()) held.pass();

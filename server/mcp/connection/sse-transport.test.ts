@@ -86,9 +86,10 @@ describe("HTTP with SSE", () => {
     transport.onerror = (error) => void errors.push(error);
     const heard = new Promise((resolve) => (transport.onmessage = resolve));
     await transport.start();
-    stream?.write(`data: {"no":"message"}\n\ndata: ${JSON.stringify(PING)}\n\n`);
+    const forNobody = { jsonrpc: "2.0", id: "1", result: {} };
+    stream?.write(`data: {"no":"message"}\n\ndata: ${JSON.stringify(forNobody)}\n\ndata: ${JSON.stringify(PING)}\n\n`);
     expect(await heard).toEqual(PING);
-    expect(errors).toMatchObject([{ code: "mcp_output_invalid" }]);
+    expect(errors).toMatchObject([{ code: "mcp_output_invalid" }, { code: "mcp_output_invalid" }]);
     await transport.close();
   });
 });

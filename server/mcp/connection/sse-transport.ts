@@ -1,5 +1,7 @@
 import { SdkError, SdkErrorCode, SdkHttpError, serializeMessage, type JSONRPCMessage, type Transport } from "@modelcontextprotocol/client";
 import { EventSourceParserStream } from "eventsource-parser/stream";
+import { AskedOfUs } from "./asked-of-us.ts";
+import { answersNothing } from "./answer-ids.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { bounded } from "./http-bounds.ts";
@@ -19,6 +21,7 @@ export class SseTransport implements Transport {
   readonly #options: HttpTransportOptions;
   readonly #fetch: typeof globalThis.fetch;
   readonly #frames: FrameRecorder;
+  readonly #asked: AskedOfUs;
   readonly #end = new AbortController();
   readonly #endpoint = Promise.withResolvers<URL>();
   #version: string | undefined;
@@ -26,6 +29,7 @@ export class SseTransport implements Transport {
   constructor(options: HttpTransportOptions) {
     this.#options = options;
     this.#frames = options.frames;
+    this.#asked = new AskedOfUs(options.onFlood);
     this.#fetch = bounded(options.fetch, options.timings, options);
     this.#endpoint.promise.catch(() => {});
   }
@@ -48,6 +52,14 @@ export class SseTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    try {
+      await this.#post(message);
+    } finally {
+      this.#asked.sent(message);
+    }
+  }
+
+  async #post(message: JSONRPCMessage): Promise<void> {
     if (this.#end.signal.aborted) throw new SdkError(SdkErrorCode.ConnectionClosed, "The server's stream of events has ended.");
     this.#frames.sent(message, JSON.stringify(message));
     const response = await this.#fetch(await this.#endpoint.promise, {
@@ -107,10 +119,11 @@ export class SseTransport implements Transport {
   #receive(data: string): void {
     const message = parseMessage(data);
     const content: unknown = message;
-    if (message === undefined || !isJson(content)) {
+    if (message === undefined || answersNothing(message) || !isJson(content)) {
       this.onerror?.(new ConnectionFailure("mcp_output_invalid", "The server sent an event that is no message."));
       return;
     }
+    if (!this.#asked.lets(message)) return;
     this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);
   }

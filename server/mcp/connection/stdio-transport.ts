@@ -11,6 +11,7 @@ import { parseJson } from "#contract/parse-json.ts";
 import type { AppError } from "#server/kernel/errors.ts";
 import type { StepRef } from "#server/kernel/ports.ts";
 import { ConnectionFailure } from "./connection-failure.ts";
+import { AskedOfUs } from "./asked-of-us.ts";
 import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { isJson, isRecord } from "./json-value.ts";
@@ -45,6 +46,7 @@ export class StdioTransport implements Transport {
   readonly stderr = null;
   readonly pid: number;
   readonly #options: Options;
+  readonly #asked: AskedOfUs;
   #closed = false;
   #unsent = "";
   #strayLines = 0;
@@ -52,6 +54,7 @@ export class StdioTransport implements Transport {
 
   constructor(options: Options) {
     this.#options = options;
+    this.#asked = new AskedOfUs((count) => options.onFlood(count));
     this.pid = options.process.pid;
   }
 
@@ -78,7 +81,11 @@ export class StdioTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    if (!this.post(message)) await this.#drained();
+    try {
+      if (!this.post(message)) await this.#drained();
+    } finally {
+      this.#asked.sent(message);
+    }
   }
 
   /** Throws when the process has ended; answers whether the pipe takes more at once. */
@@ -127,6 +134,7 @@ export class StdioTransport implements Transport {
     if (message === undefined || answersNothing(message)) return this.#stray(line);
     const content: unknown = message;
     if (!isJson(content)) return this.#stray("a message that is nested too deep");
+    if (!this.#asked.lets(message)) return;
     this.#options.frames.received(message, line);
     if (isResult(content) && this.onresult?.(content)) return;
     try {

@@ -3,8 +3,9 @@ import type { Json } from "#contract/common.ts";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError, toAppError } from "#server/kernel/errors.ts";
 import type { Redactor } from "#server/kernel/ports.ts";
-import { callFailure, endsConnection } from "../connection/failures.ts";
+import { callFailure } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
+import { tellOf } from "../protocol/request.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { Asked, Params } from "./handler.ts";
 
@@ -28,7 +29,7 @@ export async function forward(
     if (signal.aborted) throw new AppError("step_cancelled", "The request was cancelled.", { cause: thrown });
     if (thrown instanceof SdkError && thrown.code === SdkErrorCode.MethodNotSupportedByProtocolVersion) throw methodUnknown(method);
     const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
-    if (endsConnection(thrown)) server.reportLost(connection, failure);
+    tellOf(server, connection, { thrown, failure });
     throw failure;
   } finally {
     lease.release();

@@ -1,5 +1,6 @@
+import type { AppError } from "#server/kernel/errors.ts";
 import type { Connection } from "../connection/connection.ts";
-import { callFailure, endsConnection } from "../connection/failures.ts";
+import { callFailure, doubtsConnection, endsConnection } from "../connection/failures.ts";
 import type { CallOptions } from "../connection/open-call.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 
@@ -9,9 +10,19 @@ export async function request<T>(server: SupervisedServer, connection: Connectio
     return await ask();
   } catch (thrown) {
     const failure = callFailure(thrown, { transport: connection.transport, repeatable: true, loss: connection.lossReason() });
-    if (endsConnection(thrown)) server.reportLost(connection, failure);
+    tellOf(server, connection, { thrown, failure });
     throw failure;
   }
+}
+
+/** What a failed request says of the connection that it went over. */
+export function tellOf(
+  server: SupervisedServer,
+  connection: Connection,
+  { thrown, failure }: { thrown: unknown; failure: AppError },
+): void {
+  if (endsConnection(thrown)) server.reportLost(connection, failure);
+  else if (doubtsConnection(thrown)) void server.refresh();
 }
 
 type Asking = { sessionKey: string; timeoutMs: number; signal: AbortSignal };

@@ -34,7 +34,7 @@ export const createServerLists = (deps: ListDeps): ServerLists => ({
  * when it has grown old.
  */
 function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: ListDeps, { list, read }: Source<T>): ListOf<T> {
-  const held = new Map<string, Held<T>>();
+  const held = new WeakMap<SupervisedServer, Held<T>>();
   const heard = new WeakSet<Connection>();
   const changed = new WeakMap<Connection, number>();
 
@@ -47,7 +47,7 @@ function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: ListDeps, { list,
     connection === current && at > (changed.get(connection) ?? 0) && performance.now() - at < checkEveryMs;
 
   return async (server, signal) => {
-    const known = held.get(server.record.id);
+    const known = held.get(server);
     const current = server.connection;
     if (known && (current === undefined || isFresh(known, current))) return show(known, current === undefined);
     const connection = current ?? (await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(firstListMs)])));
@@ -55,7 +55,7 @@ function listOf<T>({ now, firstListMs, listMs, checkEveryMs }: ListDeps, { list,
     const at = performance.now();
     const items: (T | undefined)[] = await request(server, connection, () => read(connection, { timeoutMs: listMs })).catch(noList);
     const taken = { items: items.filter((item) => item !== undefined), listedAt: now().toISOString(), connection, at };
-    held.set(server.record.id, taken);
+    held.set(server, taken);
     return show(taken, false);
   };
 }

@@ -204,3 +204,17 @@ describe("a supervised server", () => {
     );
   }, 60_000);
 });
+
+test("calls that come while their session's connection opens give back all that they take", async () => {
+  const { server, open, start } = arrange();
+  server.adopt({ settings: { sharing: { mode: "session" } } });
+  await start();
+  for (let turns = 0; turns < 60; turns += 1) {
+    const wanted = { sessionKey: `session ${turns}`, signal: new AbortController().signal };
+    const first = server.acquire(wanted);
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    for (const { release } of await Promise.all([first, server.acquire(wanted)])) release();
+    server.endSession(wanted.sessionKey);
+  }
+  await vi.waitFor(() => expect(open.size).toBe(1));
+});

@@ -119,8 +119,9 @@ export class SupervisedServer {
       await this.whenReady(signal);
       // Whoever has ended it in the meantime has ended what was open, and nothing of it may come after that.
       if (this.connection === undefined) continue;
-      const isOpened = this.#record.settings.sharing?.mode === "session" && sessionKey !== undefined;
-      if (isOpened && this.lease(sessionKey) === undefined) return this.#pool.leaseSession(sessionKey, signal);
+      // Another call of the session may have opened its connection meanwhile.
+      if (this.#record.settings.sharing?.mode === "session" && sessionKey !== undefined)
+        return this.lease(sessionKey) ?? this.#pool.leaseSession(sessionKey, signal);
     }
   }
 
