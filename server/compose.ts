@@ -10,6 +10,7 @@ import type { RouteName } from "#contract/routes.ts";
 import type { OutsideType } from "#engine/index.ts";
 import { createHttp, type Http } from "./http/index.ts";
 import type { Caller } from "./kernel/caller.ts";
+import { isFinal } from "#contract/runs.ts";
 import { AppError } from "./kernel/errors.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -181,7 +182,7 @@ async function createSlices(
     toolsUsed: (server) => workflows.toolsUsed(server),
     workflowsUsing: (tool) => workflows.using(tool),
     secretsUsed: async (of) => new Set([...(await workflows.secretsUsed(of)), ...(await agents.secretsUsed(of))]),
-    resumeStep: (step) => runs.resumeStep({ ...step, code: "tool_changed" }),
+    ...toRuns(() => runs),
   });
   const workflows = createWorkflows({
     ...base,
@@ -251,6 +252,21 @@ const modelsOf = (agents: Agents): Pick<McpDeps, "askModel" | "findModel"> => ({
   askModel: (question) => agents.askModel(question),
   findModel: (of) => agents.findModel(of),
 });
+
+const toRuns = (runs: () => Runs): Pick<McpDeps, "resumeStep" | "isRunOver"> => ({
+  resumeStep: (step) => runs().resumeStep({ ...step, code: "tool_changed" }),
+  isRunOver: (tenantId, runId) => isOver(runs(), tenantId, runId),
+});
+
+/** A run that is not kept any more is over, too. */
+async function isOver(runs: Runs, tenantId: string, runId: string): Promise<boolean> {
+  try {
+    return isFinal((await runs.getRun(tenantId, runId)).status);
+  } catch (thrown) {
+    if (thrown instanceof AppError && thrown.code === "not_found") return true;
+    throw thrown;
+  }
+}
 
 /** What whoever runs the platform allows MCP servers. */
 const limitsOf = ({ mcp: { commands, folders, tenantCalls } }: Config) => ({ launchPolicy: { commands, folders }, tenantCalls });

@@ -61,6 +61,8 @@ export type McpDeps = {
   secretsUsed: SecretsUsed;
   /** Lets a step of a run try again that waits because its tool had changed. */
   resumeStep: ResumeStep;
+  /** Whether nobody waits any more for what a server has asked in this run. */
+  isRunOver?: (tenantId: string, runId: string) => Promise<boolean>;
   /** Which tools of a server the workflows call. */
   toolsUsed: ToolsUsed;
   /** Other processes run the same servers, each with connections of its own. */

@@ -175,7 +175,9 @@ describe("the cache of results", () => {
   test("gives no result of another launch, of other roots, of another definition, or that was asked for in another way", () => {
     const keyOf = (record: object = {}, tool: object = {}, meta: Record<string, unknown> = {}): string | undefined => {
       const settings = { calls: { cacheMs: ttlMs } };
-      const server = { record: { tenantId: "t", id: "s", launchHash: "a", approvedRoots: ["/srv"], quarantine: null, settings, ...record } };
+      const server = {
+        record: { tenantId: "t", id: "s", launchHash: "a", approvedRoots: ["/srv"], quarantine: null, settings, ...record },
+      };
       const called = { name: "read", effect: "none", hash: "h", ...tool } as PinnedTool;
       return new ResultCache().keyOf(server as unknown as SupervisedServer, called, { arguments: { path: "/srv/x" }, meta })?.key;
     };

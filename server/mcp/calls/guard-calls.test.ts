@@ -36,7 +36,7 @@ function held() {
 }
 
 describe("a breaker", () => {
-  test.each<[ErrorCode, "limited" | "failed"]>([
+  test.each<[ErrorCode, "limited" | "failed" | "cancelled"]>([
     ["mcp_sessions_full", "limited"],
     ["mcp_server_not_ready", "failed"],
     ["mcp_server_quarantined", "failed"],

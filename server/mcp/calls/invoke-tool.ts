@@ -9,7 +9,6 @@ import { callFailure } from "../connection/failures.ts";
 import { toJson } from "../connection/json-value.ts";
 import { InputWanted, NotAnswered } from "../connection/open-call.ts";
 import { tellOf } from "../protocol/request.ts";
-import type { Lease } from "../supervision/connection-pool.ts";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
 import type { CallGuard } from "./guard-calls.ts";
 import { CACHED_META } from "./meta-keys.ts";
@@ -75,7 +74,7 @@ export const createCallTool = (allow: AllowTool, guard: CallGuard): CallTool => 
 
 type Acquiring = { sessionKey: string; timeoutMs: number };
 
-async function acquire({ server, signal }: Invocation, { sessionKey, timeoutMs }: Acquiring): Promise<Lease> {
+async function acquire({ server, signal }: Invocation, { sessionKey, timeoutMs }: Acquiring) {
   try {
     return await server.acquire({ sessionKey, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
   } catch (thrown) {

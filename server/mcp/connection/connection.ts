@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AppError } from "#server/kernel/errors.ts";
 import { isRecord } from "./json-value.ts";
 import type { CallOptions } from "./open-call.ts";
+import { keepSubscribed } from "./list-subscription.ts";
 import { PlatformClient } from "./platform-client.ts";
 import { listAll, requestsOf, type Requests } from "./requests.ts";
 import type { Answering } from "./server-requests.ts";
@@ -58,13 +59,10 @@ export type Connection = Requests & {
 type ClientOptions = { version: string; timings: Timings; era: "auto" | "legacy"; onToolsChanged: () => void; answering: Answering };
 
 export function newClient({ version, timings, era, onToolsChanged, answering }: ClientOptions): PlatformClient {
-  const changed = (list: ListName, more = (): void => {}) => {
+  const changed = (list: ListName) => {
     // Not the SDK's debounce, which waits for silence that a server need not keep.
     const news = coalesce(timings.listChangedDebounceMs);
-    news.listen(() => {
-      client.lists.changed(list);
-      more();
-    });
+    news.listen(() => client.lists.changed(list));
     return { autoRefresh: false, debounceMs: 0, onChanged: () => news.tell() };
   };
   const client = new PlatformClient(
@@ -78,10 +76,11 @@ export function newClient({ version, timings, era, onToolsChanged, answering }: 
         getSchema: () => undefined,
         errorsText: (errors: unknown) => (Array.isArray(errors) ? errors.map(schemaErrorText).join("; ") : ""),
       }),
-      listChanged: { tools: changed("tools", onToolsChanged), resources: changed("resources"), prompts: changed("prompts") },
+      listChanged: { tools: changed("tools"), resources: changed("resources"), prompts: changed("prompts") },
     },
     answering,
   );
+  client.lists.listen((list) => list === "tools" && onToolsChanged());
   return client;
 }
 
@@ -138,6 +137,7 @@ const plainVersion = (version: string | undefined): string | null =>
 
 /** The parts of a connection that do not depend on what carries it. */
 export function speak(client: PlatformClient, timings: Timings): Speech {
+  void keepSubscribed(client, timings.reconnectFloorMs);
   return {
     ...requestsOf(client),
     era: client.getProtocolEra() === "modern" ? "modern" : "legacy",
@@ -147,8 +147,10 @@ export function speak(client: PlatformClient, timings: Timings): Speech {
     instructions: client.getInstructions(),
     onListChanged: (listener) => client.lists.listen(listener),
     settle: () => client.settle(),
-    listTools: async (signal, onPage) => {
-      const options = { signal, timeout: timings.listMs, maxTotalTimeout: timings.listMs };
+    listTools: async (given, onPage) => {
+      // Of all pages together: each in time would be an hour for all.
+      const signal = AbortSignal.any([given, AbortSignal.timeout(timings.listMs)]);
+      const options = { signal, timeout: timings.listMs };
       const capability = client.getServerCapabilities()?.tools;
       if (capability === undefined && client.getProtocolEra() !== "modern") await client.ping(options);
       // Not the SDK's `listTools`: it leaves tools out by itself, and tells nobody but the terminal, in the server's own words.

@@ -2,6 +2,8 @@ import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/client";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { TIMINGS } from "../supervision/timings.ts";
 import { handshake, newClient, speak } from "./connection.ts";
+import type { Ask } from "./open-call.ts";
+import type { Answering } from "./server-requests.ts";
 import { MOST_LISTED, MOST_PAGES } from "./requests.ts";
 import { WATCHED_RESOURCES } from "./watched-resources.ts";
 
@@ -16,8 +18,10 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((client) => client.close()));
 });
 
+type Change = Partial<Answering> & { capabilities?: object; listMs?: number };
+
 /** A conversation with a server that does whatever a test wants; `heard` is all that was sent to it. */
-async function talk(era: "legacy" | "modern", answer: Answer) {
+async function talk(era: "legacy" | "modern", answer: Answer, { capabilities = {}, listMs = TIMINGS.listMs, ...change }: Change = {}) {
   const heard: Asked[] = [];
   const transport: Transport = {
     start: () => Promise.resolve(),
@@ -27,7 +31,7 @@ async function talk(era: "legacy" | "modern", answer: Answer) {
       heard.push(asked);
       const send = (sent: object): void => void setImmediate(() => transport.onmessage?.({ jsonrpc: "2.0", ...sent } as JSONRPCMessage));
       if (asked.id === undefined || asked.method === undefined) return Promise.resolve();
-      const result = greet(era, asked) ?? answer(asked, send);
+      const result = greet(era, asked, { ...CAPABILITIES, ...capabilities }) ?? answer(asked, send);
       if (result !== undefined) send("code" in result ? { id: asked.id, error: result } : { id: asked.id, result });
       return Promise.resolve();
     },
@@ -40,25 +44,27 @@ async function talk(era: "legacy" | "modern", answer: Answer) {
     drop: () => {},
     note: (text: string) => told.push(text),
     own: undefined,
+    ...change,
   };
+  const timings = { ...TIMINGS, reconnectFloorMs: 5, listMs };
   const client = newClient({
     version: "1",
-    timings: TIMINGS,
+    timings,
     era: era === "legacy" ? "legacy" : "auto",
     onToolsChanged: () => {},
     answering,
   });
   opened.push(client);
   await handshake(client, transport, { timeoutMs: 5_000, signal: new AbortController().signal });
-  return { server: speak(client, TIMINGS), heard, told, transport };
+  return { server: speak(client, timings), heard, told, transport };
 }
 
-function greet(era: "legacy" | "modern", { method }: Asked): object | undefined {
+function greet(era: "legacy" | "modern", { method }: Asked, capabilities: object): object | undefined {
   const serverInfo = { name: "made-up", version: "1" };
-  if (method === "initialize") return { protocolVersion: "2025-11-25", capabilities: CAPABILITIES, serverInfo };
+  if (method === "initialize") return { protocolVersion: "2025-11-25", capabilities, serverInfo };
   if (method !== "server/discover") return undefined;
   if (era === "legacy") return { code: -32601, message: "Method not found" };
-  return { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: CAPABILITIES, ttlMs: 0, cacheScope: "private" };
+  return { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities, ttlMs: 0, cacheScope: "private" };
 }
 
 describe("lists that do not end", () => {
@@ -73,6 +79,18 @@ describe("lists that do not end", () => {
     const { server } = await talk("legacy", () => answer((pages += 1)));
     await expect(server.listResources(options)).rejects.toMatchObject({ code: "mcp_protocol_error" });
     expect(pages).toBe(asked);
+  });
+
+  test("tools on pages of which each one takes its time", async () => {
+    let pages = 0;
+    const slow: Answer = ({ id }, send) => {
+      pages += 1;
+      setTimeout(send, 60, { id, result: { tools: [], nextCursor: `page ${pages}` } });
+      return undefined;
+    };
+    const { server } = await talk("legacy", slow, { listMs: 200 });
+    await expect(server.listTools(new AbortController().signal)).rejects.toMatchObject({ code: "REQUEST_TIMEOUT" });
+    expect(pages).toBeLessThan(MOST_PAGES);
   });
 });
 
@@ -178,6 +196,89 @@ describe("requests of a server", () => {
     expect(asked).toEqual([]);
     await expect(second).rejects.toThrow();
   });
+});
+
+describe("what a server has asked in the middle of a call", () => {
+  const params = { message: "?", requestedSchema: { type: "object", properties: {} } };
+  const question = { id: "s1", method: "elicitation/create", params };
+  const withdrawal = { method: "notifications/cancelled", params: { requestId: "s1", reason: "never mind" } };
+  /** Answers when it is given up, with why. */
+  const waits = () => {
+    const given: unknown[] = [];
+    const ask = (_asked: unknown, signal: AbortSignal): Promise<never> =>
+      new Promise((_resolve, reject) => signal.addEventListener("abort", () => (given.push(signal.reason), reject(new Error("given up")))));
+    return { given, ask };
+  };
+
+  test("it can take back: nobody is asked any more, and the call's time goes on", async () => {
+    const { given, ask } = waits();
+    const { server } = await talk("legacy", (_asked, send) => {
+      send(question);
+      setTimeout(send, 20, withdrawal);
+      return undefined;
+    });
+    await expect(server.callTool({ name: "a", arguments: {}, timeoutMs: 200, ask })).rejects.toMatchObject({ code: "REQUEST_TIMEOUT" });
+    expect(given).toEqual(["never mind"]);
+  });
+
+  test.each(["is given up", "is answered"])("ends when the call %s, a model's answer too", async (how) => {
+    const { given, ask } = waits();
+    const sample: Answering["sample"] = ({ signal }) => ask(undefined, signal);
+    const settings = () => ({ sampling: { model: "m", maxTokens: 10, perMinute: 1 } });
+    const leave = new AbortController();
+    const { server } = await talk(
+      "legacy",
+      (asked, send) => {
+        send({ id: "s1", method: "sampling/createMessage", params: { messages: [], maxTokens: 1 } });
+        if (how === "is answered") setTimeout(send, 20, { id: asked.id, result: { content: [] } });
+        else setTimeout(() => leave.abort("gone"), 20);
+        return undefined;
+      },
+      { settings, sample },
+    );
+    await server.callTool({ name: "a", arguments: {}, ...options, signal: leave.signal }).catch(() => {});
+    await vi.waitFor(() => expect(given).toHaveLength(1));
+  });
+
+  test("after the call was given up nobody is asked", async () => {
+    const { server, heard, transport } = await talk("legacy", () => undefined);
+    const ask = vi.fn<Ask>(async () => ({}));
+    await expect(server.callTool({ name: "a", arguments: {}, timeoutMs: 20, ask })).rejects.toThrow();
+    transport.onmessage?.({ jsonrpc: "2.0", ...question });
+    await vi.waitFor(() => expect(heard.at(-1)).toMatchObject({ id: "s1", error: { code: -1 } }));
+    expect(ask).not.toHaveBeenCalled();
+  });
+});
+
+test("the stream that tells of changed lists is opened again when it has ended, and what was missed counts as changed", async () => {
+  const acknowledge = ({ id }: Asked): object => ({
+    method: "notifications/subscriptions/acknowledged",
+    params: { _meta: { "io.modelcontextprotocol/subscriptionId": id }, notifications: { toolsListChanged: true } },
+  });
+  const listens: Asked[] = [];
+  const { server, transport } = await talk(
+    "modern",
+    (asked, send) => {
+      if (asked.method !== "subscriptions/listen") return undefined;
+      listens.push(asked);
+      send(acknowledge(asked));
+      return undefined;
+    },
+    { capabilities: { tools: { listChanged: true } } },
+  );
+  const changed: string[] = [];
+  server.onListChanged((list) => changed.push(list));
+  expect(listens).toHaveLength(1);
+  transport.onmessage?.({ jsonrpc: "2.0", id: listens[0]?.id ?? "", result: { resultType: "complete" } });
+  await vi.waitFor(() => expect([listens.length, changed]).toEqual([2, ["tools"]]));
+});
+
+test("whoever watches a resource hears that the connection has ended, also when we have ended it", async () => {
+  const { server, transport } = await talk("legacy", () => ({}));
+  const ended = vi.fn<() => void>();
+  await server.watchResource("x://0", { onUpdated: () => {}, onEnded: ended }, options);
+  await transport.close();
+  await vi.waitFor(() => expect(ended).toHaveBeenCalledTimes(1));
 });
 
 test("of one server so many resources are watched, and no more", async () => {

@@ -46,7 +46,7 @@ async function talk({ tools = {}, stream }: Way) {
     timings,
     onFlood: () => {},
   });
-  const onToolsChanged = vi.fn();
+  const onToolsChanged = vi.fn<() => void>();
   const answering = {
     settings: () => ({}),
     own: url,
@@ -120,9 +120,9 @@ test("the stream of what a server tells by itself is opened again, also when tha
   const changed = `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })}\n\n`;
   const { onToolsChanged } = await talk({
     stream: (response, count) => {
-      if (count === 1) return void response.writeHead(200, STREAM).end("retry: 1\n\n");
-      if (count < 6) return void response.writeHead(503).end();
-      response.writeHead(200, STREAM).write(changed);
+      if (count === 1) response.writeHead(200, STREAM).end("retry: 1\n\n");
+      else if (count < 6) response.writeHead(503).end();
+      else response.writeHead(200, STREAM).write(changed);
     },
   });
   await vi.waitFor(() => expect(onToolsChanged).toHaveBeenCalled(), 5_000);

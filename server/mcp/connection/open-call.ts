@@ -143,13 +143,18 @@ export class OpenCall {
     if (this.#givenUp !== undefined) listener(this.#givenUp.reason);
   }
 
+  /** Aborts when the request is over, however it ends; and with `also`, the server's own word that it does not want to know any more. */
+  whileOpen(also?: AbortSignal): AbortSignal {
+    const over = (this.#questions ??= new AbortController());
+    return AbortSignal.any([this.signal, over.signal, ...(also === undefined ? [] : [also])]);
+  }
+
   /** While a person thinks, no deadline of the request passes. */
-  async whileAsking<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async whileAsking<T>(question: (signal: AbortSignal) => Promise<T>, withdrawn?: AbortSignal): Promise<T> {
     this.#asking += 1;
     if (this.#asking === 1) this.#stop();
-    const over = (this.#questions ??= new AbortController());
     try {
-      return await question(AbortSignal.any([this.signal, over.signal]));
+      return await question(this.whileOpen(withdrawn));
     } finally {
       this.#asking -= 1;
       if (this.#asking === 0 && !this.#isOver) this.#start();
@@ -181,7 +186,7 @@ export class OpenCall {
   }
 
   onMessage(message: LoggingMessageNotification["params"]): void {
-    this.#given.onMessage?.(message);
+    if (!this.#isOver) this.#given.onMessage?.(message);
   }
 
   readonly #onAbort = (): void => this.#giveUp(this.#given.signal?.reason);

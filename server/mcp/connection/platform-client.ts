@@ -105,6 +105,7 @@ export class PlatformClient extends Client {
   readonly lists = listeners<"tools" | "resources" | "prompts">();
   readonly #open = new Set<OpenCall>();
   readonly #progress = new Map<unknown, OpenCall>();
+  readonly #over = Promise.withResolvers<void>();
   #calls = 0;
   #piped: PipedCalls | undefined;
   readonly #declares: ClientCapabilities;
@@ -123,6 +124,11 @@ export class PlatformClient extends Client {
     this.#told = { roots: settings.roots };
     this.#answerRequests();
     this.#keepMessages();
+  }
+
+  /** Resolves when the conversation is over, whoever has ended it. */
+  get over(): Promise<void> {
+    return this.#over.promise;
   }
 
   /** Tells the server what the settings have changed for it. */
@@ -227,8 +233,9 @@ export class PlatformClient extends Client {
     const answering = this.#answering;
     const declares = this.#declares;
     if (declares.elicitation)
-      this.setRequestHandler("elicitation/create", async ({ params }) => {
-        const answers = await told(() => elicit(answering, this.#mustKnowCall(), { question: params }));
+      this.setRequestHandler("elicitation/create", async ({ params }, { mcpReq }) => {
+        const asked = { questions: { question: params }, withdrawn: mcpReq.signal };
+        const answers = await told(() => elicit(answering, this.#mustKnowCall(), asked));
         return answers["question"] ?? { action: "cancel" };
       });
     if (declares.sampling)
@@ -251,7 +258,7 @@ export class PlatformClient extends Client {
 
   #mustKnowCall(): OpenCall {
     const call = this.callBehind();
-    if (call !== undefined) return call;
+    if (call?.isGivenUp === false) return call;
     this.#answering.note("refused a request of the server: no call, or more than one, is open that it could belong to");
     throw new AppError("mcp_input_refused", "It is not known which call this request belongs to.");
   }
@@ -307,6 +314,7 @@ export class PlatformClient extends Client {
   protected override _onclose(): void {
     super._onclose();
     this.#piped?.end();
+    this.#over.resolve();
   }
 
   protected override _outboundMetaEnvelope(): Readonly<Record<string, unknown>> | undefined {

@@ -53,14 +53,16 @@ const rootsOf = ({ roots = [] }: ServerSettings): ListRootsResult => ({
   roots: roots.map((folder) => ({ uri: pathToFileURL(folder).href, name: basename(folder) })),
 });
 
+type Asked = { questions: Questions; withdrawn?: AbortSignal };
+
 /** Asks whoever waits for the call. What nobody should be asked is declined in their name; without anybody to ask, it is cancelled. */
-export async function elicit(answering: Answering, call: OpenCall, questions: Questions): Promise<Answers> {
+export async function elicit(answering: Answering, call: OpenCall, { questions, withdrawn }: Asked): Promise<Answers> {
   call.onAsked();
   const refusals = new Map(Object.entries(questions).map(([key, question]) => [key, refusal(answering, question)]));
   const asked = Object.fromEntries(Object.entries(questions).filter(([key]) => refusals.get(key) === undefined));
   const { ask } = call;
   const isAsked = ask !== undefined && Object.keys(asked).length > 0;
-  const given = isAsked ? await call.whileAsking((signal) => ask(asked, signal)) : {};
+  const given = isAsked ? await call.whileAsking((signal) => ask(asked, signal), withdrawn) : {};
   return Object.fromEntries(
     [...refusals].map(([key, why]): [string, ElicitResult] => {
       if (why !== undefined) answering.note(`declined a question of the server: ${why}`);
@@ -83,7 +85,7 @@ export async function answerInput(
 ): Promise<Record<string, unknown>> {
   const parsed = Object.entries(requests).map(([key, request]) => [key, parseInput(key, request)] as const);
   const questions = parsed.flatMap(([key, { method, params }]) => (method === "elicitation/create" ? [[key, params] as const] : []));
-  const told = await elicit(answering, call, Object.fromEntries(questions));
+  const told = await elicit(answering, call, { questions: Object.fromEntries(questions) });
   const answers: [string, unknown][] = Object.entries(told);
   for (const [key, { method, params }] of parsed) {
     if (method === "roots/list") answers.push([key, await listRoots(answering, call)]);
@@ -96,9 +98,9 @@ export async function answerInput(
 export async function sample(answering: Answering, call: OpenCall, wanted: Omit<SamplingRequest, "step">): Promise<Sampled> {
   call.onAsked();
   const { sample: own } = call.party ?? {};
-  if (own !== undefined) return call.whileAsking((signal) => own(wanted.params, signal));
+  if (own !== undefined) return call.whileAsking((signal) => own(wanted.params, signal), wanted.signal);
   allowed(answering, "sampling");
-  return answering.sample({ ...wanted, step: call.step });
+  return answering.sample({ ...wanted, step: call.step, signal: call.whileOpen(wanted.signal) });
 }
 
 /** Of the party that the request is made for, if there is one with roots of its own. */

@@ -4,7 +4,7 @@ import type { PlatformClient } from "./platform-client.ts";
 
 export type ResourceWatcher = {
   onUpdated(uri: string): void;
-  /** The server has ended the subscription; the connection may still be open. */
+  /** The subscription has ended: the server has ended it, or the connection is over, whoever has ended that. */
   onEnded(): void;
 };
 type Unwatch = () => Promise<void>;
@@ -23,6 +23,7 @@ export class WatchedResources {
   constructor(client: PlatformClient) {
     this.#client = client;
     client.setNotificationHandler("notifications/resources/updated", ({ params }) => this.#tell(params.uri));
+    void client.over.then(() => [...this.#watched.keys()].forEach((uri) => this.#ended(uri)));
   }
 
   async watch(uri: string, watcher: ResourceWatcher, options: CallOptions): Promise<Unwatch> {

@@ -13,7 +13,7 @@ import {
   streamMcpResource,
 } from "#contract/mcp/resources.ts";
 import { callTool } from "#contract/mcp/tools.ts";
-import { stopMcpServer } from "#contract/mcp/servers.ts";
+import { restartMcpServer, stopMcpServer } from "#contract/mcp/servers.ts";
 import { EventStream, type SseEvent } from "#server/kernel/handle.ts";
 import { callerOf, mcpPlatforms, published, register, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { talkativeLaunch } from "#test/support/mcp/talk.ts";
@@ -82,13 +82,18 @@ describe("resources", () => {
     });
   });
 
-  test("changes are told of, and what could have been missed over a restart too", async () => {
-    const { p, id } = await serverOf(talkativeLaunch);
+  const watching = async (p: McpPlatform, id: string, signal: AbortSignal): Promise<EventStream> => {
     const handled = p.mcp.routes.find(({ route }) => route === streamMcpResource);
-    const gone = new AbortController();
-    const request = { caller: callerOf(db.tenantId, "owner"), requestId: "1", signal: gone.signal, body: undefined, headers: undefined };
+    const request = { caller: callerOf(db.tenantId, "owner"), requestId: "1", signal, body: undefined, headers: undefined };
     const stream = await handled?.run({ ...request, params: { id }, query: { uri: "notes://today" } });
     if (!(stream instanceof EventStream)) throw new Error("no stream");
+    return stream;
+  };
+
+  test("changes are told of, and what could have been missed over a restart too", async () => {
+    const { p, id } = await serverOf(talkativeLaunch);
+    const gone = new AbortController();
+    const stream = await watching(p, id, gone.signal);
     const seen: SseEvent[] = [];
     const reading = (async () => {
       for await (const event of stream.events) seen.push(event);
@@ -100,8 +105,17 @@ describe("resources", () => {
     await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ event: "resync" }), { timeout: 15_000 });
     await call(p, id, "write", { note: "snow" });
     await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ event: "updated" }));
+    await p.call(restartMcpServer, { params: { id } });
+    await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ event: "resync" }), { timeout: 15_000 });
     gone.abort();
     await reading;
+    // A client that goes before it has read anything leaves no subscription behind.
+    const left = new AbortController();
+    const ends = (): number => p.recorded.filter(({ method }) => /cancelled|unsubscribe/.test(method)).length;
+    await watching(p, id, left.signal);
+    const before = ends();
+    left.abort();
+    await vi.waitFor(() => expect(ends()).toBeGreaterThan(before));
   });
 
   test("lists follow the server, and stay while it is away", async () => {

@@ -17,6 +17,7 @@ const SUBSCRIBE_MS = 10_000;
 /** Before a server that has ended a subscription is asked for another one. */
 const AGAIN_MS = 1_000;
 const LOOK_MS = 60_000;
+const MOST_UPDATES = 1_000;
 
 /** Tells of every change of one resource, across restarts of its server. Rejects when it cannot be watched at all. */
 export const watchResource =
@@ -28,9 +29,14 @@ export const watchResource =
     const updates = new Set<string>();
     const begin = async (): Promise<Watch> => {
       const connection = await server.whenReady(AbortSignal.any([signal, AbortSignal.timeout(firstListMs)]));
-      return subscribe(server, connection, { uri, bell, onUpdated: (updated) => updates.add(updated) });
+      // Of very many parts that nobody has read of yet, the whole says as much.
+      return subscribe(server, connection, { uri, bell, onUpdated: (updated) => updates.add(updates.size < MOST_UPDATES ? updated : uri) });
     };
     const first = await begin();
+    // Whoever goes at once never asks for an event, and so never ends the stream of them.
+    const leave = (): void => void first.unwatch();
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
     return events({ first, begin, bell, updates, uri, signal });
   };
 
@@ -44,7 +50,6 @@ async function subscribe(server: SupervisedServer, connection: Connection, { uri
     isOver = true;
     bell.ring();
   };
-  void connection.lost.then(end);
   const told = (updated: string): void => {
     // A server may tell of parts of what is watched, but not of without end.
     onUpdated(updated.slice(0, LIMITS.mcpUriChars));

@@ -8,7 +8,15 @@ import type { Audit, Database, LiveBus, StepRef, Tx, ValueCodec } from "#server/
 import { toJson } from "../connection/json-value.ts";
 import type { Ask } from "../connection/open-call.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
-import { askOnce, closeQuestion, countPending, findQuestion, forgetQuestions, type QuestionRecord } from "./questions.pg.ts";
+import {
+  askOnce,
+  closeQuestion,
+  countPending,
+  expireQuestions,
+  findQuestion,
+  forgetQuestions,
+  type QuestionRecord,
+} from "./questions.pg.ts";
 import { questionOf, rowOf } from "./show-question.ts";
 
 export type QuestionDeps = {
@@ -18,6 +26,8 @@ export type QuestionDeps = {
   live: LiveBus;
   newId: () => string;
   now: () => Date;
+  /** Whether nothing of the run goes on any more; without it, none is known to be over. */
+  isRunOver?: ((tenantId: string, runId: string) => Promise<boolean>) | undefined;
 };
 /** The call in whose name a server asks. `key` is equal over all attempts of its step. */
 export type Asking = { server: ServerRecord; tool: string; step: StepRef; key: string; holdTimeout?: (() => () => void) | undefined };
@@ -76,6 +86,18 @@ async function askOne(deps: QuestionDeps, asking: Asking, { params, signal }: On
   }
 }
 
+/** Until somebody looks, a question whose asker has died stays open. */
+export async function closeLate({ database, live, now }: QuestionDeps, tenantId: string): Promise<void> {
+  const closed = await database.asTenant(tenantId, (tx) => expireQuestions(tx, now()));
+  for (const { id, runId } of closed) live.publish(tenantId, { type: "mcp_question", questionId: id, runId, status: "expired" });
+}
+
+/** The same of a question whose run is over meanwhile. */
+export async function closeIfOver(deps: QuestionDeps, tenantId: string, id: string): Promise<void> {
+  const record = await deps.database.asTenant(tenantId, (tx) => findQuestion(tx, id));
+  if (record?.status === "pending" && (await deps.isRunOver?.(tenantId, record.runId)) === true) await close(deps, record, "cancelled");
+}
+
 async function put(deps: QuestionDeps, { server, tool, step, key }: Asking, params: ElicitRequestParams): Promise<string> {
   const { codec, now, newId } = deps;
   const { tenantId, id: serverId } = server;
@@ -83,6 +105,7 @@ async function put(deps: QuestionDeps, { server, tool, step, key }: Asking, para
   const question = codec.encode(questionOf(params), { tenantId, row: rowOf(id), confidential: true });
   const askedAt = now();
   const expiresAt = new Date(askedAt.getTime() + LIMITS.mcpQuestionMs);
+  await closeLate(deps, tenantId);
   const put = await deps.database.asTenant(tenantId, async (tx) => {
     await forgetQuestions(tx, new Date(askedAt.getTime() - KEPT_MS));
     const asked = await askOnce(tx, { id, tenantId, serverId, tool, step, key, question, askedAt, expiresAt });

@@ -192,6 +192,19 @@ describe("a question of a server in a run", () => {
     await expect(answer(p, { id } as McpQuestion, ACCEPTED)).rejects.toMatchObject({ code: "approval_closed" });
   });
 
+  test("is not taken an answer to once its run is over, which whoever asked did not live to see", async () => {
+    const { p, run } = await asking();
+    const running = run();
+    const asked = await question(p);
+    const other = await platforms.open({ isRunOver: async () => true });
+    await expect(answer(other, asked, ACCEPTED)).rejects.toMatchObject({ code: "approval_closed" });
+    // In this test it did live, and asks again.
+    const again = await question(p);
+    expect(again.id).not.toBe(asked.id);
+    await answer(p, again, { action: "decline" });
+    await running;
+  });
+
   test("is not there for another tenant, and nobody is asked for a password", async () => {
     const { p, run } = await asking();
     const running = run();
@@ -229,7 +242,13 @@ describe("a question of a server in a run", () => {
       [id, LIMITS.mcpQuestions],
     );
     await expect(run({ key: "another" })).rejects.toMatchObject({ code: "rate_limited" });
-    await answer(p, { id } as McpQuestion, { action: "decline" });
-    await running;
+    // Whoever has asked these died meanwhile: nobody else closes them.
+    await db.ownerPool.query("update mcp_questions set expires_at = now() where status = 'pending' and id <> $1", [id]);
+    const later = run({ key: "another" });
+    await vi.waitFor(async () => expect(await pending(p)).toHaveLength(2), { timeout: 10_000 });
+    for (const asked of await pending(p)) await answer(p, asked, { action: "decline" });
+    await Promise.all([running, later]);
+    const { items } = await p.call(listMcpQuestions, { query: { status: "expired", limit: 200 } });
+    expect(items.length).toBeGreaterThanOrEqual(LIMITS.mcpQuestions - 1);
   });
 });

@@ -102,6 +102,15 @@ export async function closeQuestion(tx: Tx, { id, status, answer, at, by }: Clos
   return rows.length > 0;
 }
 
+/** Those that nobody has closed in their time: whoever waited for them may be gone. */
+export async function expireQuestions(tx: Tx, now: Date): Promise<{ id: string; runId: string }[]> {
+  return tx.query<{ id: string; runId: string }>(
+    `update mcp_questions set status = 'expired', closed_at = expires_at, closed_by = 'system' where status = 'pending' and expires_at <= $1
+     returning id, run_id as "runId"`,
+    [now],
+  );
+}
+
 /** Those that were closed before this time. */
 export async function forgetQuestions(tx: Tx, before: Date): Promise<void> {
   await tx.query("delete from mcp_questions where closed_at < $1", [before]);

@@ -57,6 +57,7 @@ export function createResumableCalls(deps: { newId: () => string; now: () => Dat
 
   const follow = async (call: ResumableCall, underWay: UnderWay): Promise<ToolResult> => {
     call.signal.addEventListener("abort", underWay.giveUp, { once: true });
+    if (call.signal.aborted) underWay.giveUp();
     try {
       const outcome = await underWay.next();
       if ("ended" in outcome) return await outcome.ended;
@@ -103,7 +104,7 @@ function begin(call: ResumableCall, mayWait: () => boolean): UnderWay {
     if (!mayWait()) return Promise.resolve({});
     const questions = Object.fromEntries(Object.entries(asked).map(([key, params]) => [key, questionOf(params)]));
     return new Promise((answer, reject) => {
-      signal.addEventListener("abort", () => reject(new AppError("step_cancelled", "The call was given up.")), { once: true });
+      signal.addEventListener("abort", () => reject(new AppError("step_cancelled", "The question was given up.")), { once: true });
       tell({ asked: { questions, answer } });
     });
   };

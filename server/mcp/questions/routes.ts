@@ -3,7 +3,7 @@ import type { Caller } from "#server/kernel/caller.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import { handle, type Handled } from "#server/kernel/handle.ts";
 import { UUID, decodeCursor, toPage } from "#server/kernel/paging.ts";
-import type { QuestionDeps } from "./ask-people.ts";
+import { closeIfOver, closeLate, type QuestionDeps } from "./ask-people.ts";
 import { closeQuestion, findQuestion, selectQuestions } from "./questions.pg.ts";
 import { checkAnswer, rowOf, viewQuestion } from "./show-question.ts";
 
@@ -15,12 +15,12 @@ const notFound = (id: string): AppError => new AppError("not_found", `There is n
 export const questionRoutes = (deps: QuestionDeps): Handled[] => [
   handle(listMcpQuestions, async ({ caller: { tenantId }, query: { cursor, limit, ...filter } }) => {
     const [before] = decodeCursor(cursor, [UUID]) ?? [];
-    await deps.codec.prepare(tenantId);
+    await Promise.all([deps.codec.prepare(tenantId), closeLate(deps, tenantId)]);
     const records = await deps.database.asTenant(tenantId, (tx) => selectQuestions(tx, { ...filter, before, limit: limit + 1 }));
     return toPage(records, { limit, map: (record) => viewQuestion(deps.codec, record), key: ({ id }) => [id] });
   }),
   handle(getMcpQuestion, async ({ caller: { tenantId }, params: { id } }) => {
-    await deps.codec.prepare(tenantId);
+    await Promise.all([deps.codec.prepare(tenantId), closeLate(deps, tenantId), closeIfOver(deps, tenantId, id)]);
     const record = await deps.database.asTenant(tenantId, (tx) => findQuestion(tx, id));
     if (!record) throw notFound(id);
     return viewQuestion(deps.codec, record);
@@ -34,7 +34,7 @@ type Given = { id: string; answer: QuestionAnswer };
 async function answer(deps: QuestionDeps, caller: Caller, { id, answer: given }: Given): Promise<McpQuestion> {
   const { database, audit, codec, live, now } = deps;
   const { tenantId, ref } = caller;
-  await codec.prepare(tenantId);
+  await Promise.all([codec.prepare(tenantId), closeIfOver(deps, tenantId, id)]);
   const answered = await database.asTenant(tenantId, async (tx) => {
     const record = await findQuestion(tx, id, "lock");
     if (!record) throw notFound(id);
