@@ -120,7 +120,7 @@ async function foundation(deps: ComposeDeps, { database }: Postgres) {
     retentionDays: config.frameRetentionDays,
     registry: metrics.registry,
   });
-  teardown.add("messages", () => messaging.stop());
+  teardown.add("messages", () => messaging.stop(), LONG_PATIENCE_MS);
   await messaging.start();
   const routes = [...trail.routes, ...secrets.routes, ...guard.routes, ...messaging.routes];
   return {
@@ -219,20 +219,25 @@ async function createSlices(
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],
     mcpEndpoint: mcp.gateway,
     agentSocket: drives ? agents.agentSocket : { ...agents.agentSocket, authenticate: refuseAgents },
-    start: () => startInOrder(teardown, { agents, mcp, runs, triggers }),
+    start: () => startInOrder(teardown, config.drainMs, { agents, mcp, runs, triggers }),
   };
 }
 
 type Started = { agents: Agents; mcp: Mcp; runs: Runs; triggers: Triggers };
 
-async function startInOrder(teardown: Teardown, { agents, mcp, runs, triggers }: Started): Promise<void> {
-  teardown.add("agents", () => agents.stop());
+/** For what a stop has to say to the database: one that does not answer must not keep the processes of servers from ending. */
+const PATIENCE_MS = 5_000;
+/** For process trees, which end in their own time, and for all that waits to be written. */
+const LONG_PATIENCE_MS = 15_000;
+
+async function startInOrder(teardown: Teardown, drainMs: number, { agents, mcp, runs, triggers }: Started): Promise<void> {
+  teardown.add("agents", () => agents.stop(), LONG_PATIENCE_MS);
   agents.start();
-  teardown.add("MCP servers", () => mcp.stop());
+  teardown.add("MCP servers", () => mcp.stop(), LONG_PATIENCE_MS);
   await mcp.start();
-  teardown.add("runs", () => runs.stop());
+  teardown.add("runs", () => runs.stop(), drainMs + PATIENCE_MS);
   await runs.start();
-  teardown.add("triggers", () => triggers.stop());
+  teardown.add("triggers", () => triggers.stop(), PATIENCE_MS);
   triggers.start();
 }
 
@@ -295,6 +300,6 @@ async function registerOpenai({ apiKey, baseUrl }: NonNullable<Config["openai"]>
 
 async function listen(http: Http, { host, port }: Config, teardown: Teardown): Promise<string> {
   const { address } = await http.listen({ host, port });
-  teardown.add("http", () => http.close());
+  teardown.add("http", () => http.close(), LONG_PATIENCE_MS);
   return address.replace(/\/$/, "");
 }

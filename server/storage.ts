@@ -49,11 +49,14 @@ const POOLS = {
   worker: { api: 8, worker: 8 },
 } as const satisfies Record<Config["role"], PoolSize>;
 
+/** For what is under way on their connections. */
+const POOLS_MS = 10_000;
+
 /** The prepared database: roles, schema and pools. */
 export async function openStorage(deps: Deps): Promise<Postgres> {
   const { config, masterKey, log, teardown } = deps;
   const poolSize = POOLS[config.role];
   const postgres = await openPostgres({ ownerUrl: await ownerUrl(deps), rolePassword: rolePassword(masterKey), log, poolSize });
-  teardown.add("database pools", () => postgres.close());
+  teardown.add("database pools", () => postgres.close(), POOLS_MS);
   return postgres;
 }

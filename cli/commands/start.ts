@@ -37,6 +37,8 @@ export async function start(options: StartOptions): Promise<number> {
   } finally {
     await demo?.stop();
     await platform?.stop();
+    // What was left behind, as connections to a database that does not answer, must not keep the process alive.
+    setTimeout(() => process.exit(), 1_000).unref();
   }
 }
 

@@ -17,4 +17,14 @@ describe("Teardown", () => {
     expect(stopped).toEqual(["http", "database"]);
     expect(errors).toEqual(["stopping broken failed"]);
   });
+
+  test("leaves behind what takes longer than its patience, and says so", async () => {
+    const errors: string[] = [];
+    const stopped: string[] = [];
+    const teardown = new Teardown({ ...silentLog, error: (message) => void errors.push(message) });
+    teardown.add("processes", () => void stopped.push("processes"), 1_000);
+    teardown.add("runs", () => new Promise(() => {}), 1);
+    await teardown.close();
+    expect({ stopped, errors }).toEqual({ stopped: ["processes"], errors: ["stopping runs takes longer than 1 ms; it is left behind"] });
+  });
 });
