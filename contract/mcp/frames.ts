@@ -38,7 +38,7 @@ export const streamServerFrames = defineRoute({
   name: "streamServerFrames",
   method: "GET",
   path: "/api/v1/mcp-servers/:id/frames/stream",
-  summary: "Follow the frames of a server (SSE): events `frame` and `missed`; `Last-Event-ID` resumes",
+  summary: "Follow the frames of a server (SSE): events `begun`, `frame` and `missed`; `Last-Event-ID` resumes",
   tag,
   permission: "message:read",
   params: IdParams,

@@ -149,8 +149,11 @@ export interface FrameReader {
   /** Those from now on, or after a cursor, until the signal aborts. Throws `cursor_invalid` at once. */
   follow(tenantId: string, following: { filter: MessageFilter; after?: string | undefined; signal: AbortSignal }): AsyncIterable<Followed>;
 }
-/** `cursor` is where to go on after it. `missed`: the reader has fallen behind, and at least so many frames are left out. */
-export type Followed = { cursor: string } & ({ kind: "frame"; message: Message } | { kind: "missed"; frames: number });
+/**
+ * `cursor` is where to go on after it. `begun` comes first, lest what comes before the first frame is lost to whoever is cut off there.
+ * `missed`: the reader has fallen behind, and at least so many frames are left out.
+ */
+export type Followed = { cursor: string } & ({ kind: "begun" } | { kind: "frame"; message: Message } | { kind: "missed"; frames: number });
 
 /** Hints about changes, fanned out to live streams. Delivery is best effort: readers fetch the truth from the database. */
 export interface LiveBus {

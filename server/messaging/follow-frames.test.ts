@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { LIMITS } from "#contract/limits.ts";
 import type { Message } from "#contract/messages.ts";
 import { newId } from "#server/kernel/ids.ts";
+import { encodeCursor } from "#server/kernel/paging.ts";
 import type { Followed } from "#server/kernel/ports.ts";
 import { followFrames } from "./follow-frames.ts";
 
@@ -86,7 +87,8 @@ test("framesBehind: one that is further behind is told first how many it missed,
   const late = message(LIMITS.framesBehind + beyond);
   setTimeout(() => stored.push(late), 0);
   const told = await follow(stored, late.method);
-  expect(told[0]).toMatchObject({ kind: "missed", frames: beyond });
+  expect(told[0]).toEqual({ kind: "begun", cursor: encodeCursor([new Date(START).toISOString(), ""]) });
+  expect(told[1]).toMatchObject({ kind: "missed", frames: beyond });
   expect(missed(told)).toHaveLength(1);
   expect(methods(told)).toEqual(stored.slice(beyond).map(({ method }) => method));
 });

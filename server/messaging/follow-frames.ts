@@ -35,6 +35,7 @@ export async function* followFrames({ after, signal, look, read }: Following): A
   // Those close before the position, and there already, were told before.
   let told = new Set((await lookSince(since)).places.filter((place) => !isAfter(place, after)).map(({ id }) => id));
   let latest = after;
+  yield { kind: "begun", cursor: cursorOf(after) };
   while (!signal.aborted) {
     const { places, newest = since } = await lookSince(since);
     const found = places.toReversed();

@@ -9,6 +9,8 @@ import { frameQuery, isAfter, toMessage, type FramePosition, type StoredFrame, t
 import { rowName } from "./frame-row.ts";
 
 const CURSOR = [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, UUID] as const;
+/** Before all others of its time. */
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 const EXPORT_PAGE = 500;
 /** A request, its answer, and as much of what was said about it in between. */
 const MOST_OF_EXCHANGE = 100;
@@ -62,7 +64,7 @@ export function frameReader(deps: Deps): FrameReader {
     all: (tenantId, filter) => allOf((after) => read(tenantId, { filter, order: "desc", after, limit: EXPORT_PAGE })),
     follow: (tenantId, { filter, after, signal }) =>
       followFrames({
-        after: positionOf(after) ?? { at: deps.now().toISOString(), id: "" },
+        after: positionOf(after) ?? { at: deps.now().toISOString(), id: FIRST_ID },
         signal,
         look: (since, limit) =>
           look(tenantId, async (tx) => {

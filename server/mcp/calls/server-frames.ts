@@ -2,7 +2,7 @@ import type { Page, PageQuery } from "#contract/common.ts";
 import type { Message, MessageFilter } from "#contract/messages.ts";
 import type { Caller } from "#server/kernel/caller.ts";
 import type { SseEvent } from "#server/kernel/handle.ts";
-import type { FrameReader } from "#server/kernel/ports.ts";
+import type { Followed, FrameReader } from "#server/kernel/ports.ts";
 import { replayFrame, type ReplayDeps, type ReplayFrame } from "./replay-frame.ts";
 import { serverNotFound } from "../registration/manage-servers.ts";
 import { findServer } from "../registration/servers.pg.ts";
@@ -34,9 +34,13 @@ export function frameUseCases(deps: ReplayDeps): FrameUseCases {
   };
 }
 
+function dataOf(one: Followed): object {
+  if (one.kind === "begun") return {};
+  return one.kind === "frame" ? one.message : { frames: one.frames };
+}
+
 async function* eventsOf(followed: ReturnType<FrameReader["follow"]>): AsyncGenerator<SseEvent> {
   for await (const one of followed) {
-    const data = one.kind === "frame" ? one.message : { frames: one.frames };
-    yield { id: one.cursor, event: one.kind, data };
+    yield { id: one.cursor, event: one.kind, data: dataOf(one) };
   }
 }
