@@ -121,6 +121,25 @@ describe.each(ERAS)("a client of %s", (era) => {
     }
   });
 
+  test("does not hear what the server says of itself where the scan finds something in it", async () => {
+    const fromServer = (await atOne(era)).getServerVersion();
+    expect(fromServer).toMatchObject({ name: "offering", version: "unknown" });
+    expect(fromServer).not.toHaveProperty("title");
+  });
+
+  test("is told the same of a tool that is disabled as of one that is not there", async () => {
+    const { items } = await platform.client.listServerTools({ params: { id } });
+    const [heard] = items.filter(({ name }) => name === "heard");
+    const params = { id: heard?.id ?? "" };
+    await platform.client.disableTool({ params, body: { reason: "Not for everybody." } });
+    for (const [client, name] of [
+      [await atAll(era), "offering__heard"],
+      [await atOne(era), "heard"],
+    ] as const)
+      await expect(client.callTool({ name, arguments: {} })).rejects.toMatchObject({ code: -32_602, message: `Unknown tool: ${name}` });
+    await platform.client.enableTool({ params, body: { hash: heard?.hash ?? "" } });
+  });
+
   test("finds everything marked at both once an approver has allowed it", async () => {
     await allowFlagged(true);
     const all = await atAll(era);

@@ -39,7 +39,13 @@ export async function forward(
 const methodUnknown = (method: string): ProtocolError => new ProtocolError(ProtocolErrorCode.MethodNotFound, `Method not found: ${method}`);
 
 /** Refusals that must not tell whether the thing exists. */
-const HIDDEN: ReadonlySet<string> = new Set(["mcp_tool_unknown", "mcp_tool_not_approved", "tool_changed", "mcp_server_unknown"]);
+const HIDDEN: ReadonlySet<string> = new Set([
+  "mcp_tool_unknown",
+  "mcp_tool_not_approved",
+  "mcp_tool_disabled",
+  "tool_changed",
+  "mcp_server_unknown",
+]);
 const INVALID: ReadonlySet<string> = new Set(["request_invalid", "cursor_invalid", "not_found", "mcp_uri_refused"]);
 
 /** What a client is told of a failure: the server's own error where it is one, else ours with its code and what to do. */

@@ -1,5 +1,6 @@
 import type { Implementation, ServerCapabilities } from "@modelcontextprotocol/server";
 import type { SupervisedServer } from "../supervision/supervised-server.ts";
+import { scanDefinition } from "../catalogue/scan/scan.ts";
 import { allServers, instructionsOf, oneServer, serverUnknown, type Exposure } from "./exposure.ts";
 import type { Find } from "./find.ts";
 import type { Client } from "./client.ts";
@@ -64,6 +65,18 @@ export async function endpointOfOne({ supervisor, findAt }: EndpointDeps, place:
 
 type Described = { info: Implementation; capabilities: ServerCapabilities };
 
+/** By what the server says: it is looked at once for each connection. */
+const infos = new WeakMap<Implementation, Implementation>();
+
+/** What a server says of itself, unless the scan finds something in it: nobody is asked about that. */
+function infoOf({ record }: SupervisedServer, said: Implementation | undefined): Implementation {
+  const plain = { name: record.name, version: "unknown" };
+  if (said === undefined) return plain;
+  const known = infos.get(said) ?? (scanDefinition(said).length === 0 ? said : plain);
+  infos.set(said, known);
+  return known;
+}
+
 /** What servers said of themselves when they were last connected: it holds while they restart. */
 const described = new WeakMap<SupervisedServer, Described>();
 
@@ -75,7 +88,7 @@ async function describe(server: SupervisedServer): Promise<Described> {
     return last ?? { info: { name: server.record.name, version: "unknown" }, capabilities: { tools: { listChanged: true } } };
   const { tools, resources, prompts, completions, logging } = connection.capabilities;
   const now = {
-    info: connection.serverInfo ?? { name: server.record.name, version: "unknown" },
+    info: infoOf(server, connection.serverInfo),
     capabilities: {
       ...(tools && { tools: { listChanged: true } }),
       ...(resources && { resources: { listChanged: true, ...(resources.subscribe && { subscribe: true }) } }),

@@ -47,7 +47,7 @@ function addResources(server: McpServer): void {
 }
 
 function offeringServer(): McpServer {
-  const server = new McpServer({ name: "offering", version: "1.0.0" }, { capabilities: { resources: { subscribe: true } } });
+  const server = new McpServer({ name: "offering", version: "1.0.0", title: ORDER }, { capabilities: { resources: { subscribe: true } } });
   addPrompts(server);
   addResources(server);
   server.server.setRequestHandler("resources/subscribe", () => ({}));
