@@ -189,6 +189,7 @@ async function createSlices(
     judgeUses: (of) => mcp.judgeUses(of),
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
+    namedVersions: (tenantId) => triggers.namedVersions(tenantId),
     toolPresets: mcp.toolPresets,
   });
   const hooks = createHookAddresses({ key: deriveSecret(masterKey, "hooks"), baseUrl: base.publicUrl });

@@ -56,6 +56,7 @@ export async function openPlatform(url: string, executors: Partial<Executors> = 
     judgeUses: async ({ uses }) => uses.map(() => []),
     countLiveRuns: (version) => runs.countLiveRuns(version),
     liveRuns: (of) => runs.liveRunsByVersion(of),
+    namedVersions: () => Promise.resolve([]),
     toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),
   });
   const none = { mcp_tool: noCalls, openai_model: noCalls, custom_agent: noCalls, a2a_agent: noCalls, agent: noCalls };

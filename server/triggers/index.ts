@@ -2,6 +2,7 @@ import type { Handled } from "#server/kernel/handle.ts";
 import { deliverEnds } from "./deliver-end.ts";
 import { fireNext } from "./fire-slot.ts";
 import { forgetListenerDeliveries } from "./listeners.pg.ts";
+import { selectNamedVersions } from "./named-versions.pg.ts";
 import { planDue } from "./plan-due.ts";
 import { Poller } from "./poller.ts";
 import type { TriggersDeps } from "./ports.ts";
@@ -14,6 +15,8 @@ export type { TriggersDeps } from "./ports.ts";
 
 export type Triggers = {
   readonly routes: Handled[];
+  /** The versions of workflows that triggers start by their numbers. */
+  namedVersions(tenantId: string): Promise<{ workflowId: string; version: number }[]>;
   /** Begins to fire and deliver; does nothing in a process that does not drive. */
   start(): void;
   /** Fires nothing more; starts under way end, calls are broken off. */
@@ -37,6 +40,7 @@ export function createTriggers(deps: TriggersDeps): Triggers {
   ];
   return {
     routes: triggerRoutes(deps),
+    namedVersions: (tenantId) => deps.database.asTenant(tenantId, selectNamedVersions),
     start: () => {
       if (drives) for (const poller of pollers) poller.start();
     },

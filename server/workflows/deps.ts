@@ -20,5 +20,7 @@ export type WorkflowsDeps = {
   countLiveRuns: (version: { tenantId: string; workflowId: string; version: number }) => Promise<LiveRunCounts>;
   /** How many live runs each version has in an environment. */
   liveRuns: (of: { tenantId: string; environment: Environment }) => Promise<{ workflowId: string; version: number; runs: number }[]>;
+  /** The versions that something starts by their numbers, whichever is the newest. */
+  namedVersions: (tenantId: string) => Promise<{ workflowId: string; version: number }[]>;
   toolPresets: ToolPresets;
 };

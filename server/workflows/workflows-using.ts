@@ -1,20 +1,18 @@
 import type { Environment } from "#contract/common.ts";
 import type { AffectedWorkflow } from "#contract/mcp/tool-review.ts";
-import type { Database } from "../kernel/ports.ts";
+import type { WorkflowsDeps } from "./deps.ts";
 import { selectMentioning } from "./store.pg.ts";
 
 type Tool = { tenantId: string; environment: Environment; server: string; tool: string };
-type Deps = {
-  database: Database;
-  liveRuns: (of: { tenantId: string; environment: Environment }) => Promise<{ workflowId: string; version: number; runs: number }[]>;
-};
+type Deps = Pick<WorkflowsDeps, "database" | "liveRuns" | "namedVersions">;
 
-/** The versions whose nodes call a tool, at the top or in containers: the newest of each workflow, and those of live runs. */
+/** The versions whose nodes call a tool, at the top or in containers: the newest of each workflow, those of live runs, and those that triggers name. */
 export const workflowsUsing =
-  ({ database, liveRuns }: Deps) =>
+  ({ database, liveRuns, namedVersions }: Deps) =>
   async ({ tenantId, environment, server, tool }: Tool): Promise<AffectedWorkflow[]> => {
     const live = await liveRuns({ tenantId, environment });
-    const stored = await database.asTenant(tenantId, (tx) => selectMentioning(tx, { live, words: [server, tool] }));
+    const named = await namedVersions(tenantId);
+    const stored = await database.asTenant(tenantId, (tx) => selectMentioning(tx, { live: [...live, ...named], words: [server, tool] }));
     const runsOf = new Map(live.map(({ workflowId, version, runs }) => [`${workflowId} ${version}`, runs]));
     return stored.flatMap(({ definition, ...version }) => {
       const nodes = definition.nodes.flatMap((node) => {

@@ -66,6 +66,19 @@ test("a changed tool is found, compared and approved, and the run that waited fo
   expect(await tools.approveTools(at.client, "sums/add", { hash: shown ?? "", output: "table" })).toBe(0);
   expect(out).toBe("sums/add is approved; effect once.\n");
   expect(await at.client.waitForRun(run.id)).toMatchObject({ status: "succeeded", output: "add" });
+
+  // A schedule that names the version keeps it in use when a newer one calls something else.
+  await at.client.createSchedule({ body: { workflowId: id, version: 1, cron: "0 0 1 1 *" } });
+  const none = {
+    version: 2,
+    name: "Sums",
+    nodes: [nodes[0], { ...nodes[2], data: {} }],
+    edges: [{ id: "a", source: "start", target: "end" }],
+  };
+  await at.client.updateWorkflow({ params: { id }, body: { definition: none, baseVersion: 1 } });
+  out = "";
+  await tools.showDiff(at.client, "sums/add", { output: "table" });
+  expect(out).toContain("used by Sums version 1 (older) in sum; 0 live runs");
 });
 
 test("what the scan holds back is approved only in words, and nothing of it reaches the terminal", async () => {

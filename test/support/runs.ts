@@ -76,6 +76,7 @@ export function createPlatform(db: TestDatabase): Platform {
     newId,
     judgeUses: ({ uses }) => Promise.resolve(uses.map(() => [])),
     countLiveRuns: () => Promise.resolve(NO_LIVE_RUNS),
+    namedVersions: () => Promise.resolve([]),
     liveRuns: () => Promise.resolve([]),
     toolPresets: () => Promise.resolve({ items: [], nextCursor: null }),
   });

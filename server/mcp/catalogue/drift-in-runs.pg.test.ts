@@ -53,6 +53,7 @@ async function arrange(): Promise<World> {
     ...base.base,
     liveRuns,
     countLiveRuns: (version) => runs.countLiveRuns(version),
+    namedVersions: () => Promise.resolve([]),
     toolPresets: (of) => p.mcp.toolPresets(of),
     judgeUses: (of) => p.mcp.judgeUses(of),
   });

@@ -13,7 +13,7 @@ import { parseDefinition } from "./tool-definition.ts";
 import { findTool, viewTool, type ServerTool } from "./tools.pg.ts";
 import { waitsForTool } from "./waits.pg.ts";
 
-/** Which workflows call a tool: their newest versions, and versions of live runs in this environment. Newest workflow first. */
+/** Which workflows call a tool: their newest versions, versions of live runs in this environment, and those that triggers name. Newest workflow first. */
 export type WorkflowsUsing = (tool: {
   tenantId: string;
   environment: Environment;
