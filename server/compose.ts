@@ -25,7 +25,7 @@ import { createHookAddresses, createRuns, type Executors, type Runs } from "./ru
 import { createKeyring, createSecrets, deriveSecret, type TrackingRedactor } from "./secrets/index.ts";
 import { openStorage } from "./storage.ts";
 import { createLiveBus, createMetrics, startTracing, systemRoutes } from "./telemetry/index.ts";
-import { createTriggers, type Triggers } from "./triggers/index.ts";
+import { createTriggers, type Triggers, type TriggersDeps } from "./triggers/index.ts";
 import { createWorkflows } from "./workflows/index.ts";
 
 export const VERSION: string = JSON.parse(readFileSync(join(PROJECT_DIR, "package.json"), "utf8")).version;
@@ -207,14 +207,8 @@ async function createSlices(
     executors: executorsOf(base, { agents, mcp }),
     observer: base.metrics.observer,
   });
-  const triggers = createTriggers({
-    ...base,
-    runs,
-    workflows,
-    ownerApproves,
-    drives,
-    stepHooks: { read: (id) => hooks.read(id), call: (call) => runs.callHook(call) },
-  });
+  const stepHooks: TriggersDeps["stepHooks"] = { read: (id) => hooks.read(id), call: (call) => runs.callHook(call) };
+  const triggers = createTriggers({ ...base, runs, workflows, ownerApproves, drives, stepHooks });
   return {
     agents,
     routes: [...base.routes, ...agents.routes, ...mcp.routes, ...workflows.routes, ...runs.routes, ...triggers.routes],

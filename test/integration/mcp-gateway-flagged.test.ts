@@ -129,7 +129,7 @@ describe.each(ERAS)("a client of %s", (era) => {
 
   test("is told the same of a tool that is disabled as of one that is not there", async () => {
     const { items } = await platform.client.listServerTools({ params: { id } });
-    const [heard] = items.filter(({ name }) => name === "heard");
+    const heard = items.find(({ name }) => name === "heard");
     const params = { id: heard?.id ?? "" };
     await platform.client.disableTool({ params, body: { reason: "Not for everybody." } });
     for (const [client, name] of [

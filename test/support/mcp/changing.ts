@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,11 @@ export async function changingServer(script: Script): Promise<ChangingServer> {
   const folder = await mkdtemp(join(tmpdir(), "auterity-changing-"));
   const file = join(folder, "tools.json");
   const canary = join(folder, "canary");
-  const says = (next: Script): Promise<void> => writeFile(file, JSON.stringify({ ...next, canary }));
+  // At once: the server may read at any time.
+  const says = async (next: Script): Promise<void> => {
+    await writeFile(`${file}.next`, JSON.stringify({ ...next, canary }));
+    await rename(`${file}.next`, file);
+  };
   await says(script);
   return {
     launch: { transport: "stdio", command: process.execPath, args: ["--disable-warning=ExperimentalWarning", SERVER, file], env: {} },
