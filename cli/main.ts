@@ -12,11 +12,10 @@ import * as workflows from "./commands/workflows.ts";
 import { connect } from "./connection.ts";
 import { explain } from "./explain.ts";
 import { addMcpCommands } from "./mcp-commands.ts";
-import { exitWith, output, withServer } from "./options.ts";
+import { exitWith, output, standingFor, withServer } from "./options.ts";
 
 const program = new Command("auterity").description("Runs and orchestrates workflows of agents.").showHelpAfterError();
-program
-  .command("start", { isDefault: true })
+standingFor(program.command("start", { isDefault: true }))
   .description("start the platform and run the flagship workflow once")
   .option("--no-demo", "only start the platform")
   .addOption(new Option("--install-ms <ms>").hideHelp())
@@ -36,7 +35,7 @@ program
   .action((file: string, options) => exitWith(validateFile(file, options.output)));
 
 const runCommand = program.command("runs").description("list, read and control runs");
-withServer(runCommand.command("list", { isDefault: true }))
+standingFor(withServer(runCommand.command("list", { isDefault: true })))
   .description("list runs, newest first")
   .option("--status <statuses>", "comma-separated statuses")
   .option("--limit <n>", "how many", "20")
@@ -82,7 +81,7 @@ withServer(runCommand.command("resume <id>"))
   .action((id: string, options) => runs.resumeRun(connect(options), id, options));
 
 const approvalCommand = program.command("approvals").description("list what waits for a decision, and decide");
-withServer(approvalCommand.command("list", { isDefault: true }))
+standingFor(withServer(approvalCommand.command("list", { isDefault: true })))
   .description("list approvals, newest first")
   .addOption(new Option("--status <status>", "only those with this status").choices(approvals.APPROVAL_STATUSES).default("pending"))
   .action((options) => approvals.listApprovals(connect(options), options));
@@ -103,7 +102,7 @@ withServer(approvalCommand.command("delegate <id> <to>"))
   .action((id: string, to: string, options) => approvals.delegateApproval(connect(options), id, to));
 
 const workflowCommand = program.command("workflows").description("list workflows and their versions, and move runs between those");
-withServer(workflowCommand.command("list", { isDefault: true })).action((options) =>
+standingFor(withServer(workflowCommand.command("list", { isDefault: true }))).action((options) =>
   workflows.listWorkflows(connect(options), options.output),
 );
 withServer(workflowCommand.command("versions <workflow>"))
@@ -122,7 +121,7 @@ withServer(workflowCommand.command("move <workflow> [old=new...]"))
 addMcpCommands(program);
 
 const scheduleCommand = program.command("schedules").description("start workflows by the clock");
-withServer(scheduleCommand.command("list", { isDefault: true })).action((options) =>
+standingFor(withServer(scheduleCommand.command("list", { isDefault: true }))).action((options) =>
   triggers.listSchedules(connect(options), options.output),
 );
 withServer(scheduleCommand.command("add <workflow> <cron>"))
@@ -137,7 +136,7 @@ withServer(scheduleCommand.command("run <id>")).action((id: string, options) => 
 withServer(scheduleCommand.command("slots <id>")).action((id: string, options) => triggers.listSlots(connect(options), id, options.output));
 
 const webhookCommand = program.command("webhooks").description("start workflows by requests from outside");
-withServer(webhookCommand.command("list", { isDefault: true })).action((options) =>
+standingFor(withServer(webhookCommand.command("list", { isDefault: true }))).action((options) =>
   triggers.listWebhooks(connect(options), options.output),
 );
 withServer(webhookCommand.command("add <workflow>"))
@@ -163,6 +162,8 @@ program
 program.command("backup <file>").description("write the database to a file").action(data.backupTo);
 program.command("restore <file>").description("read a backup into an empty database").action(data.restoreFrom);
 
+// Whoever reads has seen enough, like `head`. What would go on is told to end.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.kill(process.pid, "SIGTERM"));
 try {
   await program.parseAsync();
 } catch (error) {

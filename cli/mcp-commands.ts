@@ -9,7 +9,7 @@ import * as mcpQuestions from "./commands/mcp-questions.ts";
 import * as mcpUpdate from "./commands/mcp-update.ts";
 import * as mcpTest from "./commands/mcp-test.ts";
 import { connect } from "./connection.ts";
-import { exitWith, withServer } from "./options.ts";
+import { exitWith, standingFor, withServer } from "./options.ts";
 import { addToolCommands } from "./tool-commands.ts";
 
 /** `auterity mcp …` */
@@ -18,7 +18,7 @@ export function addMcpCommands(program: Command): void {
     .command("mcp")
     .description("manage MCP servers and their tools")
     .addHelpText("after", "\nA server is named by its name, or by its id where production and test both have one of that name.");
-  withServer(mcpCommand.command("list", { isDefault: true }))
+  standingFor(withServer(mcpCommand.command("list", { isDefault: true })))
     .description("list the servers, newest first")
     .option("--search <words>", "only those with these words in their name or description")
     .addOption(new Option("--state <state>", "only those in this state").choices(mcp.STATES))
