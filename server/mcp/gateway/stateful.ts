@@ -30,7 +30,9 @@ export type Stateful = {
 
 export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
   const sessions = createSessions(idleMs);
+  let isClosed = false;
   const open = async (endpoint: Endpoint, { caller, mayGoOn }: McpRequest): Promise<Session> => {
+    if (isClosed) throw stopping();
     const id = newId();
     const served = serveClient(endpoint, caller, id);
     const transport = new SessionTransport(id, served);
@@ -73,7 +75,10 @@ export function createStateful({ serveClient, newId, idleMs }: Deps): Stateful {
     beat() {
       for (const { transport } of sessions.all()) transport.beat();
     },
-    close: async () => void (await Promise.all(sessions.all().map((session) => sessions.end(session)))),
+    async close() {
+      isClosed = true;
+      await Promise.all(sessions.all().map((session) => sessions.end(session)));
+    },
   };
 }
 
@@ -110,6 +115,8 @@ function receive({ transport }: Session, incoming: Incoming, answer: McpAnswer):
   transport.receive(incoming, answer);
   if (incoming.kind !== "request") sendNothing(answer, 202);
 }
+
+export const stopping = (): AppError => new AppError("unavailable", "The platform is stopping.");
 
 export const refuse = (answer: McpAnswer, status: 400 | 406, { why, id }: { why: string; id: string | number | null }): void =>
   sendJson(answer, status, { jsonrpc: "2.0", id, error: { code: -32600, message: `Invalid request: ${why}.` } });

@@ -10,7 +10,7 @@ import { recordFrames } from "./exposed-server.ts";
 import type { Endpoint } from "./identity.ts";
 import type { Served } from "./protocol-server.ts";
 import { readMessage } from "./messages.ts";
-import { refuse } from "./stateful.ts";
+import { refuse, stopping } from "./stateful.ts";
 import { createSubscriptions, type Subscriptions } from "./subscriptions.ts";
 import { sendResponse, webRequest } from "./web-request.ts";
 
@@ -36,6 +36,7 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
   const handlers = new Map<string, Handling>();
   const clients = new WeakMap<Request, Served>();
   const open = new Map<AbortController, Open>();
+  let isClosed = false;
   const handlerOf = (key: string): Handling => {
     const handler = handlers.get(key) ?? newHandler((web) => clients.get(web), log);
     handlers.set(key, handler);
@@ -44,12 +45,11 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
   return {
     async serve(endpoint, request, answer) {
       const wanted = wantedResources(request.body);
-      if (wanted.length > LIMITS.mcpSubscriptions) return refuse(answer, 400, { why: TOO_MANY, id: idOf(request.body) });
-      if (wanted.length > 0) await request.need("tool:call");
-      const unfit = await refusalOf(endpoint, wanted);
-      if (unfit !== undefined) return refuse(answer, 400, { why: unfit.message, id: idOf(request.body) });
+      const why = await refusalOf(endpoint, request, wanted);
+      if (why !== undefined) return refuse(answer, 400, { why, id: idOf(request.body) });
       // Whoever has gone already cannot be heard to go.
       if (answer.raw.destroyed) return;
+      if (isClosed) throw stopping();
       const isStream = methodOf(request.body) === LISTEN;
       if (isStream) checkStreams(open.values(), request.caller.principalId);
       const gone = new AbortController();
@@ -86,6 +86,7 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
     },
     isEmpty: () => open.size === 0,
     async close() {
+      isClosed = true;
       for (const gone of open.keys()) gone.abort();
       await Promise.all([...handlers.values()].map(({ http }) => http.close()));
     },
@@ -144,11 +145,13 @@ const idOf = (body: unknown): string | number | null => {
 };
 
 /** Why no server is asked for one of them. That it is not there, or cannot be asked now, is no reason: it may come. */
-async function refusalOf({ find }: Endpoint, wanted: readonly string[]): Promise<AppError | undefined> {
+async function refusalOf({ find }: Endpoint, { need }: McpRequest, wanted: readonly string[]): Promise<string | undefined> {
+  if (wanted.length > LIMITS.mcpSubscriptions) return TOO_MANY;
+  if (wanted.length > 0) await need("tool:call");
   const signal = AbortSignal.timeout(FIND_MS);
   const found = await Promise.allSettled(wanted.map((uri) => find.resource(uri, signal)));
   const reasons = found.map((one): unknown => (one.status === "rejected" ? one.reason : undefined));
-  return reasons.filter((reason) => reason instanceof AppError).find(({ code }) => code === "mcp_uri_refused");
+  return reasons.filter((reason) => reason instanceof AppError).find(({ code }) => code === "mcp_uri_refused")?.message;
 }
 
 const LISTEN = "subscriptions/listen";

@@ -222,6 +222,21 @@ describe("a session", () => {
   });
 });
 
+test("whoever comes while the platform stops is told so, and leaves no session behind", async () => {
+  await Promise.all([stateful.close(), stateless.close()]);
+  call = async () => ({ content: [] });
+  const begin = {
+    message: {
+      id: 0,
+      method: "initialize",
+      params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } },
+    },
+  };
+  for (const sent of [begin, modern("tools/call", toolCall, toolCall.name)])
+    expect(await textOf(await send(sent))).toContain("The platform is stopping.");
+  expect([stateful.isEmpty(), stateless.isEmpty()]).toEqual([true, true]);
+});
+
 describe("streams of 2026-07-28", () => {
   const listen = (uri = URI): Promise<IncomingMessage> =>
     send(modern("subscriptions/listen", { notifications: { resourceSubscriptions: [uri] } }));
