@@ -213,7 +213,7 @@ describe("health", () => {
     const p = await platforms.open({ timings: { checkEveryMs: 200, checkTimeoutMs: 200, recheckMs: 50 } });
     const server = await register(p, busy());
     const open = p.mcp.executeTool.run(
-      stepCall(db, { server: server.name, tool: "work", arguments: { ms: 60_000 } }, { timeoutMs: 60_000 }),
+      stepCall(db, { server: server.name, tool: "work", arguments: { ms: 60_000 } }, { timeoutMs: 60_000, effect: "none" }),
     );
     const failed = open.catch((error: unknown) => error);
     process.kill(server.pid ?? 0, "SIGSTOP");
