@@ -3,7 +3,7 @@ import { coalesce } from "./coalesce.ts";
 import { perSecond } from "./per-second.ts";
 
 /** A server may have so many requests open at once, and make so many in a second. */
-const MOST_OPEN = 256;
+const MOST_OPEN = 1_000;
 export const REQUESTS_PER_SECOND = 1_000;
 const DROPPED_MS = 5_000;
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PlatformClient } from "./platform-client.ts";
 
 const CEILING_MS = 30_000;
-const CALM_MS = 60_000;
+const CALM_MS = 20_000;
 const ACKNOWLEDGED_MS = 10_000;
 
 /**
