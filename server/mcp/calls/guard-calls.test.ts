@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CallToolResult } from "@modelcontextprotocol/client";
+import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { ErrorCode } from "#contract/errors.ts";
 import { LIMITS } from "#contract/limits.ts";
@@ -15,10 +17,9 @@ function arrange(calls: object = {}) {
   let time = 0;
   const guard = new CallGuard({ now: () => new Date(time) });
   const server = { record: { id: "s", tenantId: "t", name: "files", settings: { calls } } } as unknown as SupervisedServer;
-  const call = (name: string, send: Send): Promise<CallToolResult> => {
+  const call = (name: string, send: Send, { signal = new AbortController().signal, ms = 60_000 } = {}): Promise<CallToolResult> => {
     const tool = { name, effect: "once" } as PinnedTool;
-    const { signal } = new AbortController();
-    const given = { arguments: {}, meta: undefined, deadline: performance.now() + 60_000, signal, isResumed: false };
+    const given = { arguments: {}, meta: undefined, deadline: performance.now() + ms, signal, isResumed: false };
     return guard.run({ server, tool, ...given }, send);
   };
   const fail = async (name: string, code: ErrorCode, times: number): Promise<void> => {
@@ -98,4 +99,38 @@ describe("a breaker", () => {
     expect(await probing).toBe(ANSWER);
     expect(tool("read")?.breaker.state).toBe("closed");
   });
+});
+
+test("whatever becomes of calls, and whenever, they give back every place that they had", async () => {
+  const calls = fc.array(
+    fc.record({
+      name: fc.constantFrom("read", "write"),
+      ends: fc.constantFrom<"answers" | "fails" | "is refused">("answers", "fails", "is refused"),
+      afterMs: fc.integer({ min: 0, max: 3 }),
+      cancelMs: fc.integer({ min: 0, max: 6 }),
+      ms: fc.integer({ min: 0, max: 8 }),
+    }),
+    { maxLength: 20 },
+  );
+  await fc.assert(
+    fc.asyncProperty(calls, async (all) => {
+      const { call, tool, view, wait } = arrange({ concurrency: 3, tools: { read: { concurrency: 1 } } });
+      const ended = all.map(({ name, ends, afterMs, cancelMs, ms }) => {
+        const send: Send = async () => {
+          await sleep(afterMs);
+          wait(1_000);
+          if (ends === "answers") return ANSWER;
+          throw new AppError(ends === "fails" ? "mcp_timeout" : "mcp_sessions_full", "No.");
+        };
+        return call(name, send, { ms, signal: AbortSignal.timeout(cancelMs) });
+      });
+      await Promise.allSettled(ended);
+      expect([view(), tool("read"), tool("write")].map((load) => [load?.running ?? 0, load?.waiting ?? 0])).toEqual([
+        [0, 0],
+        [0, 0],
+        [0, 0],
+      ]);
+    }),
+    { numRuns: 50 },
+  );
 });
