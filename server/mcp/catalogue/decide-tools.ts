@@ -9,7 +9,7 @@ import { approved, rejected, type PinnedTool } from "./catalogue.ts";
 import { lookAgain, tellFlagged, type Flagged } from "./look-again.ts";
 import { holdSurroundings, toolsAround } from "./neighbours.pg.ts";
 import { parseDefinition, proposedEffect } from "./tool-definition.ts";
-import { findTool, saveTool, viewTool, type ServerTool } from "./tools.pg.ts";
+import { findKnownTool, findTool, saveTool, viewTool, type ServerTool } from "./tools.pg.ts";
 import type { ToolNews } from "./tool-news.ts";
 import type { ToolWaits } from "./waits.ts";
 
@@ -34,7 +34,7 @@ export type ToolDecisions = {
     request: { tools: readonly (About & { effect?: Effect | undefined })[]; acceptFindings: boolean },
   ): Promise<Decided>;
   rejectAll(caller: Caller, request: { tools: readonly About[]; reason: string }): Promise<Decided>;
-  /** Whatever the server lists: what is to be stopped must not slip away by changing. */
+  /** Whatever the server lists, and also when it does not list the tool: what is to be stopped must not slip away by changing. */
   disable(caller: Caller, request: { id: string; reason: string }): Promise<Tool>;
   enable(caller: Caller, request: About): Promise<Tool>;
 };
@@ -78,7 +78,7 @@ async function decide(deps: DecideDeps, caller: Caller, decision: Decision): Pro
   const { database, supervisor, waits, news } = deps;
   const { verb, id } = decision;
   const { tenantId } = caller;
-  const known = await database.asTenant(tenantId, (tx) => mustFind(tx, id));
+  const known = await database.asTenant(tenantId, (tx) => mustFind(tx, decision));
   const { serverId } = known;
   const server = await supervisor.get(tenantId, serverId);
   if (verb === "approved" || verb === "enabled") await mustBeAnother(deps, caller, { id, verb, registeredBy: server.record.createdBy });
@@ -106,7 +106,7 @@ function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller
   const { serverId, environment } = known;
   return database.asTenant(tenantId, async (tx) => {
     await holdSurroundings(tx, { tenantId, environment });
-    const { tool: current } = await mustFind(tx, id);
+    const { tool: current } = await mustFind(tx, decision);
     if (hash !== undefined && current.hash !== hash) throw anotherListed(current);
     const decided = decision.apply(current);
     await saveTool(tx, { tenantId, serverId, tool: decided, by: actor });
@@ -122,8 +122,9 @@ function store({ database, audit }: DecideDeps, { tenantId, ref: actor }: Caller
   });
 }
 
-async function mustFind(tx: Tx, id: string): Promise<ServerTool> {
-  const found = await findTool(tx, id);
+/** What is to be stopped must not slip away by not being listed just now. */
+async function mustFind(tx: Tx, { id, verb }: Decision): Promise<ServerTool> {
+  const found = await (verb === "disabled" ? findKnownTool : findTool)(tx, id);
   if (!found) throw new AppError("not_found", `There is no tool ${id}.`);
   return found;
 }

@@ -454,6 +454,12 @@ describe("decisions", () => {
       "mcp_tool.disabled",
       "mcp_tool.enabled",
     ]);
+    // It is stopped while it is not listed, too, and stays so when it comes back.
+    await hostile.says({ tools: [] });
+    await vi.waitFor(() => expect(toolNamed(next, server.id, "add")).rejects.toThrow(), patience);
+    await next.call(routes.disableTool, { params: { id }, body: { reason: "It hides." } });
+    await hostile.says({ tools: [full] });
+    await expect(call(next, await becomes(next, server.id, { hash }))).rejects.toMatchObject({ code: "mcp_tool_disabled" });
   });
 
   test("about several tools at once are made one by one", async () => {

@@ -109,9 +109,16 @@ async function writeTool(tx: Tx, { tenantId, serverId, tool, by }: Saved): Promi
   );
 }
 
-const SELECT = `
+const KNOWN = `
   select t.*, s.name as server_name, s.environment from mcp_tools t join mcp_servers s on s.id = t.server_id
-  where t.listed and s.deleted_at is null`;
+  where s.deleted_at is null`;
+const SELECT = `${KNOWN} and t.listed`;
+
+/** Also one that its server does not list at present. */
+export async function findKnownTool(tx: Tx, id: string): Promise<ServerTool | undefined> {
+  const [row] = await tx.query(`${KNOWN} and t.id = $1`, [id]);
+  return row && fromRow(row);
+}
 
 export async function findTool(tx: Tx, id: string): Promise<ServerTool | undefined> {
   const [row] = await tx.query(`${SELECT} and t.id = $1`, [id]);
