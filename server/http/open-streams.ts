@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "#server/kernel/errors.ts";
-import type { EventStream } from "#server/kernel/handle.ts";
+import type { EventStream, LineStream } from "#server/kernel/handle.ts";
 import type { Log } from "#server/kernel/log.ts";
 import { NOBODY } from "./doorkeeper.ts";
 import { eventStream } from "./event-stream.ts";
@@ -8,6 +8,8 @@ import type { Authentication, HttpLimits } from "./ports.ts";
 
 export type OpenStreams = {
   open(stream: EventStream, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  /** The same lines, as long as their caller may read them: whoever reads slowly may read for long. Breaks off else. */
+  lines(stream: LineStream, request: FastifyRequest): AsyncIterable<string>;
   /** Ends all of them; new ones end at once. */
   close(): void;
 };
@@ -23,6 +25,10 @@ export function openStreams({ access, limits, log }: Deps): OpenStreams {
     if (count > 0) counts.set(principalId, count);
     else counts.delete(principalId);
   };
+  const stillMay = ({ caller, headers: { authorization, cookie } }: FastifyRequest) => {
+    const { principalId } = caller ?? NOBODY;
+    return async (): Promise<boolean> => (await access.authenticate({ authorization, cookie }))?.principalId === principalId;
+  };
   return {
     open: ({ events }, request, reply) => {
       const { principalId } = request.caller ?? NOBODY;
@@ -35,12 +41,11 @@ export function openStreams({ access, limits, log }: Deps): OpenStreams {
         gone.abort();
         add(principalId, -1);
       });
-      const { authorization, cookie } = request.headers;
       const body = eventStream(events, {
         signal: AbortSignal.any([gone.signal, closing.signal]),
         heartbeatMs: limits.heartbeatMs,
         recheckMs: limits.recheckMs,
-        mayGoOn: async () => (await access.authenticate({ authorization, cookie }))?.principalId === principalId,
+        mayGoOn: stillMay(request),
         requestId: request.id,
         onFailure: (error) => log.warn("an event stream failed", { requestId: request.id, error }),
       });
@@ -54,6 +59,20 @@ export function openStreams({ access, limits, log }: Deps): OpenStreams {
           .send(body)
       );
     },
+    lines: ({ documents }, request) => lineStream(documents, { recheckMs: limits.recheckMs, mayGoOn: stillMay(request) }),
     close: () => closing.abort(),
   };
+}
+
+type LineOptions = { recheckMs: number; mayGoOn: () => Promise<boolean> };
+
+async function* lineStream(documents: AsyncIterable<unknown>, { recheckMs, mayGoOn }: LineOptions): AsyncGenerator<string> {
+  let askedAt = performance.now();
+  for await (const document of documents) {
+    if (performance.now() - askedAt >= recheckMs) {
+      askedAt = performance.now();
+      if (!(await mayGoOn())) throw new AppError("unauthenticated", "The token or session has ended meanwhile.");
+    }
+    yield `${JSON.stringify(document)}\n`;
+  }
 }

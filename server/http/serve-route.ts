@@ -79,7 +79,8 @@ function responder(route: RouteSpec, { streams, checkResponses }: RouteServing):
   const check = checkResponses ? answerCheck(route) : undefined;
   return (answer, request, reply) => {
     if (answer instanceof EventStream) return streams.open(answer, request, reply);
-    if (answer instanceof LineStream) return reply.type("application/x-ndjson; charset=utf-8").send(Readable.from(linesOf(answer)));
+    if (answer instanceof LineStream)
+      return reply.type("application/x-ndjson; charset=utf-8").send(Readable.from(streams.lines(answer, request)));
     const body = answer instanceof WithCookie ? answer.body : answer;
     if (answer instanceof WithCookie) reply.header("set-cookie", sessionCookie(answer.session, request.protocol === "https"));
     check?.(body);
@@ -88,10 +89,6 @@ function responder(route: RouteSpec, { streams, checkResponses }: RouteServing):
     if (route.stream === "text") return reply.type("text/plain; version=0.0.4; charset=utf-8").send(body);
     return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
   };
-}
-
-async function* linesOf({ documents }: LineStream): AsyncGenerator<string> {
-  for await (const document of documents) yield `${JSON.stringify(document)}\n`;
 }
 
 const answerCheck =

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import { EventStream, type SseEvent } from "#server/kernel/handle.ts";
+import { EventStream, LineStream, type SseEvent } from "#server/kernel/handle.ts";
 import { testHttp, type TestHttp, type TestHttpOptions } from "#test/support/http-server.ts";
 
 const open: TestHttp[] = [];
@@ -192,6 +192,22 @@ describe("event streams", () => {
     http.revoked.add("owner");
     await readUntil("the end");
     expect(await finished).toBe("finished");
+  });
+
+  test("of lines break off when the caller's credentials are revoked", async () => {
+    async function* documents(): AsyncGenerator<object> {
+      yield { number: 1 };
+      http.revoked.add("owner");
+      yield { number: 2 };
+    }
+    const { url, http } = await serve({ limits: { recheckMs: 0 }, handlers: { exportMessages: () => new LineStream(documents()) } });
+    const response = await fetch(`${url}/api/v1/messages/export`, { headers: { authorization: "Bearer owner" } });
+    const read: string[] = [];
+    const all = (async () => {
+      for await (const chunk of response.body ?? []) read.push(Buffer.from(chunk).toString());
+    })();
+    await expect(all).rejects.toThrow("terminated");
+    expect(read.join("")).not.toContain("2");
   });
 
   test("end when the server closes", async () => {
