@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import type { ServerState } from "#contract/mcp/servers.ts";
+import { AppError } from "#server/kernel/errors.ts";
 import { arrange, type World } from "#test/support/mcp/supervised.ts";
 import { TRANSITIONS, nextState, type Cause } from "./state.ts";
 
@@ -170,33 +171,50 @@ describe("a supervised server", () => {
     "sick",
     "well",
     "wait",
+    "slow",
+    "quick",
+    "session",
+    "calls",
   );
 
   test("whatever happens to it and in which order, it ends as it is wanted, with nothing left open that is not", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(Step, { maxLength: 14 }), async (steps) => {
-        const w = arrange();
-        for (const step of steps) {
+        const w = arrange({ sharing: { mode: "session", sessions: 2 } });
+        const bugs: unknown[] = [];
+        const expected = (error: unknown): unknown => error instanceof AppError || bugs.push(error);
+        const use = async (sessionKey: string): Promise<void> => {
+          const lease = await w.server.acquire({ sessionKey, signal: AbortSignal.timeout(20) });
+          await pause(1);
+          lease.release();
+        };
+        for (const [i, step] of steps.entries()) {
           if (step === "wait") await pause(3);
+          else if (step === "slow") w.outside.saving = pause(4);
+          else if (step === "quick") w.outside.saving = undefined;
+          else if (step === "session") use(`${i % 3}`).catch(expected);
+          else if (step === "calls") for (let n = 0; n < 5; n += 1) use(`${n % 2}`).catch(expected);
           else if (step === "lose") w.lose();
           else if (step === "sick" || step === "well") w.outside.isWell = step === "well";
           else if (step === "connects") w.outside.connects = "at once";
           else if (step === "hangs") w.outside.connects = "never";
           else if (step === "fails") w.outside.connects = "fails";
-          else if (step === "start") void w.start();
-          else if (step === "quarantine") void w.quarantine();
-          else if (step === "release") void w.release();
-          else void w.server[step]().catch(() => {});
+          else if (step === "quarantine") w.quarantine().catch(expected);
+          else if (step === "release") w.release().catch(expected);
+          else w.server[step]().catch(expected);
         }
-        Object.assign(w.outside, { connects: "at once", isWell: true });
+        Object.assign(w.outside, { connects: "at once", isWell: true, saving: undefined });
         const { desired, quarantine } = w.server.record;
-        const expected = quarantine !== null ? "QUARANTINED" : desired === "running" ? "READY" : "STOPPED";
+        const wanted = quarantine !== null ? "QUARANTINED" : desired === "running" ? "READY" : "STOPPED";
         // An attempt that hangs is ended by nothing but its own timeout, which is the connection's.
-        if (expected === "READY") await w.server.restart().catch(() => {});
-        await w.reaches(expected);
+        if (wanted === "READY") await w.server.restart().catch(expected);
+        await w.reaches(wanted);
         await pause(2);
-        expect(w.open.size).toBe(expected === "READY" ? 1 : 0);
+        // And the sessions of those who are still at it.
+        expect(w.open.size).toBeGreaterThanOrEqual(wanted === "READY" ? 1 : 0);
+        expect(w.open.size).toBeLessThanOrEqual(wanted === "READY" ? 3 : 0);
         expect(followsTable(w.states)).toBe(true);
+        expect(bugs).toEqual([]);
         await w.server.close();
         expect(w.open.size).toBe(0);
       }),

@@ -196,6 +196,16 @@ export class SupervisedServer {
     return this.#isClosed ? "stopped" : this.#record.desired;
   }
 
+  /** A moment ago: the turn that will see to it has yet to come. */
+  get #isReleased(): boolean {
+    return this.#record.state === "QUARANTINED" && this.#record.quarantine === null;
+  }
+
+  /** The same. */
+  get #isLost(): boolean {
+    return isUp(this.#record.state) && this.#pool.first === undefined;
+  }
+
   #beginAnew(): void {
     this.#retries.forget();
     this.#connections.forgive();
@@ -228,7 +238,7 @@ export class SupervisedServer {
   }
 
   async #bringUp(cause: "start" | "probe" = "start"): Promise<void> {
-    await this.#catchUp();
+    while (this.#isReleased || this.#isLost) await (this.#isReleased ? this.#move("released", { lastError: null }) : this.#bringDown());
     if (this.#pool.first !== undefined || this.#wanted !== "running") return;
     this.#retries.cancel();
     const attempt = new AbortController();
@@ -247,12 +257,6 @@ export class SupervisedServer {
       await (attempt.signal.aborted ? this.#bringDown() : this.#onFailure(error));
       throw error;
     }
-  }
-
-  /** What has been released or lost a moment ago, and whose own turn has yet to come, is not a state to start from. */
-  async #catchUp(): Promise<void> {
-    if (this.#record.state === "QUARANTINED" && this.#record.quarantine === null) await this.#move("released", { lastError: null });
-    if (isUp(this.#record.state) && this.#pool.first === undefined) await this.#bringDown();
   }
 
   /** Other processes may have approved, pinned or changed something since. */
