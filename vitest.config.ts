@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-const node = { environment: "node", restoreMocks: true } as const;
+const node = { environment: "node", restoreMocks: true, setupFiles: ["test/support/patient-waits.ts"] };
 const database = { ...node, globalSetup: ["test/support/global-postgres.ts"], testTimeout: 60_000, hookTimeout: 60_000 };
 
 /** One file after the other, with nothing beside them: faults and browsers are timed. */
