@@ -37,12 +37,13 @@ function held() {
 }
 
 describe("a breaker", () => {
-  test.each<[ErrorCode, "limited" | "failed" | "cancelled"]>([
+  test.each<[ErrorCode, "limited" | "failed" | "cancelled" | "refused"]>([
+    ["mcp_unauthorized", "refused"],
     ["mcp_sessions_full", "limited"],
     ["mcp_server_not_ready", "failed"],
     ["mcp_server_quarantined", "failed"],
     ["tool_changed", "cancelled"],
-  ])("does not count a call that did not get as far as the server: %s", async (code, outcome) => {
+  ])("does not count a call that did not get as far as the server, or was turned away there: %s", async (code, outcome) => {
     const { fail, tool, view } = arrange();
     await fail("read", code, LIMITS.mcpServerFailures);
     expect([tool("read")?.breaker, view().breaker.state]).toEqual([{ state: "closed", failures: 0, retryAt: null }, "closed"]);

@@ -171,6 +171,8 @@ const OURS: ReadonlySet<ErrorCode> = new Set([
 ]);
 /** Nobody there has failed to answer: the call does not get as far as the server. */
 const NOT_MADE: ReadonlySet<ErrorCode> = new Set(["mcp_sessions_full", "mcp_server_not_ready", "mcp_server_quarantined"]);
+/** An answer, too, which says more than that there is none. */
+const TURNED_AWAY: ReadonlySet<ErrorCode> = new Set(["mcp_unauthorized", "mcp_forbidden"]);
 /** A server of the 2026 era asks by its answer. */
 const hasAskedTooMuch = (error: unknown): boolean =>
   error instanceof AppError && error.code === "mcp_input_refused" && !(error instanceof NotAnswered);
@@ -182,5 +184,6 @@ function outcomeOf(error: unknown): CallOutcome {
   if (OURS.has(error.code) || error instanceof NotAnswered) return "cancelled";
   if (error.code === "mcp_timeout") return "timeout";
   if (error.code === "mcp_sessions_full") return "limited";
+  if (TURNED_AWAY.has(error.code)) return "refused";
   return error.code === "mcp_protocol_error" && (error.cause instanceof ProtocolError || error.issues !== undefined) ? "refused" : "failed";
 }

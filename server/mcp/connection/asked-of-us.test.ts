@@ -33,3 +33,24 @@ test("an id is used by one open request, and a second has an end", () => {
   expect(passed).toBe(998);
   vi.useRealTimers();
 });
+
+test("answers are sent a few at once, each as another one has been taken or has failed", async () => {
+  const asked = new AskedOfUs(() => {});
+  const taken: PromiseWithResolvers<void>[] = [];
+  const send = (): Promise<void> => {
+    const sending = Promise.withResolvers<void>();
+    taken.push(sending);
+    return sending.promise;
+  };
+  const all = Promise.allSettled(Array.from({ length: 100 }, (_, id) => asked.send(answer(id), send)));
+  await vi.waitFor(() => expect(taken).toHaveLength(64));
+  const request = asked.send(ping(1), async () => {});
+  await request;
+  for (let sent = 0; sent < 100; sent += 1) {
+    if (sent % 2 === 0) taken[sent]?.resolve();
+    else taken[sent]?.reject(new Error("no"));
+    await vi.waitFor(() => expect(taken).toHaveLength(Math.min(65 + sent, 100)), { interval: 1 });
+  }
+  await all;
+  await asked.send(answer(1), async () => {});
+});

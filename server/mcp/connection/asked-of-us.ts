@@ -5,6 +5,8 @@ import { perSecond } from "./per-second.ts";
 /** A server may have so many requests open at once, and make so many in a second. */
 const MOST_OPEN = 1_000;
 export const REQUESTS_PER_SECOND = 1_000;
+/** Over HTTP each answer has a socket until the server takes it. */
+const ANSWERS_AT_ONCE = 64;
 const DROPPED_MS = 5_000;
 
 /**
@@ -15,6 +17,8 @@ export class AskedOfUs {
   readonly #open = new Set<unknown>();
   readonly #mayAsk = perSecond(REQUESTS_PER_SECOND);
   readonly #drops = coalesce(DROPPED_MS);
+  readonly #turns: (() => void)[] = [];
+  #answering = 0;
   #dropped = 0;
 
   /** `onDropped`: so many were left out since it was last said. */
@@ -45,5 +49,20 @@ export class AskedOfUs {
   /** Our message has been taken, or never will be. */
   sent(message: JSONRPCMessage): void {
     if (!("method" in message)) this.#open.delete(message.id);
+  }
+
+  /** Sends a message; answers take turns. */
+  async send(message: JSONRPCMessage, send: () => Promise<void>): Promise<void> {
+    if ("method" in message) return send();
+    if (this.#answering < ANSWERS_AT_ONCE) this.#answering += 1;
+    else await new Promise<void>((resolve) => this.#turns.push(resolve));
+    try {
+      await send();
+    } finally {
+      this.sent(message);
+      const next = this.#turns.shift();
+      if (next === undefined) this.#answering -= 1;
+      else next();
+    }
   }
 }

@@ -81,7 +81,11 @@ export class HttpTransport implements Transport {
     return this.#inner.start();
   }
 
-  async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+  send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    return this.#asked.send(message, () => this.#post(message, options));
+  }
+
+  async #post(message: JSONRPCMessage, options: TransportSendOptions | undefined): Promise<void> {
     this.#frames.sent(message, JSON.stringify(message));
     const requestSignal = options?.requestSignal ?? this.#deadline(message);
     const id = "method" in message && "id" in message ? message.id : undefined;
@@ -102,7 +106,6 @@ export class HttpTransport implements Transport {
       throw error;
     } finally {
       this.#giveUp(message);
-      this.#asked.sent(message);
     }
   }
 

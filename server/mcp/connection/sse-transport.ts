@@ -51,12 +51,8 @@ export class SseTransport implements Transport {
     await this.#endpoint.promise.finally(() => clearTimeout(late));
   }
 
-  async send(message: JSONRPCMessage): Promise<void> {
-    try {
-      await this.#post(message);
-    } finally {
-      this.#asked.sent(message);
-    }
+  send(message: JSONRPCMessage): Promise<void> {
+    return this.#asked.send(message, () => this.#post(message));
   }
 
   async #post(message: JSONRPCMessage): Promise<void> {
