@@ -4,7 +4,7 @@ import { QuestionAnswer } from "#contract/mcp/questions.ts";
 import { createBell } from "#server/kernel/bell.ts";
 import { contentHash } from "#server/kernel/content-hash.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { Audit, Database, LiveBus, StepRef, Tx, ValueCodec } from "#server/kernel/ports.ts";
+import type { Audit, Database, LiveBus, Redactor, StepRef, Tx, ValueCodec } from "#server/kernel/ports.ts";
 import { toJson } from "../connection/json-value.ts";
 import type { Ask } from "../connection/open-call.ts";
 import type { ServerRecord } from "../registration/server-record.ts";
@@ -23,6 +23,7 @@ export type QuestionDeps = {
   database: Database;
   audit: Audit;
   codec: ValueCodec;
+  redactor: Redactor;
   live: LiveBus;
   newId: () => string;
   now: () => Date;
@@ -99,10 +100,10 @@ export async function closeIfOver(deps: QuestionDeps, tenantId: string, id: stri
 }
 
 async function put(deps: QuestionDeps, { server, tool, step, key }: Asking, params: ElicitRequestParams): Promise<string> {
-  const { codec, now, newId } = deps;
+  const { codec, redactor, now, newId } = deps;
   const { tenantId, id: serverId } = server;
   const id = newId();
-  const question = codec.encode(questionOf(params), { tenantId, row: rowOf(id), confidential: true });
+  const question = codec.encode(questionOf(params, redactor), { tenantId, row: rowOf(id), confidential: true });
   const askedAt = now();
   const expiresAt = new Date(askedAt.getTime() + LIMITS.mcpQuestionMs);
   await closeLate(deps, tenantId);

@@ -6,6 +6,7 @@ import type { QuestionAnswer, ServerQuestion } from "#contract/mcp/questions.ts"
 import type { ToolResult } from "#contract/mcp/tools.ts";
 import { contentHash } from "#server/kernel/content-hash.ts";
 import { AppError } from "#server/kernel/errors.ts";
+import type { Redactor } from "#server/kernel/ports.ts";
 import type { Ask } from "../connection/open-call.ts";
 import { checkAnswer, findingsOf, questionOf } from "./show-question.ts";
 
@@ -32,7 +33,7 @@ export type ResumableCalls = (call: ResumableCall, resume: Resume | undefined) =
  * the answers. Meanwhile the call stays open in this process, for a while. A token works once, for the same caller, tool and
  * arguments; it is sealed with a key that only this process has.
  */
-export function createResumableCalls(deps: { newId: () => string; now: () => Date }): ResumableCalls {
+export function createResumableCalls(deps: { newId: () => string; now: () => Date; redactor: Redactor }): ResumableCalls {
   const waiting = new Map<string, Waiting>();
   const seal = createSeal();
 
@@ -68,11 +69,7 @@ export function createResumableCalls(deps: { newId: () => string; now: () => Dat
     }
   };
   return async (call, resume) => {
-    if (resume === undefined)
-      return follow(
-        call,
-        begin(call, () => mayWait(call.about.tenantId)),
-      );
+    if (resume === undefined) return follow(call, begin(call, { mayWait: () => mayWait(call.about.tenantId), redactor: deps.redactor }));
     const id = seal.open(resume.token, call.about);
     const found = id === undefined ? undefined : waiting.get(id);
     if (id === undefined || found === undefined)
@@ -92,7 +89,7 @@ function checkGiven(questions: Record<string, ServerQuestion>, key: string, give
 }
 
 /** Starts the call. Each `next` is what happens to it next. */
-function begin(call: ResumableCall, mayWait: () => boolean): UnderWay {
+function begin(call: ResumableCall, { mayWait, redactor }: { mayWait: () => boolean; redactor: Redactor }): UnderWay {
   const ended = new AbortController();
   const happened: Outcome[] = [];
   let wake = (): void => {};
@@ -102,7 +99,7 @@ function begin(call: ResumableCall, mayWait: () => boolean): UnderWay {
   };
   const ask: Ask = (asked, signal) => {
     if (!mayWait()) return Promise.resolve({});
-    const questions = Object.fromEntries(Object.entries(asked).map(([key, params]) => [key, questionOf(params)]));
+    const questions = Object.fromEntries(Object.entries(asked).map(([key, params]) => [key, questionOf(params, redactor)]));
     return new Promise((answer, reject) => {
       signal.addEventListener("abort", () => reject(new AppError("step_cancelled", "The question was given up.")), { once: true });
       tell({ asked: { questions, answer } });

@@ -4,7 +4,7 @@ import { Json } from "#contract/common.ts";
 import type { Issue } from "#contract/errors.ts";
 import { ServerQuestion, type McpQuestion, type QuestionAnswer } from "#contract/mcp/questions.ts";
 import { AppError } from "#server/kernel/errors.ts";
-import type { ValueCodec } from "#server/kernel/ports.ts";
+import type { Redactor, ValueCodec } from "#server/kernel/ports.ts";
 import { scanDefinition } from "../catalogue/scan/scan.ts";
 import { toJson } from "../connection/json-value.ts";
 import { findingOfPage } from "../connection/questions.ts";
@@ -13,13 +13,13 @@ import type { QuestionRecord } from "./questions.pg.ts";
 
 export const rowOf = (id: string): string => `mcp_questions/${id}`;
 
-/** The question as people see it. */
-export function questionOf(params: ElicitRequestParams): ServerQuestion {
+/** The question as people see it: the server knows secrets that they may not. */
+export function questionOf(params: ElicitRequestParams, redactor: Redactor): ServerQuestion {
   const { message } = params;
   if (params.mode !== "url")
-    return { mode: "form", message, requestedSchema: z.record(z.string(), Json).parse(toJson(params.requestedSchema)) };
+    return redactor.json({ mode: "form", message, requestedSchema: z.record(z.string(), Json).parse(toJson(params.requestedSchema)) });
   const { href, host } = new URL(params.url);
-  return { mode: "url", message, url: href, host };
+  return redactor.json({ mode: "url", message, url: href, host });
 }
 
 /** Why a person should look twice. `own`: the address that the server is reached at. */
