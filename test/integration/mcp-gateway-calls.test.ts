@@ -39,7 +39,7 @@ const textOf = async (answer: ReturnType<Client["callTool"]>): Promise<string> =
 
 // First: for a while after a call that was cancelled, nobody knows whom what the server says belongs to.
 test.each(ERAS)("what a server says and asks before its result brings a client of %s no secret", async (era) => {
-  const secrets = Object.entries({ SAID: "step 2", LOGGED: "line 0", ASKED: "Who are you?" });
+  const secrets = Object.entries({ SAID: "step 2", LOGGED: "line 0", ASKED: "Who are you?", LISTED: "The note of the day" });
   for (const [name, value] of secrets) await platform.client.putSecret({ params: { name }, body: { value } });
   const told: unknown[] = [];
   const client = await connect(era, {
@@ -61,6 +61,8 @@ test.each(ERAS)("what a server says and asks before its result brings a client o
   expect(await textOf(client.callTool({ name: "talk__introduce", arguments: {} }))).toBe("You are Ada, 36.");
   const lines = own === 0 ? ["[redacted]"] : ["[redacted]", "line 1"];
   expect(told).toEqual(["step 1", "[redacted]", ...lines, "[redacted]"]);
+  const { items } = await platform.client.listMcpResources({ params: { id: talkId } });
+  expect(items).toContainEqual(expect.objectContaining({ uri: "notes://today", description: "[redacted]" }));
 });
 
 describe("what no client should send", () => {

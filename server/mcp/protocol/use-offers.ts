@@ -42,10 +42,14 @@ function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
   const find = ({ caller, id }: At): Promise<SupervisedServer> => supervisor.get(caller.tenantId, id);
   const ask = async <T>(at: At, timeoutMs: number, send: (connection: Connection, options: CallOptions) => Promise<T>): Promise<T> =>
     askServer(await find(at), { sessionKey: at.caller.ref, timeoutMs, signal: at.signal }, send);
+  const clear = <T extends McpResource | McpResourceTemplate | McpPrompt>({ items, ...list }: Listed<T>): Listed<T> => ({
+    ...list,
+    items: items.map((item) => redactor.json(item)),
+  });
   return {
-    resources: async (at) => lists.resources(await find(at), at.signal),
-    templates: async (at) => lists.templates(await find(at), at.signal),
-    prompts: async (at) => lists.prompts(await find(at), at.signal),
+    resources: async (at) => clear(await lists.resources(await find(at), at.signal)),
+    templates: async (at) => clear(await lists.templates(await find(at), at.signal)),
+    prompts: async (at) => clear(await lists.prompts(await find(at), at.signal)),
     async read(at, wanted) {
       const server = await find(at);
       const uri = await resolveUri(server, lists, { ...wanted, signal: at.signal });
@@ -61,7 +65,7 @@ function offerUseCases({ supervisor, lists, redactor }: Deps): OfferUseCases {
       if (!items.some((prompt) => prompt.name === name)) throw new AppError("mcp_prompt_unknown", `The server has no prompt ${name}.`);
       const filled = await ask(at, timeoutMs, (connection, options) => connection.getPrompt({ name, arguments: args }, options));
       const messages = filled.messages.map((message) => redactor.json(toJson(message)));
-      return { description: filled.description ?? null, messages, findings: scanFilled(filled, args) };
+      return { description: redactor.json(filled.description ?? null), messages, findings: scanFilled(filled, args) };
     },
     async complete(at, { ref, argument, context, timeoutMs }) {
       if (ref.type === "resource") await checkReference(await find(at), lists, { uri: ref.uriTemplate, signal: at.signal });
