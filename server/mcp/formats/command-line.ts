@@ -85,7 +85,7 @@ function readDouble(text: string, at: number): Part {
 function readVariable(text: string, at: number): Part {
   const rest = text.slice(at);
   if (/^\$[('"]/.test(rest)) refuse(rest.slice(0, 2), "write the value itself; nothing is computed");
-  const [whole, braced, plain] = /^\$(?:\{([^}]{0,1200})\}|([A-Za-z_]\w*))/.exec(rest) ?? [];
+  const [whole, braced, plain] = /^\$(?:\{([^{}]{0,1200})\}|([A-Za-z_]\w*))/.exec(rest) ?? [];
   if (whole === undefined) return { text: "$", next: at + 1 };
   return { text: plain === undefined ? `\${${braced ?? ""}}` : `\${${plain}}`, next: at + whole.length };
 }

@@ -433,6 +433,12 @@ test("variables of all dialects are asked for, none is read from here", () => {
   expect(fillIn(text, ({ id, fallback }) => (id === "a" ? "$&" : fallback))).toBe(filled);
 });
 
+test("a variable that begins inside of another is the one that counts", () => {
+  const unended = "${A:-".repeat(3);
+  expect(variablesIn(`${unended}${"${B:-c}"}`)).toEqual([{ id: "env:B", fallback: "c" }]);
+  expect(splitCommandLine(`x ${unended}${"${input:k}"}`)).toEqual(["x", `${unended}${"${input:k}"}`]);
+});
+
 describe("what goes where", () => {
   const planned = (
     mcpServers: Record<string, { command: string; args?: string[]; env?: Record<string, string> }>,

@@ -3,7 +3,8 @@ const SECRET_NAME =
 
 /** Beginnings that providers give their keys, so that leaked ones are found. */
 const PREFIXES = [
-  "sk-(?=[\\w-]{0,200}\\d)[\\w-]{16,}",
+  // Its characters may be read twice, so it begins only where none of them stands before.
+  "(?<![\\w-])sk-(?=[\\w-]{0,200}\\d)[\\w-]{16,}",
   "[sr]k_(live|test)_\\w{8,}",
   "gh[pousr]_\\w{16,}",
   "github_pat_\\w{16,}",

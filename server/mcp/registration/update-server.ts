@@ -13,7 +13,7 @@ import { isApproved, type ServerRecord } from "./server-record.ts";
 import { findServer, saveAsked, saveDetails, saveLaunch } from "./servers.pg.ts";
 
 /** Others may change a server at the same time: whoever comes second begins again with what the first has written. */
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
 
 /**
  * Changes what is known of a server. Another launch needs its own approval, as at registration: until then nothing of it
