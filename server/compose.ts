@@ -178,6 +178,7 @@ async function createSlices(
     ...limitsOf(config),
     leadership,
     stateKey: deriveSecret(masterKey, "mcp-gateway"),
+    conceal: (value) => base.redactor.track(value),
     ...sharing(config),
     toolsUsed: (server) => workflows.toolsUsed(server),
     workflowsUsing: (tool) => workflows.using(tool),

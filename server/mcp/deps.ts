@@ -32,6 +32,8 @@ export type McpDeps = {
   audit: Audit;
   egress: Egress;
   secrets: SecretReader;
+  /** Makes the redactor know a credential that is no secret of the vault. */
+  conceal?: (value: string) => void;
   /** Where the credentials of imported documents are stored. */
   vault: SecretWriter;
   frames: FrameSink;

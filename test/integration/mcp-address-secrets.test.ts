@@ -177,6 +177,23 @@ test("a server that repeats a wrong value in its refusal shows nobody what that 
   expect(await wholeDatabase()).not.toContain(wrong);
 });
 
+test("what somebody has written into a launch is redacted like a secret, where a server repeats it", async () => {
+  const fixture = await streamable();
+  const [inQuery, inArguments, inEnvironment] = [`tvly-${newId()}`, `q9${newId()}`, `Xc5V${newId()}`];
+  const remote = { transport: "http" as const, url: fixture.url, headers: {}, query: { tavilyApiKey: inQuery } };
+  const args = ["-c", 'echo "$1 and $API_TOKEN are wrong" >&2; exit 3', "sh", `--token=${inArguments}`];
+  const local = { transport: "stdio" as const, command: "sh", args, env: { API_TOKEN: inEnvironment } };
+  for (const launch of [remote, local]) {
+    const server = await client.createMcpServer({ body: { name: `s-${newId().slice(-12)}`, launch } });
+    const report = await client.testMcpServer({ params: { id: server.id }, body: {} });
+    const logs = await client.listServerLogs({ params: { id: server.id }, query: {} });
+    const seen = JSON.stringify([server.lastError, report, logs]);
+    expect(seen).toContain("[redacted]");
+    expect([inQuery, inArguments, inEnvironment].filter((value) => seen.includes(value))).toEqual([]);
+    await client.deleteMcpServer({ params: { id: server.id } });
+  }
+});
+
 test("whoever registers by hand is told where a credential belongs, and a plain value is masked", async () => {
   const { url } = await streamable();
   const body = { name: `s-${newId().slice(-12)}`, start: false };

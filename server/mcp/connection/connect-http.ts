@@ -49,8 +49,8 @@ const streamable: Way = (options) => new HttpTransport(options);
 const sse: Way = (options) => new SseTransport(options);
 
 async function open(deps: ConnectDeps, { server, launch, options, opening }: HttpAttempt, way: Way): Promise<Connection> {
-  const headers = sendable(await resolveValues(deps.secrets, server, launch.headers));
-  const query = launch.query && (await resolveValues(deps.secrets, server, launch.query));
+  const headers = sendable(await resolveValues(deps, server, launch.headers));
+  const query = launch.query && (await resolveValues(deps, server, launch.query));
   const watch = watchVersion(recorder(deps, server, { connectionId: deps.newId(), transport: way === sse ? "sse" : "http" }));
   const answers = witnessAnswers(deps.egress.fetchFor(server.tenantId, "mcp_server", { staysAtOrigin: query !== undefined }), () =>
     options.onOpen?.(),

@@ -6,7 +6,7 @@ import type { Egress, FrameSink, Redactor, SecretReader } from "#server/kernel/p
 import type { Connection } from "./connection.ts";
 import { frameRecorder, type FrameRecorder } from "./frames.ts";
 import { ownAddress } from "./questions.ts";
-import { secretInArgument, secretName } from "../registration/launch.ts";
+import { holdsCredential, isCredential, readArgument, secretInArgument, secretName } from "../registration/launch.ts";
 import type { ProcessJournal } from "../process/process-journal.ts";
 import type { SpawnServer } from "../process/server-process.ts";
 import type { ServerLogs } from "../supervision/server-logs.ts";
@@ -32,6 +32,8 @@ export type Sampler = (server: ServerRecord, request: SamplingRequest & { settin
 export type ConnectDeps = {
   egress: Egress;
   secrets: SecretReader;
+  /** Makes the redactor know a credential that somebody has written into the launch itself. */
+  conceal?: ((value: string) => void) | undefined;
   frames: FrameSink;
   redactor: Redactor;
   logs: ServerLogs;
@@ -47,15 +49,18 @@ export type ConnectDeps = {
   timings: Timings;
 };
 
+type Resolving = Pick<ConnectDeps, "secrets" | "conceal">;
+
 /** Values with the secrets that they refer to. */
 export async function resolveValues(
-  secrets: SecretReader,
+  { secrets, conceal }: Resolving,
   server: ServerRecord,
   values: Record<string, string>,
 ): Promise<Record<string, string>> {
   const { tenantId, environment } = server;
   const resolved = Object.entries(values).map(async ([key, value]) => {
     const name = secretName(value);
+    if (isCredential(key, value)) conceal?.(value);
     return [
       key,
       name === undefined ? value : await secrets.read({ tenantId, name, environment, usedBy: `mcp_server:${server.id}` }),
@@ -65,10 +70,11 @@ export async function resolveValues(
 }
 
 /** Arguments with the secrets that they refer to. */
-export async function resolveArguments(secrets: SecretReader, server: ServerRecord, args: readonly string[]): Promise<string[]> {
+export async function resolveArguments({ secrets, conceal }: Resolving, server: ServerRecord, args: readonly string[]): Promise<string[]> {
   const { tenantId, environment, id } = server;
-  const resolve = async (arg: string): Promise<string> => {
+  const resolve = async (arg: string, at: number): Promise<string> => {
     const found = secretInArgument(arg);
+    if (holdsCredential(args, at)) conceal?.(readArgument(args, at).value);
     if (found === undefined) return arg;
     return found.before + (await secrets.read({ tenantId, name: found.name, environment, usedBy: `mcp_server:${id}` }));
   };

@@ -435,8 +435,8 @@ test("variables of all dialects are asked for, none is read from here", () => {
 
 test("a variable that begins inside of another is the one that counts", () => {
   const unended = "${A:-".repeat(3);
-  expect(variablesIn(`${unended}${"${B:-c}"}`)).toEqual([{ id: "env:B", fallback: "c" }]);
-  expect(splitCommandLine(`x ${unended}${"${input:k}"}`)).toEqual(["x", `${unended}${"${input:k}"}`]);
+  expect(variablesIn(`${unended}\${B:-c}`)).toEqual([{ id: "env:B", fallback: "c" }]);
+  expect(splitCommandLine(`x ${unended}\${input:k}`)).toEqual(["x", `${unended}\${input:k}`]);
 });
 
 describe("what goes where", () => {

@@ -14,8 +14,8 @@ type Attempt = { server: ServerRecord; launch: StdioLaunch; options: ConnectOpti
 /** Resolves the secrets at the last moment, and tells the journal before the process exists. */
 export async function launchProcess(deps: ConnectDeps, { server, launch, options }: Attempt, id: string): Promise<ServerProcess> {
   const folders = await serverFolders(deps.dataDir, server.id);
-  const registered = await resolveValues(deps.secrets, server, launch.env);
-  const args = await resolveArguments(deps.secrets, server, launch.args);
+  const registered = await resolveValues(deps, server, launch.env);
+  const args = await resolveArguments(deps, server, launch.args);
   const { caps, sandbox, cwd = folders.work } = launch;
   const proxy = typeof sandbox?.network === "object" ? proxyFor(deps, { server, id, hosts: sandbox.network.hosts }) : undefined;
   const env = { PATH: deps.path, LANG: "C.UTF-8", ...placesOf(launch, folders), ...registered, ...(proxy && PROXY_VARIABLES) };

@@ -121,6 +121,9 @@ export function readArgument(args: readonly string[], at: number): Argument {
   return { before, name: option.replace(/^-+|=$/g, "") || `arg_${at}`, value };
 }
 
+/** Whether a named value is a credential itself, not where the vault has one. */
+export const isCredential = (name: string, value: string): boolean => secretName(value) === undefined && looksSecret(name, value);
+
 /** Whether an argument holds a credential itself, not where the vault has one. */
 export function holdsCredential(args: readonly string[], at: number): boolean {
   const { name, value } = readArgument(args, at);
