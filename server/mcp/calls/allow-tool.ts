@@ -63,12 +63,13 @@ type Asked = Pick<Use, "hash"> & { server: { record: Pick<SupervisedServer["reco
 
 /** Why a tool may not be called, if so. */
 export function refusalOf({ server, hash: bound }: Asked, tool: PinnedTool): AppError | undefined {
+  const isAsApproved = tool.approval === "approved" && tool.hash === tool.approvedHash;
+  if (isAsApproved && !tool.isDisabled && (bound === undefined || bound === tool.hash)) return undefined;
   const what = `The tool ${tool.name} of ${server.record.name}`;
   const why = tool.reason === null ? "" : `: ${tool.reason}`;
   if (tool.isDisabled) return new AppError("mcp_tool_disabled", `${what} is disabled${why}.`);
   if (tool.approval === "changed") return new AppError("tool_changed", `${what} is not what was approved any more.`);
   if (tool.approval !== "approved") return new AppError("mcp_tool_not_approved", `${what} is ${tool.approval}${why}.`);
-  if (tool.hash === tool.approvedHash && (bound === undefined || bound === tool.hash)) return undefined;
   const remedy = "A step of a run goes on by itself with the definition that is approved now.";
   return new AppError("tool_changed", `${what} is not what this step was bound to any more.`, { remedy });
 }

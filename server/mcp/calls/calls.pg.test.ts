@@ -77,7 +77,7 @@ describe("a breaker", () => {
     expect((await state("late")).own.breaker.state).toBe("closed");
     shift = LIMITS.mcpBreakerMs;
     expect((await state("late")).tool?.breaker.state).toBe("half_open");
-    const [probe, other] = await Promise.allSettled([call("late", { ms: 50 }), call("late", { ms: 50 })]);
+    const [probe, other] = await Promise.allSettled([call("late", { ms: 1_000 }), call("late", { ms: 1_000 })]);
     expect([probe, other].map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
     expect((await state("late")).tool?.breaker).toEqual({ state: "closed", failures: 0, retryAt: null });
     const text = await registry.metrics();
