@@ -100,7 +100,7 @@ function handsOver(words: string): boolean {
 
 /** Folders and files of keys: whoever names them has no good reason to. */
 const CREDENTIALS = new RegExp(
-  String.raw`${HOME}\.(?:ssh|aws|gnupg|kube|netrc|npmrc|git-credentials|docker[\/\\]config|config[\/\\](?:gcloud|gh)|cursor[\/\\]mcp)|(?<!\w)\.(?:ssh|aws|gnupg|kube)[\/\\]\w|\bid_(?:rsa|ed25519|ecdsa)\b|\/etc\/(?:passwd|shadow)\b|\bexfiltrat`,
+  String.raw`${HOME}\.(?:ssh|aws|gnupg|kube|netrc|npmrc|git-credentials|docker[\/\\]config|config[\/\\](?:gcloud|gh)|cursor[\/\\]mcp)|(?<!\w)\.(?:ssh|aws|gnupg|kube)[\/\\]\w|(?<![a-z0-9])id_(?:rsa|ed25519|ecdsa)(?![a-z0-9])|\/etc\/(?:passwd|shadow)\b|\bexfiltrat`,
   "iu",
 );
 
