@@ -34,7 +34,7 @@ export const Message = z.object({
   scope: z.string().nullable(),
   nodeId: z.string().nullable(),
   attempt: z.number().int().nullable(),
-  /** Of an MCP server's frame. */
+  /** Of an MCP server's frame. Of one of the gateway's client all but the first, and the tool by the name that it has there. */
   serverId: Id.nullable(),
   connectionId: Id.nullable(),
   transport: z.enum(MCP_TRANSPORTS).nullable(),

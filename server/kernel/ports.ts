@@ -105,9 +105,10 @@ export class JsonText {
   }
 }
 
-/** The conversation with an MCP server that a frame belongs to. */
+/** The conversation with an MCP server, or with a client of the gateway, that a frame belongs to. */
 export type FrameServer = {
-  serverId: string;
+  /** Undefined of a client. */
+  serverId?: string | undefined;
   /** Of one connection; of a stdio server, it is also the id of its process. */
   connectionId: string;
   transport: McpTransport;

@@ -18,8 +18,8 @@ type Options = {
   /** Who is on the other side. */
   remote: string;
   connectionId: string;
-  /** The registered server that it is, if it is one. */
-  server?: { id: string; transport: McpTransport };
+  /** The registered server that it is, if it is one; a client has no id. */
+  server?: { id?: string; transport: McpTransport };
 };
 type Direction = Frame["direction"];
 type Described = Pick<Frame, "kind" | "method" | "correlationId" | "step" | "latencyMs" | "errorCode"> & { tool?: string | undefined };

@@ -30,7 +30,13 @@ export function createServeClient(deps: ClientDeps): ServeClient {
   const { stateKey = randomBytes(32) } = deps;
   return (endpoint, caller, session) => {
     const { tenantId, ref } = caller;
-    const frames = frameRecorder({ sink: deps.frames, tenantId, remote: ref, connectionId: session ?? deps.newId() });
+    const frames = frameRecorder({
+      sink: deps.frames,
+      tenantId,
+      remote: ref,
+      connectionId: session ?? deps.newId(),
+      server: { transport: "http" },
+    });
     const served = protocolServer(deps, {
       ...endpoint,
       actor: ref,

@@ -208,6 +208,17 @@ describe("a session", () => {
     }
   });
 
+  test("is recorded with its connection and the tool that it calls", async () => {
+    const own = await session();
+    call = async () => ({ content: [] });
+    await textOf(await send({ headers: own, message: { id: 1, method: "tools/call", params: toolCall } }));
+    const calls = frames.filter(({ method }) => method === "tools/call");
+    expect(calls).toHaveLength(2);
+    for (const { mcp } of calls) {
+      expect(mcp).toEqual({ serverId: undefined, connectionId: own["mcp-session-id"], transport: "http", era: "legacy", tool: "any" });
+    }
+  });
+
   test("says nothing to streams and requests whose client has gone before they were served", async () => {
     const own = await session();
     const text = heard(await stream(own));
