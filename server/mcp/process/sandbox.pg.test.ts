@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Sandbox } from "#contract/mcp/confinement.ts";
-import { getMcpServer } from "#contract/mcp/servers.ts";
+import { getMcpServer, restartMcpServer } from "#contract/mcp/servers.ts";
 import { callTool } from "#contract/mcp/tools.ts";
 import { mcpPlatforms, processesOf, published, register, settled, toolNamed, type McpPlatform } from "#test/support/mcp/platform.ts";
 import { runaway } from "#test/support/mcp/runaway.ts";
@@ -88,6 +88,26 @@ describe("inside a sandbox", () => {
     expect(await readdir(`${mine}-evil`)).toEqual(["open.txt"]);
     expect(await readFile(join(folder, "secret.txt"), "utf8")).not.toContain("written");
     await expect(readFile("/etc/new.txt")).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("a link that it leaves behind leads its next process nowhere", async () => {
+    const p = await open();
+    const mine = join(folder, "mine");
+    const { server, ask } = await probe(p, sandbox({ read: [PROBE, join(mine, "open.txt")], write: [mine] }));
+    const params = { id: server.id };
+    // What the sandbox mounts must not lie where the server writes.
+    await ask("link", { path: "/tmp/.shm", to: folder });
+    await p.call(restartMcpServer, { params });
+    expect((await ask("read", { path: "/dev/shm/secret.txt" })).text).toContain("ENOENT");
+    // What is named below a folder that may be written may have become a link.
+    expect((await ask("link", { path: join(mine, "open.txt"), to: "../secret.txt" })).isError).toBe(true);
+    await rm(join(mine, "open.txt"));
+    await symlink("../secret.txt", join(mine, "open.txt"));
+    await expect(p.call(restartMcpServer, { params })).rejects.toMatchObject({
+      code: "mcp_sandbox_unavailable",
+      message: expect.stringContaining(`${join(mine, "open.txt")} leads out of ${mine}`),
+    });
+    expect(await processesOf(server.id)).toEqual([]);
   });
 
   test("what may be written can be, and the platform's own folder is hidden even below what may be read", async () => {

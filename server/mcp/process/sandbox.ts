@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { realpath, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Sandbox } from "#contract/mcp/confinement.ts";
 import { AppError } from "#server/kernel/errors.ts";
@@ -62,8 +61,7 @@ export function createConfine({ dataDir, path }: Deps): Confine {
   return async ({ file, args, sandbox, cwd, folders }) => {
     const bwrap = await find();
     await assertThere([...sandbox.read, ...sandbox.write, cwd]);
-    const shm = join(folders.tmp, ".shm");
-    await mkdir(shm, { recursive: true, mode: 0o700 });
+    await assertInside(sandbox);
     const visible = [
       ...[file, await realpath(file), process.execPath, cwd, ...sandbox.read].map((place) => ({ place, how: "--ro-bind" })),
       ...sandbox.write.map((place) => ({ place, how: "--bind" })),
@@ -74,7 +72,7 @@ export function createConfine({ dataDir, path }: Deps): Confine {
       ...ISOLATION.filter((option) => !(isOnline && option === "--unshare-net")),
       ...[...SYSTEM, ...SETTINGS, ...(isOnline ? ["/etc/resolv.conf"] : [])].flatMap((place) => bind("--ro-bind-try", place)),
       ...DEVICES,
-      ...bind("--bind", shm, "/dev/shm"),
+      ...bind("--bind", folders.shm, "/dev/shm"),
       ..."--remount-ro /dev".split(" "),
       ...bind("--bind", folders.tmp, "/tmp"),
       // The narrower of two places decides, so it is mounted later; of the same place, writing.
@@ -110,6 +108,28 @@ async function assertThere(places: readonly string[]): Promise<void> {
     await stat(place).catch((cause: unknown) => {
       throw placeMissing(place, cause);
     });
+  }
+}
+
+/**
+ * A server can put links where it writes, and the mounts of its next process would follow them: what is named below such a folder must
+ * still lie there.
+ */
+async function assertInside({ read, write }: Sandbox): Promise<void> {
+  for (const folder of write) {
+    const below = [...read, ...write].filter((place) => place.startsWith(`${folder}/`));
+    if (below.length === 0) continue;
+    const real = await realpath(folder);
+    for (const place of below) {
+      if (`${await realpath(place)}/`.startsWith(`${real}/`)) continue;
+      throw new AppError(
+        "mcp_sandbox_unavailable",
+        `The sandbox cannot be made: ${place} leads out of ${folder}, where the server can write.`,
+        {
+          remedy: "Look at what the server has put there, and take the link away.",
+        },
+      );
+    }
   }
 }
 

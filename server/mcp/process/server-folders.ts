@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { AppError } from "#server/kernel/errors.ts";
 
 /** What belongs to one server alone; its size is capped. */
-export type ServerFolders = { home: string; work: string; tmp: string };
+export type ServerFolders = {
+  home: string;
+  work: string;
+  tmp: string;
+  /** Shared memory in a sandbox: apart from the others, as what the server can reach by a path it can put a link in the place of. */
+  shm: string;
+};
 
 /** What holds them. */
 export const serverFolder = (dataDir: string, serverId: string): string => join(dataDir, "mcp", serverId);
@@ -14,7 +20,7 @@ export const serverFolder = (dataDir: string, serverId: string): string => join(
  */
 export async function serverFolders(dataDir: string, serverId: string): Promise<ServerFolders> {
   const own = (name: string): string => join(serverFolder(dataDir, serverId), name);
-  const folders = { home: own("home"), work: own("work"), tmp: own("tmp") };
+  const folders = { home: own("home"), work: own("work"), tmp: own("tmp"), shm: own("shm") };
   for (const folder of Object.values(folders)) await make(folder);
   return folders;
 }

@@ -1,16 +1,18 @@
 /** A stdio MCP server whose tools try what a sandbox should stop, and say how that went. Run by tests in a process of its own. */
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
-type Arguments = { path?: string; host?: string; port?: number; url?: string };
+type Arguments = { path?: string; to?: string; host?: string; port?: number; url?: string };
 type Message = { id?: string | number; method?: string; params?: { name?: string; arguments?: Arguments } };
 
 const PROBES: Record<string, (given: Arguments) => unknown> = {
   read: ({ path = "" }) => readFileSync(path, "utf8").slice(0, 200),
   list: ({ path = "" }) => readdirSync(path),
   write: ({ path = "" }) => writeFileSync(path, "written"),
+  /** Puts a link where something may have been. */
+  link: ({ path = "", to = "" }) => rmSync(path, { recursive: true, force: true }) ?? symlinkSync(to, path),
   connect: ({ host = "127.0.0.1", port = 0 }) =>
     new Promise((resolve, reject) => {
       const socket = connect({ host, port }, () => resolve(socket.destroy() && "connected"));
