@@ -147,8 +147,9 @@ export const LIMITS = {
   mcpServerCalls: 4_000,
   mcpToolCalls: 4_000,
   mcpTenantCalls: 8_000,
-  /** Calls of a tenant that wait; more are refused. */
+  /** Calls of tools that wait for their turn, in each process of the platform: of a workspace, and of one of its servers. */
   mcpCallsWaiting: 10_000,
+  mcpServerCallsWaiting: 5_000,
   /** Calls in a row without an answer, after which a tool, or a server, is not called for a while. */
   mcpToolFailures: 5,
   mcpServerFailures: 10,

@@ -5,7 +5,8 @@ import { AppError } from "#server/kernel/errors.ts";
 export type Load = { readonly name: string; running: number; waiting: number; atOnce: number };
 export type Loads = { readonly tool: Load; readonly server: Load; readonly tenant: Load };
 
-type Waiter = { loads: Loads; admit: () => void };
+/** `turn`: who has come before has the smaller one. */
+type Waiter = { loads: Loads; turn: number; admit: () => void };
 type Waiting = { deadline: number; signal: AbortSignal };
 
 const isFree = ({ tool, server, tenant }: Loads): boolean =>
@@ -19,7 +20,10 @@ const add = ({ tool, server, tenant }: Loads, key: "running" | "waiting", change
 
 /** Lets calls of one tenant through, first come first served among those for which there is room. */
 export class CallGate {
-  readonly #waiting = new Set<Waiter>();
+  /** By tool: where the first one has no room, none behind it has. */
+  readonly #queues = new Map<Load, Set<Waiter>>();
+  #waiting = 0;
+  #turns = 0;
 
   /** Undefined when the call may begin at once: it counts as running from now on, until `leave`. */
   enter(loads: Loads, waiting: Waiting): Promise<void> | undefined {
@@ -27,28 +31,26 @@ export class CallGate {
       add(loads, "running", 1);
       return undefined;
     }
-    if (this.#waiting.size >= LIMITS.mcpCallsWaiting)
-      throw new AppError("rate_limited", `${LIMITS.mcpCallsWaiting} calls wait already.`, { retryable: true });
+    if (this.#waiting >= LIMITS.mcpCallsWaiting) throw tooMany(loads.tenant, LIMITS.mcpCallsWaiting);
+    // A server that hangs leaves room for calls of others that have to wait.
+    if (loads.server.waiting >= LIMITS.mcpServerCallsWaiting) throw tooMany(loads.server, LIMITS.mcpServerCallsWaiting);
     return this.#wait(loads, waiting);
   }
 
   leave(loads: Loads): void {
     add(loads, "running", -1);
-    if (this.#waiting.size > 0) this.#admit();
+    if (this.#waiting > 0) this.#admit();
   }
 
   async #wait(loads: Loads, { deadline, signal }: Waiting): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { loads, admit: resolve };
+    const waiter: Waiter = { loads, turn: (this.#turns += 1), admit: resolve };
     // At once: who gives up must not be let through while its rejection is on its way.
     const giveUp = (error: AppError): void => {
-      if (!this.#waiting.delete(waiter)) return;
-      add(loads, "waiting", -1);
-      reject(error);
+      if (this.#take(waiter)) reject(error);
     };
     const onAbort = (): void => giveUp(new AppError("step_cancelled", "The call was cancelled while it waited.", { cause: signal.reason }));
-    this.#waiting.add(waiter);
-    add(loads, "waiting", 1);
+    this.#put(waiter);
     const timer = setTimeout(() => giveUp(tooLate(loads)), Math.max(0, deadline - performance.now()));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
@@ -60,16 +62,44 @@ export class CallGate {
     }
   }
 
+  #put(waiter: Waiter): void {
+    const queue = this.#queues.get(waiter.loads.tool) ?? new Set();
+    this.#queues.set(waiter.loads.tool, queue.add(waiter));
+    this.#waiting += 1;
+    add(waiter.loads, "waiting", 1);
+  }
+
+  /** False when it waits no more. */
+  #take(waiter: Waiter): boolean {
+    const queue = this.#queues.get(waiter.loads.tool);
+    if (queue?.delete(waiter) !== true) return false;
+    if (queue.size === 0) this.#queues.delete(waiter.loads.tool);
+    this.#waiting -= 1;
+    add(waiter.loads, "waiting", -1);
+    return true;
+  }
+
   #admit(): void {
-    for (const waiter of this.#waiting) {
-      if (!isFree(waiter.loads)) continue;
-      this.#waiting.delete(waiter);
-      add(waiter.loads, "waiting", -1);
-      add(waiter.loads, "running", 1);
-      waiter.admit();
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      this.#take(next);
+      add(next.loads, "running", 1);
+      next.admit();
     }
   }
+
+  /** Of those for which there is room, who has waited longest. */
+  #next(): Waiter | undefined {
+    let first: Waiter | undefined;
+    for (const queue of this.#queues.values()) {
+      const [head] = queue;
+      if (head !== undefined && isFree(head.loads) && (first === undefined || head.turn < first.turn)) first = head;
+    }
+    return first;
+  }
 }
+
+const tooMany = ({ name }: Load, most: number): AppError =>
+  new AppError("rate_limited", `${most} calls of ${name} wait already.`, { retryable: true });
 
 function tooLate({ tool, server, tenant }: Loads): AppError {
   const full = [tool, server, tenant].find((load) => load.running >= load.atOnce) ?? tool;

@@ -115,6 +115,24 @@ describe("the gate", () => {
     await expect(blocked).rejects.toMatchObject({ code: "concurrency_timeout", retryable: true });
   });
 
+  test("lets those of several tools through in the order in which they came", async () => {
+    const gate = new CallGate();
+    const server = load(1);
+    const tools = [load(9), load(9), load(9)].map((tool) => loadsOf(tool, server));
+    const [first = loadsOf(load(1))] = tools;
+    void gate.enter(first, soon());
+    const order: number[] = [];
+    const waiting = [2, 0, 1, 1, 0, 2].map(async (which, turn) => {
+      const loads = tools[which] ?? first;
+      await gate.enter(loads, soon());
+      order.push(turn);
+      gate.leave(loads);
+    });
+    gate.leave(first);
+    await Promise.all(waiting);
+    expect([order, server.running, server.waiting]).toEqual([[0, 1, 2, 3, 4, 5], 0, 0]);
+  });
+
   test("keeps to the limits of the server and of the tenant over tools and servers", () => {
     const gate = new CallGate();
     const tenant = load(2);
@@ -137,16 +155,21 @@ describe("the gate", () => {
     expect(loads.tool).toMatchObject({ running: 0, waiting: 0 });
   });
 
-  test("refuses more than may wait", async () => {
+  test("mcpServerCallsWaiting, mcpCallsWaiting: refuses more than may wait, of one server earlier than of all", async () => {
     const gate = new CallGate();
-    const loads = loadsOf(load(1));
+    const tenant = load(1);
+    const servers = [1, 2, 3].map(() => loadsOf(load(9), load(9), tenant));
+    const [one = loadsOf(load(9)), two = one, three = one] = servers;
     const cancel = new AbortController();
-    void gate.enter(loads, soon());
-    const waiting = Array.from({ length: LIMITS.mcpCallsWaiting }, async () => gate.enter(loads, soon(60_000, cancel.signal)));
-    expect(() => gate.enter(loads, soon())).toThrow(expect.objectContaining({ code: "rate_limited" }));
+    void gate.enter(one, soon());
+    const wait = (loads: Loads) => async () => gate.enter(loads, soon(60_000, cancel.signal));
+    const waiting = Array.from({ length: LIMITS.mcpServerCallsWaiting }, wait(one));
+    expect(() => gate.enter(one, soon())).toThrow(expect.objectContaining({ code: "rate_limited" }));
+    waiting.push(...Array.from({ length: LIMITS.mcpCallsWaiting - LIMITS.mcpServerCallsWaiting }, wait(two)));
+    expect(() => gate.enter(three, soon())).toThrow(expect.objectContaining({ code: "rate_limited" }));
     cancel.abort();
     await Promise.allSettled(waiting);
-    expect(loads.tool.waiting).toBe(0);
+    expect([one.server.waiting, two.server.waiting, tenant.waiting]).toEqual([0, 0, 0]);
   });
 });
 
