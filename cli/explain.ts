@@ -4,6 +4,8 @@ import { ApiError } from "#sdk/client.ts";
 import { AppError } from "#server/main.ts";
 import { notice, printable, yamlText } from "./output.ts";
 
+export { endWithReader } from "./output.ts";
+
 /** Says what went wrong and what to do, on standard error. What a platform answers may quote a server, and must not steer the terminal. */
 export function explain(error: unknown): void {
   if (error instanceof ApiError || error instanceof AppError) return explainCoded(error);

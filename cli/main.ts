@@ -10,7 +10,7 @@ import * as triggers from "./commands/triggers.ts";
 import { validateFile } from "./commands/validate.ts";
 import * as workflows from "./commands/workflows.ts";
 import { connect } from "./connection.ts";
-import { explain } from "./explain.ts";
+import { endWithReader, explain } from "./explain.ts";
 import { addMcpCommands } from "./mcp-commands.ts";
 import { exitWith, output, standingFor, withServer } from "./options.ts";
 
@@ -162,8 +162,7 @@ program
 program.command("backup <file>").description("write the database to a file").action(data.backupTo);
 program.command("restore <file>").description("read a backup into an empty database").action(data.restoreFrom);
 
-// Whoever reads has seen enough, like `head`. What would go on is told to end.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.kill(process.pid, "SIGTERM"));
+endWithReader();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -82,6 +82,11 @@ export function say(text: string): void {
   process.stdout.write(`${withoutSteering(text)}\n`);
 }
 
+/** Whoever reads has seen enough, like `head`: what would go on is told to end. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => process.kill(process.pid, "SIGTERM"));
+}
+
 /** One line: what a server or agent says must not steer the terminal, hide in it or begin a line that looks like ours. */
 export function printable(value: unknown): string {
   const text = typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value);

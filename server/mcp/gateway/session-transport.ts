@@ -62,7 +62,8 @@ export class SessionTransport implements Transport {
     if (kind === "request" && message.method === "tools/call" && calls !== undefined)
       this.#call(calls, message).catch((error: unknown) => this.#fail(message.id, error));
     // The SDK drops what is no request to it, and nobody would ever be answered.
-    else if (kind === "request" && !isForSdk(message)) void this.send({ jsonrpc: "2.0", id: message.id, error: NOT_A_REQUEST });
+    else if (kind === "request" && !isForSdk(message))
+      this.send({ jsonrpc: "2.0", id: message.id, error: NOT_A_REQUEST }).catch((error: unknown) => this.#fail(message.id, error));
     else this.onmessage?.(message);
   }
 
