@@ -179,15 +179,18 @@ describe("an import", () => {
   });
 
   test("has done what it could when somebody deletes one of its servers meanwhile", async () => {
-    const p = await platforms.open({ timings: { importWaitMs: 2_000, probeMs: 60_000, handshakeMs: 60_000 } });
+    const p = await platforms.open({ timings: { importWaitMs: 60_000, probeMs: 60_000, handshakeMs: 60_000 } });
     const imported = p.call(routes.importMcpServers, {
       body: { mcpServers: { quick: { command: "/nowhere" }, hangs: { command: "sleep", args: ["600"] } } },
     });
-    const { id } = await vi.waitFor(async () => {
-      const { items } = await p.call(routes.listMcpServers, { query: { name: "hangs", state: "STARTING" } });
-      if (items[0] === undefined) throw new Error("it does not start yet");
-      return items[0];
-    });
+    const { id } = await vi.waitFor(
+      async () => {
+        const { items } = await p.call(routes.listMcpServers, { query: { name: "hangs", state: "STARTING" } });
+        if (items[0] === undefined) throw new Error("it does not start yet");
+        return items[0];
+      },
+      { timeout: 20_000 },
+    );
     await p.call(routes.deleteMcpServer, { params: { id } });
     expect((await imported).items.map(({ name }) => name)).toEqual(["quick"]);
   });
