@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { ServerRecord, StoredVerdict } from "../registration/server-record.ts";
 
 /** How the next handshake begins: by asking which era the server is of, or with the first message of the 2025 era. */
@@ -5,6 +6,7 @@ export type Opening = "auto" | "legacy";
 
 /** How long a server is known to be of the 2025 era before it is asked again. */
 const VERDICT_MS = 60 * 60 * 1000;
+const MOST_SERVERS = 10_000;
 
 type Known = Pick<StoredVerdict, "launchHash" | "decidedAt"> & { era: StoredVerdict["era"] | "unknown" };
 
@@ -22,7 +24,7 @@ export type EraVerdicts = {
 };
 
 export function createEraVerdicts(now: () => Date): EraVerdicts {
-  const own = new Map<string, Known>();
+  const own = new LRUCache<string, Known>({ max: MOST_SERVERS });
   const known = ({ id, era: stored, launchHash }: ServerRecord): Known | undefined => {
     const mine = own.get(id);
     const younger = mine && (stored === null || mine.decidedAt >= stored.decidedAt) ? mine : (stored ?? undefined);

@@ -30,12 +30,19 @@ export type KnownLists = Flagging & {
 export function createKnownLists(logs: Pick<ServerLogs, "add">): KnownLists {
   const known = new WeakMap<SupervisedServer, Partial<Record<ListKind, readonly Item[]>>>();
   const last = (kind: ListKind, server: SupervisedServer): readonly Item[] => known.get(server)?.[kind] ?? [];
+  const cut = new WeakMap<SupervisedServer, string>();
+  const tellCut = (server: SupervisedServer, text: string): void => {
+    if (cut.get(server) !== text) logs.add(server.record, "event", text);
+    cut.set(server, text);
+  };
   const ask = async (kind: ListKind, server: SupervisedServer): Promise<readonly Item[]> => {
     const { connection } = server;
     if (connection === undefined) return last(kind, server);
     if (connection.capabilities[LISTS[kind].capability] === undefined) return [];
     try {
-      const items = await listAll(kind, server);
+      const { items, isWhole } = await listAll(kind, server);
+      if (!isWhole)
+        tellCut(server, `lists more ${kind} than /mcp shows: the first ${items.length} of them, from at most ${MOST_PAGES} pages`);
       known.set(server, { ...known.get(server), [kind]: items });
       return items;
     } catch {
@@ -49,7 +56,7 @@ export function createKnownLists(logs: Pick<ServerLogs, "add">): KnownLists {
   };
 }
 
-async function listAll(kind: ListKind, server: SupervisedServer): Promise<Item[]> {
+async function listAll(kind: ListKind, server: SupervisedServer): Promise<{ items: Item[]; isWhole: boolean }> {
   const { method, member } = LISTS[kind];
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const items: Item[] = [];
@@ -58,9 +65,9 @@ async function listAll(kind: ListKind, server: SupervisedServer): Promise<Item[]
     const answer = await forward(server, { method, params: cursor === undefined ? {} : { cursor }, timeoutMs: PATIENCE_MS }, { signal });
     items.push(...itemsOf(answer, member));
     cursor = answer["nextCursor"];
-    if (typeof cursor !== "string") break;
+    if (typeof cursor !== "string") return { items, isWhole: items.length <= MOST_ITEMS };
   }
-  return items.slice(0, MOST_ITEMS);
+  return { items: items.slice(0, MOST_ITEMS), isWhole: false };
 }
 
 export function itemsOf(answer: Item, member: string): Item[] {

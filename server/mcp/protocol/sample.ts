@@ -1,4 +1,5 @@
 import type { CreateMessageRequestParams, CreateMessageResult, SamplingMessage } from "@modelcontextprotocol/client";
+import { LRUCache } from "lru-cache";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Audit, Database, Redactor, StepRef } from "#server/kernel/ports.ts";
 import type { Sampler } from "../connection/connect-shared.ts";
@@ -23,6 +24,7 @@ export type FindModel = (of: { tenantId: string; environment: string; model: str
 
 const ANSWER_MS = 120_000;
 const MINUTE_MS = 60_000;
+const MOST_ASKERS = 10_000;
 
 type Deps = { database: Database; audit: Audit; redactor: Redactor; askModel: AskModel | undefined };
 
@@ -77,7 +79,7 @@ function answerOf({ text, model, finishReason }: { text: string; model: string; 
 
 /** At most so many within any minute, by key. */
 function rateLimit(): (key: string, perMinute: number) => boolean {
-  const times = new Map<string, number[]>();
+  const times = new LRUCache<string, number[]>({ max: MOST_ASKERS, ttl: MINUTE_MS });
   return (key, perMinute) => {
     const now = performance.now();
     const recent = (times.get(key) ?? []).filter((at) => now - at < MINUTE_MS);
