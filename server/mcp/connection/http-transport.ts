@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  ProtocolErrorCode,
   StreamableHTTPClientTransport,
   type JSONRPCMessage,
   type Transport,
@@ -11,6 +10,7 @@ import type { Timings } from "../supervision/timings.ts";
 import { AskedOfUs } from "./asked-of-us.ts";
 import { answersNothing } from "./answer-ids.ts";
 import { AnswerBroken } from "./error-causes.ts";
+import { failedAnswer, insteadOfDeep } from "./failed-answer.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { bounded, paced } from "./http-bounds.ts";
 import { isJson } from "./json-value.ts";
@@ -143,18 +143,22 @@ export class HttpTransport implements Transport {
     if (id === undefined || !this.#unanswered.delete(id)) return;
     this.#open.delete(id);
     const why = this.#broken ?? new AppError("mcp_protocol_error", "The server ended its answer before there was a result in it.");
-    this.onmessage?.({ jsonrpc: "2.0", id, error: { code: ProtocolErrorCode.InternalError, message: why.message, data: why } });
+    this.onmessage?.(failedAnswer(id, why));
   }
 
   #receive(message: JSONRPCMessage): void {
     const content: unknown = message;
-    if (!("method" in message) && message.id !== undefined) this.#open.delete(message.id);
+    if (!("method" in message) && message.id !== undefined) {
+      this.#open.delete(message.id);
+      this.#unanswered.delete(message.id);
+    }
     if (answersNothing(message)) return;
     if (!isJson(content)) {
-      this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
+      const instead = insteadOfDeep(message);
+      if (instead) this.onmessage?.(instead);
+      else this.onerror?.(new AppError("mcp_protocol_error", "The server sent a message that is nested too deep."));
       return;
     }
-    if (!("method" in message) && message.id !== undefined) this.#unanswered.delete(message.id);
     if (!this.#asked.lets(message)) return;
     this.#frames.received(message, JSON.stringify(message));
     this.onmessage?.(message);

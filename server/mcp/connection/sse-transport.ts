@@ -6,6 +6,7 @@ import { ConnectionFailure } from "./connection-failure.ts";
 import type { FrameRecorder } from "./frames.ts";
 import { bounded } from "./http-bounds.ts";
 import type { HttpTransportOptions } from "./http-transport.ts";
+import { insteadOfDeep } from "./failed-answer.ts";
 import { isJson } from "./json-value.ts";
 import { parseMessage } from "./stdio-transport.ts";
 
@@ -115,7 +116,10 @@ export class SseTransport implements Transport {
   #receive(data: string): void {
     const message = parseMessage(data);
     const content: unknown = message;
-    if (message === undefined || answersNothing(message) || !isJson(content)) {
+    const isMessage = message !== undefined && !answersNothing(message);
+    if (!isMessage || !isJson(content)) {
+      const instead = isMessage ? insteadOfDeep(message) : undefined;
+      if (instead) this.onmessage?.(instead);
       this.onerror?.(new ConnectionFailure("mcp_output_invalid", "The server sent an event that is no message."));
       return;
     }

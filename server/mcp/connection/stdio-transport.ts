@@ -14,6 +14,7 @@ import { ConnectionFailure } from "./connection-failure.ts";
 import { AskedOfUs } from "./asked-of-us.ts";
 import { answersNothing } from "./answer-ids.ts";
 import type { FrameRecorder } from "./frames.ts";
+import { insteadOfDeep } from "./failed-answer.ts";
 import { isJson, isRecord } from "./json-value.ts";
 import { lineSplitter } from "./line-splitter.ts";
 import { notificationGate } from "./notification-gate.ts";
@@ -133,7 +134,7 @@ export class StdioTransport implements Transport {
     const message = parseMessage(line);
     if (message === undefined || answersNothing(message)) return this.#stray(line);
     const content: unknown = message;
-    if (!isJson(content)) return this.#stray("a message that is nested too deep");
+    if (!isJson(content)) return this.#deep(message);
     if (!this.#asked.lets(message)) return;
     this.#options.frames.received(message, line);
     if (isResult(content) && this.onresult?.(content)) return;
@@ -142,6 +143,12 @@ export class StdioTransport implements Transport {
     } catch (error) {
       this.onerror?.(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #deep(message: JSONRPCMessage): void {
+    const instead = insteadOfDeep(message);
+    if (instead) this.onmessage?.(instead);
+    this.#stray("a message that is nested too deep");
   }
 
   #stray(line: string): void {

@@ -1,4 +1,4 @@
-import { createMcpHandler, parseJSONRPCMessage, type McpHttpHandler, type McpRequestContext } from "@modelcontextprotocol/server";
+import { parseJSONRPCMessage } from "@modelcontextprotocol/server";
 import { LIMITS } from "#contract/limits.ts";
 import { AppError } from "#server/kernel/errors.ts";
 import type { Log } from "#server/kernel/log.ts";
@@ -6,7 +6,7 @@ import type { ListName } from "../connection/connection.ts";
 import { isRecord } from "../connection/json-value.ts";
 import type { ServeClient } from "./clients.ts";
 import type { McpAnswer, McpRequest } from "#server/kernel/mcp-endpoint.ts";
-import { recordFrames } from "./exposed-server.ts";
+import { createEndpointHandlers } from "./endpoint-handlers.ts";
 import type { Endpoint } from "./identity.ts";
 import type { Served } from "./protocol-server.ts";
 import { readMessage } from "./messages.ts";
@@ -16,7 +16,6 @@ import { sendResponse, webRequest } from "./web-request.ts";
 
 type Deps = { serveClient: ServeClient; log: Log };
 type Open = { request: McpRequest; subscriptions: Subscriptions; isStream: boolean };
-type Handling = { http: McpHttpHandler; onUpdated: (uri: string) => void };
 
 /** How long a stream may wait until it is known whether its resources may be asked for. */
 const FIND_MS = 5_000;
@@ -33,15 +32,10 @@ export type Stateless = {
 };
 
 export function createStateless({ serveClient, log }: Deps): Stateless {
-  const handlers = new Map<string, Handling>();
   const clients = new WeakMap<Request, Served>();
+  const handlers = createEndpointHandlers((web) => clients.get(web), log);
   const open = new Map<AbortController, Open>();
   let isClosed = false;
-  const handlerOf = (key: string): Handling => {
-    const handler = handlers.get(key) ?? newHandler((web) => clients.get(web), log);
-    handlers.set(key, handler);
-    return handler;
-  };
   return {
     async serve(endpoint, request, answer) {
       const wanted = wantedResources(request.body);
@@ -57,7 +51,7 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
       const web = webRequest({ method: request.method, headers: request.headers, signal: gone.signal });
       const client = serveClient(endpoint, request.caller, undefined);
       clients.set(web, client);
-      const { http, onUpdated } = handlerOf(endpoint.key);
+      const { http, onUpdated } = handlers.of(endpoint.key);
       const subscriptions = createSubscriptions(endpoint, onUpdated);
       open.set(gone, { request, subscriptions, isStream });
       for (const uri of wanted) {
@@ -78,44 +72,13 @@ export function createStateless({ serveClient, log }: Deps): Stateless {
       };
       await Promise.all([...open].map(check));
     },
-    changed(key, list) {
-      const notify = handlers.get(key)?.http.notify;
-      if (list === "tools") notify?.toolsChanged();
-      if (list === "resources") notify?.resourcesChanged();
-      if (list === "prompts") notify?.promptsChanged();
-    },
+    changed: (key, list) => handlers.changed(key, list),
     isEmpty: () => open.size === 0,
     async close() {
       isClosed = true;
       for (const gone of open.keys()) gone.abort();
-      await Promise.all([...handlers.values()].map(({ http }) => http.close()));
+      await handlers.close();
     },
-  };
-}
-
-/** The SDK's own: it checks what a request of this era must bring, and keeps the streams that are opened for changes. */
-function newHandler(find: (web: Request) => Served | undefined, log: Log): Handling {
-  const serve = ({ requestInfo }: McpRequestContext) => {
-    const found = requestInfo && find(requestInfo);
-    if (found === undefined) throw new TypeError("A request of nobody.");
-    recordFrames(found);
-    return found.mcp;
-  };
-  const onerror = (error: Error): void => log.debug("an MCP client was refused", { error });
-  const http = createMcpHandler(serve, { legacy: "reject", maxSubscriptions: LIMITS.mcpSessionsPerCaller * 10, onerror });
-  return { http, onUpdated: tellOnce((uri) => http.notify.resourceUpdated(uri)) };
-}
-
-/** All streams that wait for a resource hear of its update at the same time, and whichever does tells all. */
-function tellOnce(tell: (uri: string) => void): (uri: string) => void {
-  const told = new Set<string>();
-  return (uri) => {
-    if (told.has(uri)) return;
-    told.add(uri);
-    queueMicrotask(() => {
-      told.delete(uri);
-      tell(uri);
-    });
   };
 }
 

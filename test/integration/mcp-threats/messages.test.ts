@@ -121,13 +121,15 @@ const answersAgain = (server: string): Promise<object> =>
   );
 
 type Row = [id: string, tool: string, args: Record<string, Json>, outcome: Outcome];
+const useless: Outcome = { code: "mcp_protocol_error" };
 const unheard: Outcome = { code: "mcp_timeout" };
 /** Who is not heard is not waited for; the others have the time that a loaded machine needs. */
 const patience = (outcome: Outcome): number => (outcome === unheard ? TIMEOUT_MS : 10_000);
 const ROWS: Row[] = [
-  ...["not_json", "truncated", "array_batch", "two_on_a_line", "newline_inside", "byte_order_mark", "utf_16", "raw_nul", "too_deep"].map(
+  ...["not_json", "truncated", "array_batch", "two_on_a_line", "newline_inside", "byte_order_mark", "utf_16", "raw_nul"].map(
     (tool): Row => ["M-01", tool, {}, unheard],
   ),
+  ["M-01", "too_deep", {}, useless],
   ["M-01", "lone_surrogate", {}, { isError: false }],
   ["M-01", "escaped_nul", {}, { text: "\0", isError: false }],
   ...["version_1", "no_version", "id_null", "id_object", "id_float", "id_beyond", "id_as_string", "id_of_another"].map((tool): Row => [
@@ -159,7 +161,6 @@ const ROWS: Row[] = [
 ];
 
 type HttpRow = { id: string; tool: string } & Record<(typeof WAYS)[number], Outcome>;
-const useless: Outcome = { code: "mcp_protocol_error" };
 const fine: Outcome = { text: "ok", isError: false };
 const tooLarge: Outcome = { code: "mcp_message_too_large" };
 /** One document for each answer, or a stream of events that ends after it: nobody need wait for what cannot come any more. */
@@ -174,7 +175,7 @@ const HTTP_ROWS: HttpRow[] = [
   { id: "M-01", tool: "array_batch", json: fine, sse: useless },
   // Documents may begin with it.
   { id: "M-01", tool: "byte_order_mark", json: fine, sse: useless },
-  { id: "M-01", tool: "too_deep", json: unheard, sse: useless },
+  { id: "M-01", tool: "too_deep", json: useless, sse: useless },
   { id: "M-01", tool: "cut_off", json: { code: "mcp_connection_refused" }, sse: { code: "mcp_connection_refused" } },
   { id: "M-01", tool: "lone_surrogate", json: { isError: false }, sse: { isError: false } },
   { id: "M-01", tool: "escaped_nul", json: { text: "\0" }, sse: { text: "\0" } },
