@@ -9,10 +9,14 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, "node_modules", ".auterity-installed");
 const NODE = join(ROOT, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 
+/** Where Node keeps what it has compiled: nearly half of the time that a command takes. As trusted as the code beside it. */
+const COMPILE_CACHE = join(ROOT, "node_modules", ".cache", "compiled");
+
 /** The environment for everything started from here: the project's own tools first on PATH. */
 export function projectEnv() {
   const bins = [join(ROOT, "node_modules", ".bin"), dirname(NODE)];
   return {
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     ...process.env,
     PATH: [...bins, process.env.PATH ?? "/usr/local/bin:/usr/bin:/bin"].join(process.platform === "win32" ? ";" : ":"),
   };

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { ROOT } from "./source-files.ts";
+import { COMPILE_CACHE, ROOT } from "./source-files.ts";
 
 export type CliResult = { code: number | null; stdout: string; stderr: string };
 
@@ -17,7 +17,14 @@ export async function runCli(
   const child = spawn(process.execPath, [join(ROOT, "cli", "main.ts"), ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", NODE_ENV: "test", NO_COLOR: "1", ...env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "",
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
+      NODE_ENV: "test",
+      NO_COLOR: "1",
+      ...env,
+    },
   });
   const [out, err]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on("data", (part: Buffer) => out.push(part));

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient, type Client } from "#sdk/client.ts";
-import { ROOT } from "./source-files.ts";
+import { COMPILE_CACHE, ROOT } from "./source-files.ts";
 
 export const TOKEN = "an-owner-token-for-tests";
 
@@ -45,6 +45,7 @@ export class PlatformProcess {
       env: {
         PATH: process.env["PATH"] ?? "",
         HOME: process.env["HOME"] ?? "",
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
         AUTERITY_DATA_DIR: this.dataDir,
         AUTERITY_PORT: String(this.port),
         AUTERITY_BOOTSTRAP_TOKEN: TOKEN,

@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
+/** What Node has compiled, for the processes that tests start: as `bin` has it for those of people. */
+export const COMPILE_CACHE = join(ROOT, "node_modules", ".cache", "compiled");
+
 export type SourceFile = {
   /** From the root, with forward slashes. */
   path: string;

@@ -77,6 +77,8 @@ describe("a server's log", () => {
 
   test("of two processes is written by one after the other, as whoever follows it never looks back", async () => {
     const { owner } = await quietServer();
+    // Its own lines would wait as well.
+    await platforms.close();
     const began = Promise.withResolvers<void>();
     const held = Promise.withResolvers<void>();
     const write = (tx: Tx, text: string): Promise<void> =>

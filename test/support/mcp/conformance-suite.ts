@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { ROOT } from "../source-files.ts";
+import { COMPILE_CACHE, ROOT } from "../source-files.ts";
 
 const run = promisify(execFile);
 
@@ -35,7 +35,7 @@ export async function runSuite({ suite, side, args }: SuiteRun): Promise<Outcome
     // A failed check makes it exit with 1; what counts is what it has written.
     await run(process.execPath, [script, side, ...args, "-o", dir], {
       cwd: dir,
-      env: { PATH: process.env["PATH"] ?? "" },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: COMPILE_CACHE },
     }).catch(() => {});
     const folders = await readdir(dir);
     const outcomes = await Promise.all(folders.map(async (folder) => [scenarioOf(folder), await readChecks(join(dir, folder))] as const));
