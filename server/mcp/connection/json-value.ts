@@ -1,4 +1,5 @@
 import type { Json } from "#contract/common.ts";
+import { parseJson } from "#contract/parse-json.ts";
 
 /** Deeper messages are refused: `JSON.parse` accepts what `JSON.stringify` later overflows the stack on. */
 export const MESSAGE_DEPTH = 128;
@@ -32,7 +33,7 @@ function isContainer(value: object, depth: number): boolean {
 export function toJson(value: unknown): Json {
   if (isJson(value)) return value;
   try {
-    const copy: unknown = JSON.parse(JSON.stringify(value) ?? "null");
+    const copy: unknown = parseJson(JSON.stringify(value) ?? "null");
     return isJson(copy) ? copy : null;
   } catch {
     return null;
